@@ -1,0 +1,270 @@
+"""Records to Arrow tables to DataFrames, and back; pure, no I/O.
+
+Records become Arrow batches while a fetch is under way, so that bodies and records are dropped
+early; DataFrames are made from the tables at the end, mostly without copying.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from handinger_analytics import wire
+from handinger_analytics.errors import FrameError
+from handinger_analytics.schema import (
+    FAILURES,
+    METADATA_KEY,
+    TASKS,
+    TEXT,
+    TIMESTAMP,
+    TURNS,
+    TURNS_CONTEXT,
+    TURNS_OWN,
+    Column,
+)
+
+DtypeBackend = Literal["numpy", "pyarrow"]
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_ROWS_PER_BATCH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One id that could not be fetched; the fields are the columns of the failures frame."""
+
+    task_id: str
+    stage: str
+    error: str
+    http_status: int | None
+    message: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Tasks and turns with the position of their id in the caller's order.
+
+    Attributes
+    ----------
+    tasks, turns : pyarrow.Table
+        Tables in the schema of ``schema.TASKS`` and ``schema.TURNS``, in the caller's order.
+    task_positions, turn_positions : numpy.ndarray of int64
+        For each row the position of its id, ascending.
+    """
+
+    tasks: pa.Table
+    turns: pa.Table
+    task_positions: np.ndarray[Any, np.dtype[np.int64]]
+    turn_positions: np.ndarray[Any, np.dtype[np.int64]]
+
+    def replaced_by(self, other: Rows, positions: Iterable[int]) -> Rows:
+        """Return these rows with those of ``positions`` taken from ``other``."""
+        gone = np.fromiter(positions, np.int64)
+        tasks, task_positions = _merge(
+            self.tasks, self.task_positions, other.tasks, other.task_positions, gone, TASKS
+        )
+        turns, turn_positions = _merge(
+            self.turns, self.turn_positions, other.turns, other.turn_positions, gone, TURNS
+        )
+        return Rows(tasks, turns, task_positions, turn_positions)
+
+
+class RowBuilder:
+    """Turns records into Arrow batches as they arrive, in any order, and into rows in the end."""
+
+    def __init__(self) -> None:
+        self._pending: list[tuple[int, wire.Task, Sequence[wire.Turn]]] = []
+        self._pending_rows = 0
+        self._tasks: list[pa.Table] = []
+        self._turns: list[pa.Table] = []
+        self._task_positions: list[np.ndarray[Any, np.dtype[np.int64]]] = []
+        self._turn_positions: list[np.ndarray[Any, np.dtype[np.int64]]] = []
+
+    def add(self, position: int, task: wire.Task, turns: Sequence[wire.Turn]) -> None:
+        """Take a task and its turns, which belong at ``position`` of the caller's order."""
+        self._pending.append((position, task, turns))
+        self._pending_rows += len(turns) + 1
+        if self._pending_rows >= _ROWS_PER_BATCH:
+            self._flush()
+
+    def finish(self) -> Rows:
+        """Put everything that was added in order."""
+        self._flush()
+        tasks, task_positions = _in_order(self._tasks, self._task_positions)
+        turns, turn_positions = _in_order(self._turns, self._turn_positions)
+        return Rows(tasks, turns, task_positions, turn_positions)
+
+    def _flush(self) -> None:
+        pending, self._pending, self._pending_rows = self._pending, [], 0
+        tasks = [task for _, task, _ in pending]
+        turns = [turn for _, _, its_turns in pending for turn in its_turns]
+        positions = np.array([position for position, _, _ in pending], np.int64)
+        task_of_turn = np.repeat(np.arange(len(pending)), [len(its_turns) for _, _, its_turns in pending])
+        context = _plain_table(TURNS_CONTEXT, tasks).take(task_of_turn)
+        own = _plain_table(TURNS_OWN, turns)
+        self._tasks.append(_plain_table(TASKS, tasks))
+        self._turns.append(pa.Table.from_arrays(own.columns + context.columns, schema=_plain_schema(TURNS)))
+        self._task_positions.append(positions)
+        self._turn_positions.append(positions[task_of_turn])
+
+
+def table(columns: Sequence[Column], records: Sequence[object]) -> pa.Table:
+    """Table of records, in the schema that ``columns`` declare."""
+    return encode_categories(_plain_table(columns, records), columns)
+
+
+def failures_frame(failures: Sequence[Failure]) -> pd.DataFrame:
+    """Frame with one row per failed id, columns as ``schema.FAILURES``."""
+    return to_pandas(table(FAILURES, failures), FAILURES)
+
+
+def to_pandas(
+    rows: pa.Table, columns: Sequence[Column], *, dtype_backend: DtypeBackend = "numpy"
+) -> pd.DataFrame:
+    """DataFrame of a table.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        Table whose columns are all declared in ``columns``, or others beside them.
+    columns : sequence of Column
+        Says which integers may be missing (``Int64``).
+    dtype_backend : {"numpy", "pyarrow"}
+        "numpy" gives ``str``, ``int64``, ``datetime64[ms, UTC]``, ``category``, and Arrow lists for
+        ``files``; "pyarrow" gives ``ArrowDtype`` throughout.
+
+    Raises
+    ------
+    FrameError
+        For another ``dtype_backend``.
+    """
+    nullable = {column.name for column in columns if column.nullable}
+    if dtype_backend == "numpy":
+        series = {name: _numpy_series(rows[name], name in nullable) for name in rows.column_names}
+    elif dtype_backend == "pyarrow":
+        series = {name: _arrow_series(rows[name]) for name in rows.column_names}
+    else:
+        raise FrameError(f"dtype_backend is {dtype_backend!r}; give 'numpy' or 'pyarrow'")
+    return pd.DataFrame(series, copy=False)
+
+
+def encode_categories(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
+    """Dictionary-encode the categorical columns: the known values first, then unknown ones as they came."""
+    for column in columns:
+        if column.categories is None or column.name not in rows.column_names:
+            continue
+        values = rows[column.name].combine_chunks().cast(column.type)
+        unknown = [value for value in values.unique().to_pylist() if value not in (*column.categories, None)]
+        categories = pa.array([*column.categories, *unknown], column.type)
+        codes = pc.index_in(values, value_set=categories)
+        index = rows.column_names.index(column.name)
+        rows = rows.set_column(index, column.field, pa.DictionaryArray.from_arrays(codes, categories))
+    return rows
+
+
+def with_attrs(frame: pd.DataFrame, attrs: dict[str, Any]) -> pd.DataFrame:
+    """Give the frame its provenance, see ``schema.METADATA_KEY``."""
+    frame.attrs[METADATA_KEY] = dict(attrs)
+    return frame
+
+
+def _plain_table(columns: Sequence[Column], records: Sequence[object]) -> pa.Table:
+    """Table of records with categorical columns still as plain strings."""
+    arrays = [_array(column, list(map(attrgetter(column.wire), records))) for column in columns]
+    return pa.Table.from_arrays(arrays, schema=_plain_schema(columns))
+
+
+def _plain_schema(columns: Sequence[Column]) -> pa.Schema:
+    return pa.schema([pa.field(column.name, column.type, nullable=column.nullable) for column in columns])
+
+
+def _array(column: Column, values: list[Any]) -> pa.Array:
+    if column.type == TIMESTAMP:
+        return _timestamps(values)
+    if column.json:
+        return _json_texts(values)
+    if pa.types.is_list(column.type):
+        return _files(values, column.type)
+    return pa.array(values, column.type)
+
+
+def _timestamps(values: list[dt.datetime | None]) -> pa.Array:
+    # Differences convert about three times as fast as aware datetimes, whose offset Arrow asks for.
+    since_epoch = [None if value is None else value - _EPOCH for value in values]
+    return pa.array(since_epoch, pa.duration("ms")).cast(pa.int64()).cast(TIMESTAMP)
+
+
+def _json_texts(values: list[Any]) -> pa.Array:
+    texts = [None if len(value) == 4 and bytes(value) == b"null" else bytes(value) for value in values]
+    return pa.array(texts, pa.large_binary()).cast(TEXT)
+
+
+def _files(values: list[tuple[wire.File, ...] | None], kind: pa.DataType) -> pa.Array:
+    if not any(values):
+        offsets = pa.array(np.zeros(len(values) + 1, np.int32))
+        return pa.ListArray.from_arrays(offsets, pa.array([], kind.value_type), type=kind)
+    return pa.array([[_file(file) for file in files or ()] for files in values], kind)
+
+
+def _file(file: wire.File) -> dict[str, Any]:
+    return {"filename": file.filename, "media_type": file.media_type, "url": file.url, "size": file.size}
+
+
+def _in_order(
+    batches: list[pa.Table], positions: list[np.ndarray[Any, np.dtype[np.int64]]]
+) -> tuple[pa.Table, np.ndarray[Any, np.dtype[np.int64]]]:
+    """Concatenate batches and sort them by position; rows of one position keep their order."""
+    rows, where = pa.concat_tables(batches), np.concatenate(positions)
+    columns = TASKS if rows.num_columns == len(TASKS) else TURNS
+    return _sorted(encode_categories(rows, columns), where)
+
+
+def _sorted(
+    rows: pa.Table, positions: np.ndarray[Any, np.dtype[np.int64]]
+) -> tuple[pa.Table, np.ndarray[Any, np.dtype[np.int64]]]:
+    if np.all(positions[1:] >= positions[:-1]):
+        return rows, positions
+    order = np.argsort(positions, kind="stable")
+    return rows.take(order), positions[order]
+
+
+def _merge(
+    rows: pa.Table,
+    positions: np.ndarray[Any, np.dtype[np.int64]],
+    others: pa.Table,
+    other_positions: np.ndarray[Any, np.dtype[np.int64]],
+    gone: np.ndarray[Any, np.dtype[np.int64]],
+    columns: Sequence[Column],
+) -> tuple[pa.Table, np.ndarray[Any, np.dtype[np.int64]]]:
+    kept = ~np.isin(positions, gone)
+    merged = pa.concat_tables([_decoded(rows.filter(kept), columns), _decoded(others, columns)])
+    return _sorted(encode_categories(merged, columns), np.concatenate([positions[kept], other_positions]))
+
+
+def _decoded(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
+    """Table with categorical columns as plain strings, so that tables of unlike categories concatenate."""
+    return rows.cast(_plain_schema(columns))
+
+
+def _numpy_series(values: pa.ChunkedArray, nullable: bool) -> pd.Series[Any]:
+    kind = values.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pd.Series(values.to_pandas(types_mapper=lambda _: pd.StringDtype(na_value=np.nan)))
+    if pa.types.is_integer(kind) and nullable:
+        return values.to_pandas(types_mapper=lambda _: pd.Int64Dtype())
+    if pa.types.is_nested(kind):
+        return _arrow_series(values)
+    return values.to_pandas()
+
+
+def _arrow_series(values: pa.ChunkedArray) -> pd.Series[Any]:
+    return pd.Series(pd.arrays.ArrowExtensionArray(values))

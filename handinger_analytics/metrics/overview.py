@@ -1,0 +1,90 @@
+"""The overview: how much work, what it cost, how much of it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+from handinger_analytics.metrics.inputs import MEASURES, STARTED_MS, carry_attrs, open_frame
+from handinger_analytics.metrics.spending import biggest_first
+
+_UNITS = {
+    "tasks": "tasks",
+    "turns": "turns",
+    "credits": "credits",
+    "input_tokens": "tokens",
+    "output_tokens": "tokens",
+    "duration_ms": "ms",
+    "credits_per_turn": "credits per turn",
+    "error_share": "share of turns",
+    "aborted_share": "share of turns",
+    "first_started_at": "UTC",
+    "last_started_at": "UTC",
+}
+"""Measures of the overview, in order, with their units."""
+
+
+def summarize(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame:
+    """Tasks, turns, credits, tokens, time, failures and the time range.
+
+    Parameters
+    ----------
+    turns : DataFrame
+        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+    by : str or list of str, optional
+        Columns to group by. A missing value is a group of its own.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Measures: ``tasks``, ``turns``, ``credits``, ``input_tokens``, ``output_tokens``,
+        ``duration_ms`` (int64), ``credits_per_turn`` (float64), ``error_share`` and
+        ``aborted_share`` (float64, 0 to 1, share of the turns that ended so), ``first_started_at``
+        and ``last_started_at`` (``datetime64[ms, UTC]``).
+
+        With ``by``: one row per group, the measures as columns, biggest spender first, ties in the
+        order of ``by``. Without: one row per measure, indexed by ``measure``, with ``value``
+        (object) and ``unit``. Averages and times over no turns are missing (NaN, NaT).
+
+    Raises
+    ------
+    FrameError
+        Not a frame, a column missing or of the wrong type, times without a time zone, or missing
+        numbers.
+
+    Examples
+    --------
+    >>> summarize(turns).loc["credits", "value"]  # doctest: +SKIP
+    1834
+    """
+    source = open_frame(turns, (*MEASURES, "task_id", "status", "started_at"), by=by)
+    source = source.with_columns(
+        _error=(nw.col("status") == "error").cast(nw.Int64),
+        _aborted=(nw.col("status") == "aborted").cast(nw.Int64),
+    )
+    groups = source.aggregate(
+        source.by,
+        tasks=nw.col("task_id").n_unique(),
+        turns=nw.len(),
+        error_share=nw.col("_error").sum(),
+        aborted_share=nw.col("_aborted").sum(),
+        first_started_at=nw.col(STARTED_MS).min(),
+        last_started_at=nw.col(STARTED_MS).max(),
+        **{name: nw.col(name).sum() for name in MEASURES},
+    )
+    groups["credits_per_turn"] = groups["credits"] / groups["turns"]
+    for share in ("error_share", "aborted_share"):
+        groups[share] = groups[share] / groups["turns"]
+    for instant in ("first_started_at", "last_started_at"):
+        groups[instant] = pd.to_datetime(groups[instant], unit="ms", utc=True).dt.as_unit("ms")
+    result = biggest_first(groups, source.by)[[*source.by, *_UNITS]] if source.by else _overview(groups)
+    return carry_attrs(result, source.attrs)
+
+
+def _overview(groups: pd.DataFrame) -> pd.DataFrame:
+    index = pd.Index(list(_UNITS), name="measure")
+    values = pd.Series([groups[measure].iloc[0] for measure in _UNITS], index=index, dtype=object)
+    return pd.DataFrame({"value": values, "unit": list(_UNITS.values())})

@@ -1,0 +1,194 @@
+"""Hours, days, weeks, months, quarters and years of the user's own calendar.
+
+A day is 23, 24 or 25 hours long, as its time zone has it. The engine groups by one integer that is
+cheap and exact everywhere (`Periods.key`); the few integers that come back are folded into
+periods here, with the calendar of the zone (`Periods.index`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import gcd
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics.inputs import STARTED_MS
+
+FREQS = {
+    "h": "hour",
+    "D": "day",
+    "W": "week from Monday",
+    "MS": "month",
+    "QS": "quarter",
+    "YS": "year",
+}
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+_DAY_S = 86_400
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_MS, _LAST_MS = -62_135_424_000_000, 253_402_128_000_000
+"""Years 1 to 9999, a day in from either end: what a datetime holds in every time zone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """The periods between two instants, without gaps.
+
+    Attributes
+    ----------
+    starts : pandas.DatetimeIndex
+        First instant of each period, ``datetime64[ms, tz]``.
+    key : narwhals.Expr
+        Integer of a row by which the engine groups.
+    keys : numpy.ndarray
+        Smallest key of each period.
+    """
+
+    starts: pd.DatetimeIndex
+    key: nw.Expr
+    keys: NDArray[np.int64]
+
+    def index(self, keys: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Position in ``starts`` of the period each key falls in."""
+        return np.searchsorted(self.keys, keys, side="right") - 1
+
+
+def check_freq(freq: str) -> str:
+    """Return ``freq`` if it is one of `FREQS`.
+
+    Raises
+    ------
+    FrameError
+        It is not; the message lists those that are.
+    """
+    if freq not in FREQS:
+        known = ", ".join(f"{alias} ({meaning})" for alias, meaning in FREQS.items())
+        raise FrameError(f"unknown freq {freq!r}: use one of {known}")
+    return freq
+
+
+def no_periods(zone: ZoneInfo) -> Periods:
+    """Return the periods of a frame without rows."""
+    starts = pd.DatetimeIndex([], dtype=pd.DatetimeTZDtype("ms", zone))
+    return Periods(starts, nw.col(STARTED_MS), np.array([], dtype=np.int64))
+
+
+def periods_between(freq: str, zone: ZoneInfo, first_ms: int, last_ms: int) -> Periods:
+    """Cut the time between two instants into periods.
+
+    Parameters
+    ----------
+    freq : str
+        One of `FREQS`.
+    zone : zoneinfo.ZoneInfo
+        Whose clock decides where a period begins.
+    first_ms, last_ms : int
+        First and last instant, milliseconds since 1970 UTC.
+    """
+    for instant in (first_ms, last_ms):
+        if not _FIRST_MS <= instant <= _LAST_MS:
+            raise FrameError(f"started_at: {instant} ms since 1970 lies outside the years 1 to 9999")
+    if freq == "h":
+        return _hours(zone, first_ms, last_ms)
+    segments = utc_offsets(zone, first_ms, last_ms)
+    first_day, last_day = ((ms + offset) // DAY_MS for ms, offset in
+                           ((first_ms, segments[0][1]), (last_ms, segments[-1][1])))
+    dates = _calendar(freq, first_day, last_day)
+    starts = pd.DatetimeIndex(dates).as_unit("ms").tz_localize(
+        zone, ambiguous=np.ones(len(dates), dtype=bool), nonexistent="shift_forward"
+    )
+    # A zone that moved across the date line skipped a whole day: it starts when the next one does.
+    exists = ~starts.duplicated(keep="last")
+    keys = dates.astype("datetime64[D]").astype(np.int64)
+    return Periods(starts[exists], _local_ms(segments) // DAY_MS, keys[exists])
+
+
+def utc_offsets(zone: ZoneInfo, first_ms: int, last_ms: int) -> list[tuple[int, int]]:
+    """UTC offset of a zone as a step function.
+
+    Returns
+    -------
+    list of (int, int)
+        Instant from which it holds and offset, both in milliseconds; the first instant is ``first_ms``.
+
+    Examples
+    --------
+    >>> utc_offsets(ZoneInfo("Europe/Madrid"), 1_774_656_000_000, 1_774_828_800_000)
+    [(1774656000000, 3600000), (1774746000000, 7200000)]
+    """
+    segments = [(first_ms, _offset_s(zone, first_ms // 1000) * 1000)]
+    low, end = first_ms // 1000, last_ms // 1000
+    while low < end:
+        high = min(low + _DAY_S, end)
+        if _offset_s(zone, high) != _offset_s(zone, low):
+            change = _change_between(zone, low, high)
+            segments.append((change * 1000, _offset_s(zone, change) * 1000))
+        low = high
+    return segments
+
+
+def _change_between(zone: ZoneInfo, low: int, high: int) -> int:
+    """First second in ``(low, high]`` with another offset than ``low``, by bisection."""
+    before = _offset_s(zone, low)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset_s(zone, middle) == before:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _offset_s(zone: ZoneInfo, instant_s: int) -> int:
+    offset = (_EPOCH + timedelta(seconds=instant_s)).astimezone(zone).utcoffset()
+    return round(offset.total_seconds()) if offset else 0
+
+
+def _local_ms(segments: list[tuple[int, int]]) -> nw.Expr:
+    instant: nw.Expr = nw.col(STARTED_MS)
+    local = instant + segments[0][1]
+    for (_, before), (change, after) in zip(segments, segments[1:], strict=False):
+        local = local + (instant >= change).cast(nw.Int64) * (after - before)
+    return local
+
+
+def _calendar(freq: str, first_day: int, last_day: int) -> NDArray[Any]:
+    """First dates of the periods that hold two days (numbered from 1970-01-01)."""
+    if freq == "D":
+        return np.arange(first_day, last_day + 1).astype("datetime64[D]")
+    if freq == "W":
+        # 1970-01-01 was a Thursday.
+        monday = first_day - (first_day + 3) % 7
+        return np.arange(monday, last_day + 1, 7).astype("datetime64[D]")
+    months = {"MS": 1, "QS": 3, "YS": 12}[freq]
+    first, last = (int(np.datetime64(day, "D").astype("datetime64[M]").astype(np.int64))
+                   for day in (first_day, last_day))
+    return np.arange(first - first % months, last + 1, months).astype("datetime64[M]").astype("datetime64[D]")
+
+
+def _hours(zone: ZoneInfo, first_ms: int, last_ms: int) -> Periods:
+    """Cut at every full hour of the local clock and at every change of it.
+
+    Both 02:00 hours of an autumn night are hours of their own. The engine groups by the coarsest
+    grain that divides all cuts: an hour in most zones, 15 minutes in Kathmandu.
+    """
+    begin = first_ms - 2 * HOUR_MS
+    segments = utc_offsets(zone, begin, last_ms)
+    cuts: list[NDArray[np.int64]] = []
+    for (start, offset), end in zip(segments, [*(s for s, _ in segments[1:]), last_ms + 1], strict=True):
+        first_full = -(-(start + offset) // HOUR_MS) * HOUR_MS - offset
+        full = np.arange(first_full, end, HOUR_MS, dtype=np.int64)
+        cuts.append(full if start == begin else np.union1d([start], full))
+    instants = np.concatenate(cuts)
+    instants = instants[np.searchsorted(instants, first_ms, side="right") - 1 :]
+    grain = gcd(HOUR_MS, *(offset for _, offset in segments), *(start for start, _ in segments[1:]))
+    starts = pd.DatetimeIndex(instants.astype("datetime64[ms]")).tz_localize("UTC").tz_convert(zone)
+    return Periods(starts, nw.col(STARTED_MS) // grain, instants // grain)

@@ -1,0 +1,140 @@
+"""Where the credits go: spend by any column and any period."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics.inputs import (
+    MEASURES,
+    STARTED_MS,
+    SUMS,
+    Input,
+    carry_attrs,
+    open_frame,
+    zone_info,
+)
+from handinger_analytics.metrics.periods import Periods, check_freq, no_periods, periods_between
+
+_KEY = "_period_key"
+_MAX_ROWS = 20_000_000
+
+
+def spend(
+    turns: Any,
+    by: str | Iterable[str] | None = None,
+    freq: str | None = None,
+    tz: str = "UTC",
+    price: float | None = None,
+) -> pd.DataFrame:
+    """Credits, turns, tokens and time, by any column and any period.
+
+    The parts add up to the total exactly, whatever the grouping.
+
+    Parameters
+    ----------
+    turns : DataFrame
+        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+    by : str or list of str, optional
+        Columns to group by. A missing value, such as a task without a user, is a group of its own.
+    freq : {"h", "D", "W", "MS", "QS", "YS"}, optional
+        Period by the start of the turn: hour, day, week from Monday, month, quarter, year.
+    tz : str
+        IANA name of the time zone whose clock decides where a period begins. Its days are 23 or 25
+        hours long where the clocks change.
+    price : float, optional
+        Money per credit; adds a column ``cost``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The ``by`` columns, ``period`` (``datetime64[ms, tz]``, first instant of the period) if
+        ``freq`` is given, then ``credits``, ``turns``, ``input_tokens``, ``output_tokens`` and
+        ``duration_ms`` (milliseconds), all int64, and ``cost`` (float64) if ``price`` is given.
+        Biggest spender first, ties in the order of ``by``; within each, periods in order. Every
+        group has every period between the first and the last of all turns, with zeros where it
+        spent nothing. Without ``by`` and ``freq``: one row.
+
+    Raises
+    ------
+    FrameError
+        Not a frame, a column missing or of the wrong type, times without a time zone, missing
+        numbers, an unknown ``freq`` or ``tz``, a price below zero, or more periods than fit.
+
+    Examples
+    --------
+    >>> spend(turns, by="worker_id", freq="D", tz="Europe/Madrid", price=0.01)  # doctest: +SKIP
+    """
+    zone = zone_info(tz)
+    _check_price(price)
+    if freq is None:
+        source = open_frame(turns, MEASURES, by=by)
+        result = biggest_first(source.sums(source.by), source.by)
+    else:
+        check_freq(freq)
+        source = open_frame(turns, (*MEASURES, "started_at"), by=by)
+        result = _by_period(source, _periods(source, freq, zone))
+    if price is not None:
+        result["cost"] = result["credits"] * float(price)
+    return carry_attrs(result, source.attrs)
+
+
+def biggest_first(groups: pd.DataFrame, by: list[str], measure: str = "credits") -> pd.DataFrame:
+    """Sort groups by a measure, largest first; ties in the order of ``by``, missing keys last."""
+    ascending = [False, *(True for _ in by)]
+    return groups.sort_values([measure, *by], ascending=ascending, na_position="last", ignore_index=True)
+
+
+def _check_price(price: float | None) -> None:
+    if price is None:
+        return
+    if isinstance(price, bool) or not isinstance(price, (int, float)) or not 0 <= price < math.inf:
+        raise FrameError(f"price: expected money per credit, a number from 0, found {price!r}")
+
+
+def _periods(source: Input, freq: str, zone: ZoneInfo) -> Periods:
+    start = nw.col(STARTED_MS)
+    first, last = source.aggregate([], first=start.min(), last=start.max()).iloc[0]
+    if pd.isna(first):
+        return no_periods(zone)
+    return periods_between(freq, zone, int(first), int(last))
+
+
+def _by_period(source: Input, periods: Periods) -> pd.DataFrame:
+    """Sum by group and period, and give every group every period."""
+    rows = source.with_columns(**{_KEY: periods.key}).sums([*source.by, _KEY])
+    groups, group_of_row = _groups(rows, source.by)
+    count = len(periods.starts)
+    if len(groups) * count > _MAX_ROWS:
+        raise FrameError(
+            f"{len(groups):,} groups times {count:,} periods is more than {_MAX_ROWS:,} rows: use a "
+            "longer freq, a shorter range, or a by with fewer groups"
+        )
+    filled = np.zeros((len(groups) * count, len(SUMS)), dtype=np.int64)
+    position = group_of_row * count + periods.index(rows[_KEY].to_numpy())
+    np.add.at(filled, position, rows[list(SUMS)].to_numpy())
+    result = groups.loc[np.repeat(np.arange(len(groups)), count), source.by].reset_index(drop=True)
+    result["period"] = periods.starts[np.tile(np.arange(count), len(groups))]
+    result[list(SUMS)] = filled
+    return result
+
+
+def _groups(rows: pd.DataFrame, by: list[str]) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+    """Groups, biggest spender first, and the position among them of each row's group."""
+    if not by:
+        return pd.DataFrame(index=range(min(len(rows), 1))), np.zeros(len(rows), dtype=np.intp)
+    code = rows.groupby(by, dropna=False, sort=False).ngroup()
+    first = code.drop_duplicates()
+    groups = rows.loc[first.index, by].assign(code=first, credits=rows["credits"].groupby(code).transform("sum"))
+    groups = biggest_first(groups, by)
+    rank = np.empty(len(groups), dtype=np.intp)
+    rank[groups["code"]] = np.arange(len(groups))
+    return groups[by], rank[code]

@@ -1,0 +1,48 @@
+"""A progress bar on stderr, for when a person is looking."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+
+class ProgressBar:
+    """Counts finished items, failed ones among them, and says when the server makes us wait.
+
+    Parameters
+    ----------
+    total : int
+        Items in all.
+    unit : str
+        What is counted.
+    shown : bool or None
+        None shows the bar where stderr is a terminal or a notebook.
+    """
+
+    def __init__(self, total: int, unit: str, shown: bool | None) -> None:
+        disable = not (sys.stderr.isatty() if shown is None else shown)
+        self._bar: tqdm[None] = tqdm(
+            total=total, unit=f" {unit}", disable=disable, file=sys.stderr, dynamic_ncols=True, mininterval=0.2
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def show(self, done: int, failed: int = 0, pause: float = 0.0) -> None:
+        """Draw ``done`` items so far, how many of them failed, and the seconds of a pause."""
+        notes = [f"{failed} failed"] * (failed > 0) + [f"rate limited, {pause:.0f} s"] * (pause >= 0.5)
+        self._bar.set_postfix_str(", ".join(notes), refresh=False)
+        self._bar.update(done - self._bar.n)
+        if notes:
+            self._bar.refresh()

@@ -1,0 +1,264 @@
+"""The generated organization: workers and tasks, and what they look like at a given moment.
+
+A :class:`World` is a pure function of its arguments. It keeps a light skeleton of every task
+(identifier, creation time, worker) and makes the content of a task when somebody asks for it.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from hashlib import blake2b
+from threading import Lock
+from urllib.parse import quote
+
+from handinger_analytics.sandbox import example, texts
+from handinger_analytics.sandbox.content import JsonObject, TaskWriter
+from handinger_analytics.sandbox.profiles import PROFILES
+from handinger_analytics.sandbox.timeline import (
+    DAY,
+    MINUTE,
+    WEEK,
+    Birth,
+    PlannedTurn,
+    Planner,
+    Straddle,
+    births_after,
+    births_before,
+)
+
+__all__ = ["NEVER", "TaskView", "World", "iso"]
+
+NEVER = 1 << 62
+"""A moment that does not come."""
+
+
+def iso(moment: int) -> str:
+    """Return milliseconds since 1970 as the API writes times.
+
+    Examples
+    --------
+    >>> iso(0)
+    '1970-01-01T00:00:00.000Z'
+    """
+    day, rest = divmod(moment, DAY)
+    minutes, rest = divmod(rest, MINUTE)
+    return f"{_date(day)}T{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}Z"
+
+
+@lru_cache(maxsize=1024)
+def _date(day: int) -> str:
+    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+
+
+def _token(kind: str, *parts: object) -> str:
+    digest = blake2b("/".join(map(str, parts)).encode(), digest_size=10, key=kind.encode()).digest()
+    return f"{kind}_{urlsafe_b64encode(digest)[:14].decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """A task as the API shows it at one moment.
+
+    Parameters
+    ----------
+    task : dict
+        The task object.
+    turns : list of dict
+        The turn objects that exist by then, each with its ``files``.
+    until : int
+        The view holds until this moment (exclusive), milliseconds since 1970.
+    """
+
+    task: JsonObject
+    turns: list[JsonObject]
+    until: int
+
+
+class World:
+    """All workers and tasks of one generated organization.
+
+    Parameters
+    ----------
+    tasks : int
+        How many tasks exist at `now`.
+    seed : int
+        Another seed, another organization.
+    days : int
+        The tasks are created within so many days before `now`.
+    now : int
+        The initial moment, milliseconds since 1970.
+    turns_per_task : int, optional
+        Exact number of turns of every task; a realistic mix when left out.
+    """
+
+    def __init__(
+        self, *, tasks: int, seed: int, days: int, now: int, turns_per_task: int | None = None
+    ) -> None:
+        self._tasks, self._seed, self._days, self._start = tasks, seed, days, now
+        self._planner = Planner(seed, now, turns_per_task)
+        self.worker_ids = [_token("wrk", seed, profile.name) for profile in PROFILES]
+        # One worker carries an identifier of the older form.
+        self.worker_ids[-2] = f"t_org_123_w_{blake2b(str(seed).encode()).hexdigest()[:26].upper()}"
+        self.forbidden_worker_id = _token("wrk", seed, "another organization")
+        self._straddles: dict[int, Straddle] = {}
+        births = births_before(tasks, seed=seed, days=days, now=now)
+        if tasks >= 10 and turns_per_task is None:
+            self._straddle(births)
+        self._titles = _spread(texts.NASTY_TITLES, tasks, 0.25)
+        self._odd_ids = _spread(texts.ODD_IDS, tasks, 0.75)
+        self._births: list[Birth] = []
+        self._ids: list[str] = []
+        self._index: dict[str, int] = {}
+        self.tasks_of_worker: list[list[int]] = [[] for _ in PROFILES]
+        self._weeks = 0
+        self._growing = Lock()
+        self._append(births)
+
+    def grow(self, now: int) -> None:
+        """Make sure that every task created up to `now` is known."""
+        with self._growing:
+            while self._start + self._weeks * WEEK <= now:
+                births = births_after(
+                    self._weeks,
+                    tasks=self._tasks,
+                    seed=self._seed,
+                    days=self._days,
+                    now=self._start,
+                )
+                self._append(births)
+                self._weeks += 1
+
+    def task_ids(self, now: int) -> list[str]:
+        """Return the identifiers of the tasks that exist at `now`, oldest first."""
+        return self._ids[: bisect_right(self._births, (now, NEVER))]
+
+    def latest_task(self, worker: int, now: int) -> str | None:
+        """Return the most recently created task of a worker (a position), if it has any."""
+        indices = self.tasks_of_worker[worker]
+        count = bisect_right(indices, now, key=lambda index: self._births[index][0])
+        return self._ids[indices[count - 1]] if count else None
+
+    def view(self, task_id: str, now: int) -> TaskView | None:
+        """Return a task as it stands at `now`; None when there is no such task by then."""
+        if task_id == example.EXAMPLE_TASK_ID:
+            return TaskView(dict(example.EXAMPLE_TASK), [dict(example.EXAMPLE_TURN)], NEVER)
+        index = self._index.get(task_id)
+        if index is None or self._births[index][0] > now:
+            return None
+        plan = self.plan(index)
+        started = [turn for turn in plan if turn.started <= now]
+        changes = (moment for turn in plan for moment in (turn.started, turn.completed))
+        until = min((moment for moment in changes if moment > now), default=NEVER)
+        writer = self._writer(index)
+        title = self._title(index, writer)
+        origin = writer.origin()
+        turns = [
+            self._turn(task_id, seq, turn, writer, over=turn.completed <= now)
+            for seq, turn in enumerate(started)
+        ]
+        task = self._task(index, title, origin, started, turns, now)
+        return TaskView(task, turns, until)
+
+    def plan(self, index: int) -> list[PlannedTurn]:
+        """Return the turns of a task in numbers, those of the future included."""
+        return self._planner.plan(index, self._births[index], self._straddles.get(index))
+
+    def id_and_title(self, index: int) -> tuple[str, str]:
+        """Return the identifier and the title of a task."""
+        return self._ids[index], self._title(index, self._writer(index))
+
+    def _append(self, births: list[Birth]) -> None:
+        for birth in births:
+            index = len(self._births)
+            task_id = self._odd_ids.get(index) or _token("tsk", self._seed, index)
+            self._ids.append(task_id)
+            # Readers find a task through its identifier, so that comes last.
+            self._births.append(birth)
+            self.tasks_of_worker[birth[1]].append(index)
+            self._index[task_id] = index
+
+    def _straddle(self, births: list[Birth]) -> None:
+        """Put a few of the last tasks, in place, where something is going on at ``now``."""
+        each = 2 if len(births) >= 100 else 1
+        for index, (created, worker) in enumerate(births):
+            births[index] = (min(created, self._start - 10 * MINUTE), worker)
+        for number in range(each):
+            last = len(births) - 1 - number
+            births[last] = (self._start - 2_500 * (number + 1), 0)
+            births[last - each] = (self._start - 31_000 * (number + 1), 1)
+            self._straddles[last] = "pending"
+            self._straddles[last - each] = "running"
+            self._straddles[last - 3 * each] = "follow-up"
+
+    def _writer(self, index: int) -> TaskWriter:
+        return TaskWriter(self._seed, index, PROFILES[self._births[index][1]])
+
+    def _title(self, index: int, writer: TaskWriter) -> str:
+        title = writer.title()
+        return self._titles.get(index, title)
+
+    def _turn(
+        self, task_id: str, seq: int, turn: PlannedTurn, writer: TaskWriter, *, over: bool
+    ) -> JsonObject:
+        question = writer.question(seq)
+        return {
+            "id": _token("trn", self._seed, task_id, seq),
+            "completedAt": iso(turn.completed) if over else None,
+            "credits": turn.credits if over else 0,
+            "durationMs": turn.duration_ms if over else 0,
+            "input": question,
+            "inputTokens": turn.input_tokens if over else 0,
+            "outputText": writer.answer(turn.status, turn.output_tokens) if over else "",
+            "outputTokens": turn.output_tokens if over else 0,
+            "role": "user",
+            "seq": seq,
+            "startedAt": iso(turn.started),
+            "status": turn.status if over else "running",
+            "structuredOutput": writer.structured_output(turn.status) if over else None,
+            "taskId": task_id,
+            "files": writer.files(task_id, seq) if over else [],
+        }
+
+    def _task(
+        self,
+        index: int,
+        title: str,
+        origin: tuple[str, str | None],
+        started: list[PlannedTurn],
+        turns: list[JsonObject],
+        now: int,
+    ) -> JsonObject:
+        trigger, user = origin
+        created, worker = self._births[index]
+        over = [turn for turn in started if turn.completed <= now]
+        finished = bool(started) and len(over) == len(started)
+        return {
+            "id": self._ids[index],
+            "completedAt": iso(started[-1].completed) if finished else None,
+            "createdAt": iso(created),
+            "createdByUserId": user,
+            "organizationId": example.EXAMPLE_ORGANIZATION_ID,
+            "status": turns[-1]["status"] if turns else "pending",
+            "title": title,
+            "totals": {
+                "credits": sum(turn.credits for turn in over),
+                "durationMs": sum(turn.duration_ms for turn in over),
+                "turnCount": len(turns),
+            },
+            "triggeredBy": trigger,
+            "url": (
+                f"https://v3.handinger.com/worker/{self.worker_ids[worker]}"
+                f"/task/{quote(self._ids[index], safe='')}"
+            ),
+            "workerId": self.worker_ids[worker],
+        }
+
+
+def _spread(values: tuple[str, ...], tasks: int, phase: float) -> dict[int, str]:
+    """Give `values` to tasks far apart: position to value, at most every third task."""
+    used = values[: tasks // 3]
+    return {int((number + phase) * tasks / len(used)): value for number, value in enumerate(used)}

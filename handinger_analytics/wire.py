@@ -1,0 +1,311 @@
+"""What the server sends, as typed records, whichever generation of the API it speaks.
+
+Unknown fields are ignored and unknown enumeration values kept, so a newer server does not break an
+older toolkit. Text that is not valid Unicode (half of a surrogate pair, as a title cut in the middle
+of an emoji has it) becomes U+FFFD, since no column can hold it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from functools import cache
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Time = Annotated[dt.datetime, Meta(tz=True)]
+
+_NULL = Raw(b"null")
+
+
+class Totals(Struct, rename="camel", gc=False):
+    """Sums over the turns of a task."""
+
+    credits: Int
+    duration_ms: Int
+    turn_count: Int
+
+
+class Task(Struct, rename="camel", gc=False):
+    """A conversation with a worker."""
+
+    id: str
+    created_at: Time
+    organization_id: str
+    status: str
+    title: str
+    totals: Totals
+    triggered_by: str
+    url: str
+    worker_id: str
+    completed_at: Time | None = None
+    created_by_user_id: str | None = None
+
+
+class File(Struct, rename="camel", gc=False):
+    """A file that a turn or worker produced."""
+
+    media_type: str
+    url: str
+    filename: str | None = None
+    size: Int | None = None
+
+
+class Turn(Struct, rename="camel", gc=False):
+    """One exchange within a task."""
+
+    id: str
+    credits: Int
+    duration_ms: Int
+    input: str
+    input_tokens: Int
+    output_text: str
+    output_tokens: Int
+    role: str
+    seq: Int
+    started_at: Time
+    status: str
+    task_id: str
+    completed_at: Time | None = None
+    structured_output: Raw = _NULL
+    files: tuple[File, ...] | None = ()
+
+
+class TaskWithTurns(Struct, rename="camel", gc=False):
+    """``GET /api/tasks/{taskId}``; generation B leaves ``turns`` out."""
+
+    task: Task
+    turns: list[Turn] | UnsetType | None = UNSET
+
+
+class TurnList(Struct, rename="camel", gc=False):
+    """``GET /api/tasks/{taskId}/turns``, generation B only."""
+
+    items: list[Turn]
+    task_id: str = ""
+
+
+class SavedBody(Struct, rename="camel", gc=False):
+    """A body of either task endpoint, of either generation."""
+
+    task: Task | UnsetType = UNSET
+    turns: list[Turn] | UnsetType | None = UNSET
+    items: list[Turn] | UnsetType = UNSET
+    task_id: str = ""
+
+
+class Usage(Struct, rename="camel"):
+    """What a worker used; generation B says nothing about credits."""
+
+    credits: Int | None = None
+    duration_ms: Int | None = None
+
+
+class OutputText(Struct):
+    """A piece of an output message."""
+
+    text: str
+    type: str
+
+
+class Output(Struct):
+    """A message the worker put out."""
+
+    id: str
+    content: list[OutputText]
+    role: str
+    status: str
+    type: str
+
+
+class Source(Struct):
+    """A page the worker read."""
+
+    id: str
+    type: str
+    url: str
+    title: str | None = None
+
+
+class Worker(Struct):
+    """``GET /api/workers/{workerId}``; its own keys are snake_case on the wire."""
+
+    id: str
+    files: list[File]
+    messages: list[Raw]
+    object: str
+    output: list[Output]
+    output_text: str
+    running: bool
+    sources: list[Source]
+    status: str
+    url: str
+    created_at: Int | None = None
+    error: Raw = _NULL
+    incomplete_details: Raw = _NULL
+    metadata: Raw = _NULL
+    structured_output: Raw = _NULL
+    usage: Usage | None = None
+
+
+class Execution(Struct, rename="camel"):
+    """One delivery of a webhook."""
+
+    id: str
+    created_at: Time
+    duration_ms: Int
+    request_status: str
+    url: str
+    worker_id: str
+    error_message: str | None = None
+    response_status: Int | None = None
+    task_id: str | None = None
+    task_title: str | None = None
+
+
+class ExecutionPage(Struct, rename="camel"):
+    """``GET /api/workers/{workerId}/webhook/executions``."""
+
+    logs: list[Execution]
+    page: Int
+    page_count: Int
+    total_count: Int
+
+
+class Schedule(Struct, rename="camel"):
+    """A planned run of a worker."""
+
+    id: str
+    budget: str
+    input: str
+    type: str
+    next_run_at: Time | None = None
+    delay_in_seconds: Int | None = None
+    cron: str | None = None
+    interval_seconds: Int | None = None
+
+
+class ScheduleList(Struct, rename="camel"):
+    """``GET /api/workers/{workerId}/schedules``; ``timezone`` since July 2026."""
+
+    schedules: list[Schedule]
+    worker_id: str
+    timezone: str | None = None
+
+
+class MalformedBody(ValueError):
+    """The body is not JSON: cut off, or something else altogether."""
+
+
+class UnexpectedBody(ValueError):
+    """The body is JSON of another shape than documented; says where."""
+
+
+Record = TypeVar("Record", bound=Struct)
+
+
+def decode(body: bytes, kind: type[Record]) -> Record:
+    """Read a response body.
+
+    Parameters
+    ----------
+    body : bytes
+        The body as it was received.
+    kind : type
+        The record it should hold.
+
+    Raises
+    ------
+    MalformedBody
+        If it is not JSON.
+    UnexpectedBody
+        If a field is missing or of another type, for example
+        ``turns[3].credits: expected int, found str``.
+
+    Examples
+    --------
+    >>> decode(b'{"credits": 42.0, "durationMs": 7, "turnCount": 1}', Totals).credits
+    42
+    """
+    try:
+        return _decoder(kind).decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _decode_leniently(body, kind)
+
+
+@cache
+def _decoder(kind: type[Record]) -> msgspec.json.Decoder[Record]:
+    return msgspec.json.Decoder(kind)
+
+
+def _decode_leniently(body: bytes, kind: type[Record]) -> Record:
+    """Decode once more with whole floats as integers and without lone surrogates."""
+    body = _ESCAPE.sub(_without_lone_surrogate, body.decode("utf-8", "replace").encode())
+    try:
+        return _decoder(kind).decode(body)
+    except msgspec.ValidationError as error:
+        if "got `float`" not in str(error):
+            raise UnexpectedBody(_explain(error)) from None
+    except msgspec.DecodeError as error:
+        raise MalformedBody(str(error)) from None
+    try:
+        record = _decoder(kind).decode(json.dumps(json.loads(body, parse_float=_whole)))
+    except msgspec.ValidationError as error:
+        raise UnexpectedBody(_explain(error)) from None
+    _restore_structured_outputs(record, body)
+    return record
+
+
+class _RawTurn(Struct, rename="camel"):
+    structured_output: Raw = _NULL
+
+
+class _RawTurns(Struct, rename="camel"):
+    turns: list[_RawTurn] | None = None
+    items: list[_RawTurn] | None = None
+
+
+def _restore_structured_outputs(record: Struct, body: bytes) -> None:
+    """Put the structured outputs back as the text they were sent as."""
+    sent = _decoder(_RawTurns).decode(body)
+    for name in ("turns", "items"):
+        turns = getattr(record, name, None) or ()
+        for turn, raw in zip(turns, getattr(sent, name) or (), strict=False):
+            turn.structured_output = raw.structured_output
+
+
+def _whole(number: str) -> int | float:
+    value = float(number)
+    return int(value) if value.is_integer() else value
+
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def _without_lone_surrogate(escape: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if escape.group(1) else escape.group()
+
+
+_WRONG_TYPE = re.compile(r"Expected `(?P<expected>.+?)`, got `(?P<found>.+?)`(?: - at `\$\.?(?P<path>.*)`)?$")
+_OTHER = re.compile(r"(?P<problem>.+?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+
+
+def _explain(error: msgspec.ValidationError) -> str:
+    """Say where in the body the problem is, then what was expected and found."""
+    text = str(error)
+    if match := _WRONG_TYPE.match(text):
+        problem = f"expected {match['expected'].replace(' | ', ' or ')}, found {match['found']}"
+        if match["expected"].startswith("int") and match["found"] == "float":
+            problem += " (a fraction, which is never rounded)"
+    else:
+        match = _OTHER.match(text)
+        assert match is not None  # the pattern matches any text
+        problem = match["problem"].replace("`", "").replace("Expected", "expected")
+    return f"{match['path'] or 'body'}: {problem}"
