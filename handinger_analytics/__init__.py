@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from handinger_analytics.bodies import parse_bodies
     from handinger_analytics.client import Client
+    from handinger_analytics.discover import discover_task_ids, task_ids_from
     from handinger_analytics.errors import (
         APIConnectionError,
         APIError,
@@ -44,9 +45,57 @@ if TYPE_CHECKING:
     from handinger_analytics.schema import SCHEMA_VERSION
     from handinger_analytics.worker import WorkerState, fetch_schedules, fetch_worker
 
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIResponseValidationError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "Client",
+    "ConflictError",
+    "FetchInterrupted",
+    "FetchResult",
+    "FileError",
+    "FrameError",
+    "HandingerError",
+    "IncompleteFetchError",
+    "InternalServerError",
+    "NotFoundError",
+    "PartialDataWarning",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "SCHEMA_VERSION",
+    "Sandbox",
+    "SettingsError",
+    "TaskIdError",
+    "UnprocessableEntityError",
+    "WorkerState",
+    "check",
+    "discover_task_ids",
+    "durations",
+    "export_parquet",
+    "fetch",
+    "fetch_schedules",
+    "fetch_tasks",
+    "fetch_turns",
+    "fetch_worker",
+    "load_parquet",
+    "parse_bodies",
+    "plot_spend",
+    "spend",
+    "summarize",
+    "task_ids_from",
+    "tokens",
+    "top_tasks",
+    "waste",
+]
+
 _MODULES = {
     "bodies": ("parse_bodies",),
     "client": ("Client",),
+    "discover": ("discover_task_ids", "task_ids_from"),
     "errors": (
         "APIConnectionError",
         "APIError",

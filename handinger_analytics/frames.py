@@ -6,8 +6,10 @@ early; DataFrames are made from the tables at the end, mostly without copying.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal
@@ -157,6 +159,32 @@ def to_pandas(
     return pd.DataFrame(series, copy=False)
 
 
+def from_pandas(frame: pd.DataFrame, known: Mapping[str, Column]) -> pa.Table:
+    """Table of a DataFrame, without its index.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With any columns.
+    known : mapping of str to Column
+        Columns that get the type declared for their name. Others get the type Arrow finds, or
+        become JSON text where neither Arrow nor Parquet has one (mixed types, empty objects).
+
+    Raises
+    ------
+    FrameError
+        For column names that are no strings or repeat, and for values that a type cannot hold.
+    """
+    names = list(frame.columns)
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise FrameError(f"the columns are {names}: expected names that are strings and differ")
+    arrays = [_from_series(frame[name], known.get(name)) for name in names]
+    fields = [pa.field(name, array.type) for name, array in zip(names, arrays, strict=True)]
+    return encode_categories(
+        pa.Table.from_arrays(arrays, schema=pa.schema(fields)), [known[name] for name in names if name in known]
+    )
+
+
 def encode_categories(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
     """Dictionary-encode the categorical columns: the known values first, then unknown ones as they came."""
     for column in columns:
@@ -217,6 +245,43 @@ def _files(values: list[tuple[wire.File, ...] | None], kind: pa.DataType) -> pa.
 
 def _file(file: wire.File) -> dict[str, Any]:
     return {"filename": file.filename, "media_type": file.media_type, "url": file.url, "size": file.size}
+
+
+def _from_series(series: pd.Series[Any], column: Column | None) -> pa.Array:
+    if column is None:
+        return _inferred(series)
+    if column.json and series.dtype == object:
+        series = series.map(lambda value: value if value is None or isinstance(value, str) else json.dumps(value))
+    declared = column.type if series.dtype == object and column.type != TIMESTAMP else None
+    try:
+        array = _one_array(pa.array(series, declared, from_pandas=True))
+        if pa.types.is_timestamp(array.type) and array.type.tz is None:
+            raise FrameError(f"column {column.name!r} has no time zone: add it, as in dt.tz_localize('UTC')")
+        return array.cast(column.type)
+    except (pa.ArrowException, OverflowError) as error:
+        raise FrameError(f"column {column.name!r} ({series.dtype}) cannot be {column.type}: {error}") from None
+
+
+def _inferred(series: pd.Series[Any]) -> pa.Array:
+    with contextlib.suppress(pa.ArrowException):
+        array = _one_array(pa.array(series, from_pandas=True))
+        if not _has_empty_struct(array.type):
+            return array
+    try:
+        texts = [None if value is None else json.dumps(value) for value in series]
+    except TypeError as error:
+        raise FrameError(f"column {series.name!r} cannot be written: {error}; convert it to text or numbers") from None
+    return pa.array(texts, TEXT)
+
+
+def _has_empty_struct(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind) and kind.num_fields == 0:
+        return True
+    return any(_has_empty_struct(kind.field(index).type) for index in range(kind.num_fields))
+
+
+def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def _in_order(

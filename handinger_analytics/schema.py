@@ -194,17 +194,11 @@ WORKER_OUTPUT: tuple[Column, ...] = (
     Column("text", "text", TEXT, "text", text=True),
 )
 
-EXECUTIONS: tuple[Column, ...] = (
-    Column("execution_id", "id", _STRING, "id of the delivery"),
-    Column("created_at", "created_at", TIMESTAMP, "delivery, UTC"),
-    Column("duration_ms", "duration_ms", _INT, "how long the receiver took, milliseconds"),
-    Column("error_message", "error_message", TEXT, "what went wrong, if anything", nullable=True),
-    Column("request_status", "request_status", _STRING, "success or error"),
-    Column("response_status", "response_status", _INT, "status the receiver gave", nullable=True),
-    Column("task_id", "task_id", _STRING, "task that was reported", nullable=True),
+DISCOVERED: tuple[Column, ...] = (
+    Column("task_id", "task_id", _STRING, "task that was reported"),
     Column("task_title", "task_title", TEXT, "its title", nullable=True, text=True),
-    Column("url", "url", _STRING, "address that was called"),
-    Column("worker_id", "worker_id", _STRING, "worker whose log this is"),
+    Column("worker_id", "worker_id", _STRING, "worker whose log names it"),
+    Column("last_seen", "created_at", TIMESTAMP, "latest delivery, UTC"),
 )
 
 SCHEDULES: tuple[Column, ...] = (

@@ -5,6 +5,10 @@ Polars, DuckDB or PySpark, and returns a small pandas DataFrame.
 """
 
 from handinger_analytics.metrics.overview import summarize
+from handinger_analytics.metrics.ranking import top_tasks
+from handinger_analytics.metrics.reconcile import check
 from handinger_analytics.metrics.spending import spend
+from handinger_analytics.metrics.usage import durations, tokens
+from handinger_analytics.metrics.wasted import waste
 
-__all__ = ["spend", "summarize"]
+__all__ = ["check", "durations", "spend", "summarize", "tokens", "top_tasks", "waste"]

@@ -1,23 +1,30 @@
 """What every metric does with the frame it is given: check it, open it on its engine, hand back pandas.
 
 A metric names the columns it needs and gets a narwhals lazy frame with those alone, on the engine
-the user chose. Times arrive as an integer, milliseconds since 1970 UTC, so that the session time zone of DuckDB or Spark nor an engine's time zone database can change an answer.
+the user chose. Times arrive as an integer, milliseconds since 1970 UTC, so that neither the session
+time zone of DuckDB or Spark nor an engine's time zone database can change an answer.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 import narwhals.stable.v2 as nw
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics.checks import (
+    check_aware,
+    check_columns,
+    check_group,
+    check_integer,
+    grouping,
+)
 from handinger_analytics.schema import METADATA_KEY
 
 MEASURES = ("credits", "input_tokens", "output_tokens", "duration_ms")
@@ -30,10 +37,7 @@ STARTED_MS = "_started_ms"
 """Start of the turn as an integer: milliseconds since 1970 UTC."""
 _MISSING = "_missing"
 
-TEXT_DTYPE = pd.Series(["text"]).dtype
-"""What this pandas uses for text: ``str`` since 3.0, ``object`` before."""
-
-_NOT_A_GROUP = (nw.Datetime, nw.Duration, nw.List, nw.Array, nw.Struct, nw.Object)
+TEXT = pd.StringDtype(na_value=np.nan)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,6 +66,13 @@ class Input:
         added = [expr.alias(name) for name, expr in columns.items()]
         return dataclasses.replace(self, frame=self.frame.with_columns(*added))
 
+    def grouped(self, keys: Sequence[str], **measures: nw.Expr) -> nw.LazyFrame[Any]:
+        """Group on the engine without collecting; missing numbers go unnoticed, see `aggregate`."""
+        aggregations = [expr.alias(name) for name, expr in measures.items()]
+        if not keys:
+            return self.frame.select(*aggregations)
+        return self.frame.group_by(*keys, drop_null_keys=False).agg(*aggregations)
+
     def aggregate(self, keys: Sequence[str], **measures: nw.Expr) -> pd.DataFrame:
         """Group on the engine and collect.
 
@@ -82,22 +93,15 @@ class Input:
         FrameError
             A number or a start is missing in some row.
         """
-        missing = nw.col(_MISSING).sum().alias(_MISSING)
-        aggregations = [expr.alias(name) for name, expr in measures.items()]
-        if keys:
-            result = self.frame.group_by(*keys, drop_null_keys=False).agg(missing, *aggregations)
-        else:
-            result = self.frame.select(missing, *aggregations)
-        collected = to_pandas(result)
+        missing = nw.col(_MISSING).sum()
+        collected = to_pandas(self.grouped(keys, **{_MISSING: missing}, **measures))
         if collected[_MISSING].sum():
             raise self._missing_error()
         return collected.drop(columns=_MISSING)
 
     def sums(self, keys: Sequence[str]) -> pd.DataFrame:
         """Group and add up: keys, then `SUMS` as int64."""
-        sums = {name: nw.col(name).sum() for name in MEASURES}
-        collected = self.aggregate(keys, turns=nw.len(), **sums)
-        return collected[[*keys, *SUMS]]
+        return self.aggregate(keys, **sums())[[*keys, *SUMS]]
 
     def _missing_error(self) -> FrameError:
         counts = to_pandas(self.frame.select(nw.col(*self.numbers).is_null().cast(nw.Int64).sum()))
@@ -113,6 +117,7 @@ def open_frame(
     columns: Iterable[str],
     *,
     by: str | Iterable[str] | None = None,
+    optional: Iterable[str] = (),
     name: str = "turns",
 ) -> Input:
     """Check a frame of any engine and open it for a metric.
@@ -125,6 +130,8 @@ def open_frame(
         Columns the metric reads, apart from ``by``.
     by : str or iterable of str, optional
         Grouping columns.
+    optional : iterable of str
+        Columns taken along if they are there.
     name : str
         What the argument is called, for messages.
 
@@ -134,18 +141,19 @@ def open_frame(
         Not a frame, a column missing or of the wrong type, or a ``by`` that cannot group.
     """
     native = _to_native(frame, name)
-    opened = nw.from_native(native).lazy()
+    opened = _open(native)
     schema = opened.collect_schema()
-    groups = _grouping(by)
+    groups = grouping(by, (*SUMS, "cost", "period"))
     wanted = list(dict.fromkeys([*columns, *groups]))
-    _require(wanted, schema.names(), name)
+    check_columns(wanted, schema.names(), name)
     for group in groups:
-        _check_group(group, schema[group])
+        check_group(group, schema[group])
+    wanted += [column for column in optional if column in schema.names()]
     numbers = [column for column in wanted if column in (*MEASURES, "turn_count")]
     for column in numbers:
-        _check_integer(column, schema[column], name)
+        check_integer(column, schema[column], name)
     if "started_at" in wanted:
-        _check_aware(schema["started_at"], opened.implementation, name)
+        check_aware(schema["started_at"], opened.implementation, name)
         opened = _with_started_ms(native, wanted)
         wanted = [*wanted, STARTED_MS]
         numbers = [*numbers, STARTED_MS]
@@ -156,18 +164,26 @@ def open_frame(
     return Input(opened, groups, numbers, _attrs(native))
 
 
+def sums() -> dict[str, nw.Expr]:
+    """Return the aggregations that make the columns of `SUMS`."""
+    return {"turns": nw.len(), **{name: nw.col(name).sum() for name in MEASURES}}
+
+
 def to_pandas(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
     """Collect a small result; text is text and a count an int64, whichever engine it came from."""
     table: pa.Table = frame.collect().to_arrow()
-    columns = {}
-    for field_ in table.schema:
-        column = table.column(field_.name)
-        kind = field_.type.value_type if pa.types.is_dictionary(field_.type) else field_.type
-        if pa.types.is_null(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            columns[field_.name] = pd.Series(column.to_pylist(), dtype=TEXT_DTYPE)
-        else:
-            columns[field_.name] = column.to_pandas()
-    return pd.DataFrame(columns)
+    return pd.DataFrame({name: _series(table.column(name)) for name in table.column_names})
+
+
+def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_null(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pd.Series(column.to_pylist(), dtype=TEXT)
+    if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
+        # Polars counts in uint32, DuckDB sums in decimal(38, 0).
+        whole = pd.Series(column.cast(pa.int64()).to_pandas(types_mapper=lambda _: pd.Int64Dtype()))
+        return whole if column.null_count else whole.astype("int64")
+    return pd.Series(column.to_pandas())
 
 
 def carry_attrs(result: pd.DataFrame, *attrs: dict[str, Any]) -> pd.DataFrame:
@@ -182,20 +198,10 @@ def carry_attrs(result: pd.DataFrame, *attrs: dict[str, Any]) -> pd.DataFrame:
     return result
 
 
-def zone_info(tz: str) -> ZoneInfo:
-    """Return the time zone of an IANA name.
-
-    Examples
-    --------
-    >>> zone_info("Europe/Madrid").key
-    'Europe/Madrid'
-    """
-    try:
-        return ZoneInfo(tz)
-    except (KeyError, ValueError, TypeError, OSError):
-        close = difflib.get_close_matches(str(tz), available_timezones(), n=3)
-        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "try 'UTC' or 'Europe/Madrid'."
-        raise FrameError(f"unknown time zone {tz!r}: tz takes an IANA name; {hint}") from None
+def biggest_first(groups: pd.DataFrame, by: list[str], measure: str = "credits") -> pd.DataFrame:
+    """Sort groups by a measure, largest first; ties in the order of ``by``, missing keys last."""
+    ascending = [False, *(True for _ in by)]
+    return groups.sort_values([measure, *by], ascending=ascending, na_position="last", ignore_index=True)
 
 
 def _to_native(frame: Any, name: str) -> Any:
@@ -217,76 +223,22 @@ def _keep_integers(kind: pa.DataType) -> Any:
     return pd.ArrowDtype(kind) if pa.types.is_integer(kind) else None
 
 
-def _grouping(by: str | Iterable[str] | None) -> list[str]:
-    if by is None:
-        return []
-    groups = [by] if isinstance(by, str) else list(by)
-    reserved = (*MEASURES, "turns", "cost", "period")
-    for group in groups:
-        if not isinstance(group, str):
-            raise FrameError(f"by: expected column names, found {group!r} ({type(group).__name__})")
-        if group in reserved:
-            raise FrameError(f"by: {group!r} is a column of the result; group by another one or rename it")
-    return list(dict.fromkeys(groups))
-
-
-def _require(wanted: Sequence[str], present: Sequence[str], name: str) -> None:
-    absent = [column for column in wanted if column not in present]
-    if absent:
-        raise FrameError(
-            f"{name}: no column {', '.join(map(repr, absent))}; it has {', '.join(present) or 'no columns'}"
-        )
-
-
-def _check_group(column: str, dtype: nw.dtypes.DType) -> None:
-    if isinstance(dtype, _NOT_A_GROUP):
-        hint = "use freq= for periods" if isinstance(dtype, nw.Datetime) else "group by text or a whole number"
-        raise FrameError(f"by: cannot group by {column!r} of type {dtype}; {hint}")
-
-
-def _check_integer(column: str, dtype: nw.dtypes.DType, name: str) -> None:
-    if not dtype.is_integer():
-        raise FrameError(
-            f"{name}: column {column!r} must hold whole numbers (int64), found {dtype}; a missing value "
-            "turns pandas integers into floats: drop those rows, then .astype('int64')"
-        )
-
-
-def _check_aware(dtype: nw.dtypes.DType, engine: nw.Implementation, name: str) -> None:
-    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
-        return
-    if not isinstance(dtype, nw.Datetime):
-        raise FrameError(
-            f"{name}: column 'started_at' must hold times with a time zone, found {dtype}; "
-            "in pandas: pd.to_datetime(turns['started_at'], utc=True)"
-        )
-    raise FrameError(
-        f"{name}: column 'started_at' has no time zone, so its days are unknown. If it is in UTC: "
-        f"{_LOCALIZE.get(str(engine), _LOCALIZE['pandas'])}"
-    )
-
-
-_LOCALIZE = {
-    "pandas": "turns['started_at'].dt.tz_localize('UTC')",
-    "polars": "pl.col('started_at').dt.replace_time_zone('UTC')",
-    "duckdb": "started_at AT TIME ZONE 'UTC' (type TIMESTAMPTZ)",
-    "pyspark": (
-        "set spark.sql.session.timeZone to UTC and cast started_at to TIMESTAMP (it is TIMESTAMP_NTZ)"
-    ),
-}
+def _open(native: Any) -> nw.LazyFrame[Any]:
+    opened: nw.LazyFrame[Any] = nw.from_native(native).lazy()
+    return opened
 
 
 def _with_started_ms(native: Any, wanted: Sequence[str]) -> nw.LazyFrame[Any]:
     """Add the instant as an integer; narwhals has no such function on SQL engines yet."""
-    frame = nw.from_native(native).lazy()
+    frame = _open(native)
     if frame.implementation.is_duckdb():
         columns = ", ".join('"' + column.replace('"', '""') + '"' for column in wanted)
-        return nw.from_native(native.project(f"{columns}, epoch_ms(started_at) AS {STARTED_MS}"))
+        return _open(native.project(f"{columns}, epoch_ms(started_at) AS {STARTED_MS}"))
     if frame.implementation.is_pyspark():
         from pyspark.sql import functions
 
         started_ms = functions.unix_millis("started_at").alias(STARTED_MS)
-        return nw.from_native(native.select(*wanted, started_ms))
+        return _open(native.select(*wanted, started_ms))
     return frame.select(*wanted, nw.col("started_at").dt.timestamp("ms").alias(STARTED_MS))
 
 

@@ -8,8 +8,14 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from handinger_analytics.metrics.inputs import MEASURES, STARTED_MS, carry_attrs, open_frame
-from handinger_analytics.metrics.spending import biggest_first
+from handinger_analytics.metrics.inputs import (
+    MEASURES,
+    STARTED_MS,
+    biggest_first,
+    carry_attrs,
+    open_frame,
+    sums,
+)
 
 _UNITS = {
     "tasks": "tasks",
@@ -68,13 +74,13 @@ def summarize(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame
     groups = source.aggregate(
         source.by,
         tasks=nw.col("task_id").n_unique(),
-        turns=nw.len(),
         error_share=nw.col("_error").sum(),
         aborted_share=nw.col("_aborted").sum(),
         first_started_at=nw.col(STARTED_MS).min(),
         last_started_at=nw.col(STARTED_MS).max(),
-        **{name: nw.col(name).sum() for name in MEASURES},
+        **sums(),
     )
+    groups["tasks"] = groups["tasks"].fillna(0).astype("int64")  # DuckDB counts no rows as null
     groups["credits_per_turn"] = groups["credits"] / groups["turns"]
     for share in ("error_share", "aborted_share"):
         groups[share] = groups[share] / groups["turns"]

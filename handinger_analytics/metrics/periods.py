@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from math import gcd
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,15 +21,6 @@ from numpy.typing import NDArray
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.inputs import STARTED_MS
-
-FREQS = {
-    "h": "hour",
-    "D": "day",
-    "W": "week from Monday",
-    "MS": "month",
-    "QS": "quarter",
-    "YS": "year",
-}
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -61,20 +53,6 @@ class Periods:
         return np.searchsorted(self.keys, keys, side="right") - 1
 
 
-def check_freq(freq: str) -> str:
-    """Return ``freq`` if it is one of `FREQS`.
-
-    Raises
-    ------
-    FrameError
-        It is not; the message lists those that are.
-    """
-    if freq not in FREQS:
-        known = ", ".join(f"{alias} ({meaning})" for alias, meaning in FREQS.items())
-        raise FrameError(f"unknown freq {freq!r}: use one of {known}")
-    return freq
-
-
 def no_periods(zone: ZoneInfo) -> Periods:
     """Return the periods of a frame without rows."""
     starts = pd.DatetimeIndex([], dtype=pd.DatetimeTZDtype("ms", zone))
@@ -87,7 +65,7 @@ def periods_between(freq: str, zone: ZoneInfo, first_ms: int, last_ms: int) -> P
     Parameters
     ----------
     freq : str
-        One of `FREQS`.
+        One of `checks.FREQS`.
     zone : zoneinfo.ZoneInfo
         Whose clock decides where a period begins.
     first_ms, last_ms : int
@@ -99,12 +77,13 @@ def periods_between(freq: str, zone: ZoneInfo, first_ms: int, last_ms: int) -> P
     if freq == "h":
         return _hours(zone, first_ms, last_ms)
     segments = utc_offsets(zone, first_ms, last_ms)
-    first_day, last_day = ((ms + offset) // DAY_MS for ms, offset in
-                           ((first_ms, segments[0][1]), (last_ms, segments[-1][1])))
+    first_day = (first_ms + segments[0][1]) // DAY_MS
+    last_day = (last_ms + segments[-1][1]) // DAY_MS
     dates = _calendar(freq, first_day, last_day)
-    starts = pd.DatetimeIndex(dates).as_unit("ms").tz_localize(
-        zone, ambiguous=np.ones(len(dates), dtype=bool), nonexistent="shift_forward"
-    )
+    # A day whose midnight comes twice starts at the first of them, one without midnight an hour later.
+    earlier = np.ones(len(dates), dtype=bool)
+    naive = pd.DatetimeIndex(dates).as_unit("ms")
+    starts = naive.tz_localize(zone, ambiguous=earlier, nonexistent="shift_forward")
     # A zone that moved across the date line skipped a whole day: it starts when the next one does.
     exists = ~starts.duplicated(keep="last")
     keys = dates.astype("datetime64[D]").astype(np.int64)
@@ -155,7 +134,7 @@ def _offset_s(zone: ZoneInfo, instant_s: int) -> int:
 def _local_ms(segments: list[tuple[int, int]]) -> nw.Expr:
     instant: nw.Expr = nw.col(STARTED_MS)
     local = instant + segments[0][1]
-    for (_, before), (change, after) in zip(segments, segments[1:], strict=False):
+    for (_, before), (change, after) in pairwise(segments):
         local = local + (instant >= change).cast(nw.Int64) * (after - before)
     return local
 
@@ -169,8 +148,7 @@ def _calendar(freq: str, first_day: int, last_day: int) -> NDArray[Any]:
         monday = first_day - (first_day + 3) % 7
         return np.arange(monday, last_day + 1, 7).astype("datetime64[D]")
     months = {"MS": 1, "QS": 3, "YS": 12}[freq]
-    first, last = (int(np.datetime64(day, "D").astype("datetime64[M]").astype(np.int64))
-                   for day in (first_day, last_day))
+    first, last = np.array([first_day, last_day], "datetime64[D]").astype("datetime64[M]").astype(np.int64)
     return np.arange(first - first % months, last + 1, months).astype("datetime64[M]").astype("datetime64[D]")
 
 

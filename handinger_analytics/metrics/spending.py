@@ -13,16 +13,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics.checks import check_freq, zone_info
 from handinger_analytics.metrics.inputs import (
     MEASURES,
     STARTED_MS,
     SUMS,
     Input,
+    biggest_first,
     carry_attrs,
     open_frame,
-    zone_info,
 )
-from handinger_analytics.metrics.periods import Periods, check_freq, no_periods, periods_between
+from handinger_analytics.metrics.periods import Periods, no_periods, periods_between
 
 _KEY = "_period_key"
 _MAX_ROWS = 20_000_000
@@ -87,12 +88,6 @@ def spend(
     return carry_attrs(result, source.attrs)
 
 
-def biggest_first(groups: pd.DataFrame, by: list[str], measure: str = "credits") -> pd.DataFrame:
-    """Sort groups by a measure, largest first; ties in the order of ``by``, missing keys last."""
-    ascending = [False, *(True for _ in by)]
-    return groups.sort_values([measure, *by], ascending=ascending, na_position="last", ignore_index=True)
-
-
 def _check_price(price: float | None) -> None:
     if price is None:
         return
@@ -128,13 +123,13 @@ def _by_period(source: Input, periods: Periods) -> pd.DataFrame:
 
 
 def _groups(rows: pd.DataFrame, by: list[str]) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-    """Groups, biggest spender first, and the position among them of each row's group."""
+    """Return the groups, biggest spender first, and for each row the position of its group."""
     if not by:
         return pd.DataFrame(index=range(min(len(rows), 1))), np.zeros(len(rows), dtype=np.intp)
     code = rows.groupby(by, dropna=False, sort=False).ngroup()
     first = code.drop_duplicates()
-    groups = rows.loc[first.index, by].assign(code=first, credits=rows["credits"].groupby(code).transform("sum"))
-    groups = biggest_first(groups, by)
+    credits = rows["credits"].groupby(code).sum()
+    groups = biggest_first(rows.loc[first.index, by].assign(code=first, credits=first.map(credits)), by)
     rank = np.empty(len(groups), dtype=np.intp)
     rank[groups["code"]] = np.arange(len(groups))
     return groups[by], rank[code]

@@ -51,7 +51,9 @@ def _table(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> pa.Table:
     filled = [{**_DEFAULTS, **row} for row in rows]
     arrays = []
     for column in columns:
-        values = [_instant(row[column.name]) if column.name.endswith("_at") else row[column.name] for row in filled]
+        values = [
+            _instant(row[column.name]) if column.name.endswith("_at") else row[column.name] for row in filled
+        ]
         array = pa.array(values, type=column.type)
         arrays.append(array.dictionary_encode() if column.categories else array)
     return pa.Table.from_arrays(arrays, schema=arrow_schema(columns))

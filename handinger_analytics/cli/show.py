@@ -1,0 +1,54 @@
+"""Frames and text for a terminal."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+import pandas as pd
+
+_UNSAFE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # escape sequences
+    r"|[\x00-\x1f\x7f-\x9f]"  # control characters
+    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # marks that turn the direction of text
+)
+_WIDEST = 40
+
+
+def plain(text: str) -> str:
+    """Text without anything a terminal would obey."""
+    return _UNSAFE.sub("", text)
+
+
+def show_table(title: str, frame: pd.DataFrame) -> None:
+    """Print a small frame: text left, numbers right with thousands separators."""
+    cells = frame.map(_cell)
+    numeric = {name for name in frame if pd.api.types.is_numeric_dtype(frame[name])}
+    widths = {name: max([len(str(name)), *cells[name].map(len)]) for name in cells}
+
+    def line(values: dict[Any, str]) -> str:
+        parts = (
+            values[name].rjust(widths[name]) if name in numeric else values[name].ljust(widths[name])
+            for name in cells
+        )
+        return "  ".join(parts).rstrip()
+
+    click.echo(f"\n{title}")
+    click.echo(line({name: str(name) for name in cells}))
+    click.echo("  ".join("-" * widths[name] for name in cells))
+    for _, row in cells.iterrows():
+        click.echo(line(row.to_dict()))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool) or value is None or value is pd.NaT or value is pd.NA:
+        return str(value) if isinstance(value, bool) else ""
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d %H:%M %Z}"
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:,.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, str):
+        text = plain(value)
+        return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    return f"{value:,}"

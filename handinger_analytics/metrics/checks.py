@@ -1,0 +1,132 @@
+"""What is refused before any work begins, with a message that says what would do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from zoneinfo import ZoneInfo, available_timezones
+
+import narwhals.stable.v2 as nw
+
+from handinger_analytics.errors import FrameError
+
+FREQS = {
+    "h": "hour",
+    "D": "day",
+    "W": "week from Monday",
+    "MS": "month",
+    "QS": "quarter",
+    "YS": "year",
+}
+"""Periods, named as pandas names them."""
+
+_NESTED = (nw.List, nw.Array, nw.Struct, nw.Object)
+
+_LOCALIZE = {
+    nw.Implementation.PANDAS: "turns['started_at'].dt.tz_localize('UTC')",
+    nw.Implementation.POLARS: "pl.col('started_at').dt.replace_time_zone('UTC')",
+    nw.Implementation.DUCKDB: "started_at AT TIME ZONE 'UTC', which is a TIMESTAMPTZ",
+    nw.Implementation.PYSPARK: (
+        "set spark.sql.session.timeZone to UTC, then cast it from TIMESTAMP_NTZ to TIMESTAMP"
+    ),
+}
+"""How to say that naive times are in UTC, by engine."""
+
+
+def zone_info(tz: str) -> ZoneInfo:
+    """Return the time zone of an IANA name.
+
+    Raises
+    ------
+    FrameError
+        There is none; the message suggests names that are close.
+
+    Examples
+    --------
+    >>> zone_info("Europe/Madrid").key
+    'Europe/Madrid'
+    """
+    try:
+        return ZoneInfo(tz)
+    except (KeyError, ValueError, TypeError, AttributeError, OSError):
+        close = difflib.get_close_matches(str(tz), available_timezones(), n=3)
+        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "try 'UTC' or 'Europe/Madrid'"
+        raise FrameError(f"unknown time zone {tz!r}: tz takes an IANA name; {hint}") from None
+
+
+def check_freq(freq: str) -> None:
+    """Refuse a period that is not one of `FREQS`.
+
+    Raises
+    ------
+    FrameError
+        The message lists those that are.
+    """
+    if freq not in FREQS:
+        known = ", ".join(f"{alias!r} ({meaning})" for alias, meaning in FREQS.items())
+        raise FrameError(f"unknown freq {freq!r}: use one of {known}")
+
+
+def grouping(by: str | Iterable[str] | None, reserved: Sequence[str]) -> list[str]:
+    """Return the grouping columns as a list, each once.
+
+    Parameters
+    ----------
+    by : str or iterable of str, optional
+        What the user gave.
+    reserved : sequence of str
+        Names that the result uses itself.
+
+    Raises
+    ------
+    FrameError
+        Not a name, or a reserved one.
+    """
+    groups = [] if by is None else [by] if isinstance(by, str) else list(by)
+    for group in groups:
+        if not isinstance(group, str):
+            raise FrameError(f"by: expected column names, found {group!r} ({type(group).__name__})")
+        if group in reserved:
+            raise FrameError(f"by: {group!r} is a column of the result; group by another or rename it")
+    return list(dict.fromkeys(groups))
+
+
+def check_columns(wanted: Sequence[str], present: Sequence[str], name: str) -> None:
+    """Refuse a frame without the wanted columns; the message lists what it has."""
+    absent = [column for column in wanted if column not in present]
+    if absent:
+        raise FrameError(
+            f"{name}: no column {', '.join(map(repr, absent))}; it has {', '.join(map(str, present)) or 'no columns'}"
+        )
+
+
+def check_group(column: str, dtype: nw.dtypes.DType) -> None:
+    """Refuse to group by times and nested values."""
+    if isinstance(dtype, (nw.Datetime, nw.Duration, nw.Time)):
+        raise FrameError(f"by: {column!r} holds times ({dtype}); use freq= for periods")
+    if isinstance(dtype, _NESTED):
+        raise FrameError(f"by: cannot group by {column!r} of type {dtype}; use text or whole numbers")
+
+
+def check_integer(column: str, dtype: nw.dtypes.DType, name: str) -> None:
+    """Refuse anything but whole numbers where sums must be exact."""
+    if not dtype.is_integer():
+        raise FrameError(
+            f"{name}: column {column!r} must hold whole numbers (int64), found {dtype}; a missing value "
+            "turns pandas integers into floats: drop those rows, then .astype('int64')"
+        )
+
+
+def check_aware(dtype: nw.dtypes.DType, engine: nw.Implementation, name: str) -> None:
+    """Refuse starts that are not instants; the message says what to do on this engine."""
+    if not isinstance(dtype, nw.Datetime):
+        raise FrameError(
+            f"{name}: column 'started_at' must hold times with a time zone, found {dtype}; "
+            "in pandas: pd.to_datetime(turns['started_at'], utc=True)"
+        )
+    if dtype.time_zone is None:
+        advice = _LOCALIZE.get(engine, _LOCALIZE[nw.Implementation.PANDAS])
+        raise FrameError(
+            f"{name}: column 'started_at' has no time zone, so its days are unknown; "
+            f"if it is in UTC: {advice}"
+        )

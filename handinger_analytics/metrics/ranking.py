@@ -1,0 +1,85 @@
+"""The tasks that cost most."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics.inputs import (
+    MEASURES,
+    SUMS,
+    TEXT,
+    Input,
+    carry_attrs,
+    open_frame,
+    sums,
+    to_pandas,
+)
+
+_DASHBOARD = "https://v3.handinger.com"
+_TASK = ["task_id", "worker_id"]
+
+
+def top_tasks(turns: Any, n: int = 10, by: str = "credits") -> pd.DataFrame:
+    """Rank the most expensive tasks, with their part of the total and a link to the dashboard.
+
+    Parameters
+    ----------
+    turns : DataFrame
+        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+    n : int
+        How many tasks.
+    by : {"credits", "turns", "input_tokens", "output_tokens", "duration_ms"}
+        What makes a task expensive.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``task_id``, ``task_title`` (missing where the frame was kept without text), ``worker_id``;
+        ``credits``, ``turns``, ``input_tokens``, ``output_tokens``, ``duration_ms`` (int64);
+        ``share`` of all turns' total of ``by`` and ``cumulative_share``, that of this task and all
+        above it (float64, 0 to 1, NaN where the total is zero); ``url`` of the dashboard page.
+        Largest first, ties in the order of ``task_id``.
+
+    Raises
+    ------
+    FrameError
+        Not a frame, a column missing or of the wrong type, missing numbers, or an unknown ``by``
+        or ``n``.
+
+    Examples
+    --------
+    >>> top_tasks(turns, n=3)[["task_title", "credits", "cumulative_share"]]  # doctest: +SKIP
+    """
+    if by not in SUMS:
+        raise FrameError(f"by: cannot rank tasks by {by!r}; use one of {', '.join(SUMS)}")
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise FrameError(f"n: expected how many tasks, a whole number from 1, found {n!r}")
+    source = open_frame(turns, (*_TASK, *MEASURES), optional=["task_title"])
+    total = source.sums([])[by].iloc[0]
+    per_task = source.grouped(_TASK, **sums())
+    top = to_pandas(per_task.sort(by, *_TASK, descending=[True, False, False]).head(n))
+    top["share"] = (top[by] / total).astype("float64")
+    top["cumulative_share"] = (top[by].cumsum() / total).astype("float64")
+    top["task_title"] = _titles(source, top)
+    top["url"] = pd.Series(map(_url, top["worker_id"], top["task_id"]), dtype=TEXT)
+    columns = ["task_id", "task_title", "worker_id", *SUMS, "share", "cumulative_share", "url"]
+    return carry_attrs(top[columns], source.attrs)
+
+
+def _titles(source: Input, top: pd.DataFrame) -> pd.Series[Any]:
+    """Look the titles up in a second pass, so that text stays out of the grouping."""
+    if top.empty or "task_title" not in source.frame.collect_schema().names():
+        return pd.Series([None] * len(top), dtype=TEXT)
+    rows = source.frame.filter(nw.col("task_id").is_in(top["task_id"].tolist()))
+    # A task renamed between two fetches has several titles; one must be chosen whatever the row order.
+    titles = to_pandas(rows.group_by(*_TASK, drop_null_keys=False).agg(nw.col("task_title").max()))
+    return top[_TASK].merge(titles, how="left", on=_TASK)["task_title"]
+
+
+def _url(worker_id: str, task_id: str) -> str:
+    return f"{_DASHBOARD}/worker/{quote(worker_id, safe='')}/task/{quote(task_id, safe='')}"

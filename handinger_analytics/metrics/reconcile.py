@@ -1,0 +1,141 @@
+"""Whether the parts add up to the totals the server reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics.inputs import TEXT, carry_attrs, open_frame
+from handinger_analytics.schema import METADATA_KEY
+
+_UNFINISHED = ("pending", "running")
+_COMPLETE = ("complete", "no turns")
+_PAIRS = (
+    ("credits", "credits_of_turns", "credits_difference"),
+    ("turn_count", "turns", "turns_difference"),
+    ("duration_ms", "duration_ms_of_turns", "duration_difference_ms"),
+)
+"""What the task reports, what its turns add up to, and the second less the first."""
+
+
+def check(tasks: Any, turns: Any) -> pd.DataFrame:
+    """Compare what each task reports with the sums over its turns.
+
+    Parameters
+    ----------
+    tasks : DataFrame
+        Tasks, one row each, of any engine: ``task_id``, ``status``, ``credits``, ``duration_ms``,
+        ``turn_count``.
+    turns : DataFrame
+        Turns, one row each, of any engine: ``turn_id``, ``task_id``, ``status``, ``credits``,
+        ``duration_ms``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per task, those that are not complete first, then in the order of ``task_id``:
+
+        - ``task_id``, ``status`` (missing if the task is);
+        - ``verdict``, the first of these that holds: "task missing" (turns without their task),
+          "turns repeated" (a turn is there twice), "still running" (the task or one of its turns),
+          "turns missing", "more turns than reported", "credits differ", "no turns" (and none are
+          reported), "complete";
+        - ``complete`` (bool): the verdict is "complete" or "no turns";
+        - ``credits``, ``credits_of_turns``, ``credits_difference``; ``turn_count``, ``turns``,
+          ``turns_difference``; ``duration_ms``, ``duration_ms_of_turns``,
+          ``duration_difference_ms``: what the task reports, what its turns add up to, and the
+          second less the first (Int64, missing where the task is). A task's duration is wall
+          clock and may differ from the sum, so it decides no verdict.
+
+        ``attrs["handinger"]`` says ``complete`` (all tasks are, and both frames do not say otherwise)
+        and ``reason``.
+
+    Raises
+    ------
+    FrameError
+        Not a frame, a column missing or of the wrong type, missing numbers, or a task in two rows.
+
+    Examples
+    --------
+    >>> check(tasks, turns).attrs["handinger"]["reason"]  # doctest: +SKIP
+    '2 of 200 tasks are not complete: 2 still running'
+    """
+    of_tasks = open_frame(tasks, ["task_id", "status", "credits", "duration_ms", "turn_count"], name="tasks")
+    of_turns = open_frame(turns, ["turn_id", "task_id", "status", "credits", "duration_ms"])
+    reported = of_tasks.aggregate(
+        ["task_id", "status"],
+        **{name: nw.col(name).sum() for name in ("credits", "turn_count", "duration_ms")},
+        rows=nw.len(),
+    )
+    twice = reported.loc[reported["task_id"].duplicated() | (reported["rows"] > 1), "task_id"]
+    if len(twice):
+        raise FrameError(f"tasks: task {twice.iloc[0]!r} has several rows; keep the newest one of each task")
+    added = of_turns.with_columns(_unfinished=nw.col("status").is_in(_UNFINISHED).cast(nw.Int64)).aggregate(
+        ["task_id"],
+        credits_of_turns=nw.col("credits").sum(),
+        turns=nw.len(),
+        duration_ms_of_turns=nw.col("duration_ms").sum(),
+        unfinished=nw.col("_unfinished").sum(),
+        distinct=nw.col("turn_id").n_unique(),
+    )
+    both = reported.drop(columns="rows").merge(added, how="outer", on="task_id")
+    result = _judge(both)
+    carried = carry_attrs(result, of_tasks.attrs, of_turns.attrs)
+    carried.attrs[METADATA_KEY] = _overall(carried)
+    return carried
+
+
+def _judge(both: pd.DataFrame) -> pd.DataFrame:
+    numbers = both.columns.difference(["task_id", "status"])
+    both[numbers] = both[numbers].astype("Int64")
+    sums = ["credits_of_turns", "turns", "duration_ms_of_turns", "unfinished", "distinct"]
+    both[sums] = both[sums].fillna(0)
+    for reported, added, difference in _PAIRS:
+        both[difference] = both[added] - both[reported]
+    absent = both["turn_count"].isna()
+    known = both.fillna({"credits_difference": 0, "turns_difference": 0})
+    verdict = np.select(
+        [
+            absent,
+            known["distinct"] < known["turns"],
+            known["status"].isin(_UNFINISHED) | (known["unfinished"] > 0),
+            known["turns_difference"] < 0,
+            known["turns_difference"] > 0,
+            known["credits_difference"] != 0,
+            known["turns"] == 0,
+        ],
+        [
+            "task missing",
+            "turns repeated",
+            "still running",
+            "turns missing",
+            "more turns than reported",
+            "credits differ",
+            "no turns",
+        ],
+        default="complete",
+    )
+    both["verdict"] = pd.Series(verdict, dtype=TEXT)
+    both["complete"] = both["verdict"].isin(_COMPLETE)
+    columns = ["task_id", "status", "verdict", "complete", *(name for pair in _PAIRS for name in pair)]
+    return both.sort_values(["complete", "task_id"], ignore_index=True)[columns]
+
+
+def _overall(result: pd.DataFrame) -> dict[str, Any]:
+    """Provenance with the verdict over all tasks."""
+    provenance: dict[str, Any] = dict(result.attrs.get(METADATA_KEY, {}))
+    count = len(result)
+    open_verdicts = result.loc[~result["complete"], "verdict"].value_counts().sort_index()
+    reasons = []
+    if open_verdicts.sum():
+        found = ", ".join(f"{number} {verdict}" for verdict, number in open_verdicts.items())
+        reasons.append(f"{open_verdicts.sum()} of {count} tasks are not complete: {found}")
+    if provenance.get("complete") is False:
+        reasons.append("the frames themselves are incomplete: some tasks could not be fetched")
+    complete = not reasons
+    reason = "; ".join(reasons) or f"all {count} tasks agree with their turns"
+    return {**provenance, "complete": complete, "reason": reason}

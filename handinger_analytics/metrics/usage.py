@@ -1,0 +1,97 @@
+"""How long turns take and how many tokens they use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+from handinger_analytics.metrics.inputs import (
+    MEASURES,
+    biggest_first,
+    carry_attrs,
+    open_frame,
+)
+
+_PERCENTILES = (50, 90, 95, 99)
+
+
+def durations(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame:
+    """How long turns take: mean, percentiles and maximum.
+
+    Every turn counts with the duration it reports, also one that failed or is still running.
+
+    Parameters
+    ----------
+    turns : DataFrame
+        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+    by : str or list of str, optional
+        Columns to group by. A missing value is a group of its own.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The ``by`` columns, ``turns`` (int64), then ``mean_ms``, ``p50_ms``, ``p90_ms``, ``p95_ms``,
+        ``p99_ms`` and ``max_ms`` (float64, milliseconds; NaN without turns). One row without
+        ``by``; else one per group, the one with the largest 95th percentile first.
+
+    Raises
+    ------
+    FrameError
+        Not a frame, a column missing or of the wrong type, or missing numbers.
+
+    Notes
+    -----
+    Percentiles are exact and interpolate linearly between the two nearest values: definition 7 of
+    Hyndman and Fan (1996), "Sample Quantiles in Statistical Packages", the default of NumPy.
+
+    Examples
+    --------
+    >>> durations(turns, by="worker_id")["p95_ms"]  # doctest: +SKIP
+    """
+    source = open_frame(turns, ["duration_ms"], by=by)
+    duration = nw.col("duration_ms")
+    percentiles = {f"p{p}_ms": duration.quantile(p / 100, interpolation="linear") for p in _PERCENTILES}
+    columns = ["mean_ms", *percentiles, "max_ms"]
+    groups = source.aggregate(
+        source.by, turns=nw.len(), mean_ms=duration.mean(), **percentiles, max_ms=duration.max()
+    )
+    groups[columns] = groups[columns].astype("float64")
+    result = biggest_first(groups, source.by, "p95_ms")[[*source.by, "turns", *columns]]
+    return carry_attrs(result, source.attrs)
+
+
+def tokens(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame:
+    """Tokens read and written, and what a thousand of them cost.
+
+    Parameters
+    ----------
+    turns : DataFrame
+        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+    by : str or list of str, optional
+        Columns to group by. A missing value is a group of its own.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The ``by`` columns, ``turns``, ``input_tokens``, ``output_tokens``, ``credits`` (int64) and
+        ``credits_per_1k_tokens`` (float64: credits per thousand tokens read or written, NaN without
+        tokens). One row without ``by``; else one per group, the biggest spender first.
+
+    Raises
+    ------
+    FrameError
+        Not a frame, a column missing or of the wrong type, or missing numbers.
+
+    Examples
+    --------
+    >>> tokens(turns, by="worker_id")["credits_per_1k_tokens"]  # doctest: +SKIP
+    """
+    source = open_frame(turns, MEASURES, by=by)
+    groups = source.sums(source.by)
+    both = groups["input_tokens"] + groups["output_tokens"]
+    groups["credits_per_1k_tokens"] = (1000 * groups["credits"] / both).where(both > 0)
+    columns = ["turns", "input_tokens", "output_tokens", "credits", "credits_per_1k_tokens"]
+    return carry_attrs(biggest_first(groups, source.by)[[*source.by, *columns]], source.attrs)
