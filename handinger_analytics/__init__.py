@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from handinger_analytics.worker import WorkerState, fetch_schedules, fetch_worker
 
 __all__ = [
+    "SCHEMA_VERSION",
     "APIConnectionError",
     "APIError",
     "APIResponseValidationError",
@@ -66,7 +67,6 @@ __all__ = [
     "PartialDataWarning",
     "PermissionDeniedError",
     "RateLimitError",
-    "SCHEMA_VERSION",
     "Sandbox",
     "SettingsError",
     "TaskIdError",

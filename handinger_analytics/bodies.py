@@ -55,13 +55,12 @@ def parse_bodies(
 
 
 class _Pairing:
-    """Brings the task and turns of each id together and hands them on as soon as both are here."""
+    """Brings the task and turns of each id together; whole bodies are handed on as they come."""
 
     def __init__(self) -> None:
         self._builder = RowBuilder()
         self._positions: dict[str, int] = {}
-        self._complete: set[str] = set()
-        self._newer: dict[str, tuple[wire.Task, list[wire.Turn]]] = {}
+        self._handed_on: set[str] = set()
         self._tasks: dict[str, wire.Task] = {}
         self._turns: dict[str, list[wire.Turn]] = {}
         self._unreadable: dict[str, Failure] = {}
@@ -75,49 +74,49 @@ class _Pairing:
             self._cannot_read(number, data, str(error))
             return
         if isinstance(saved.task, wire.Task):
-            self._position(saved.task.id)
             if isinstance(saved.turns, list):
-                self._pair(saved.task, saved.turns)
+                self._take_whole(saved.task, saved.turns)
             else:
+                self._position(saved.task.id)
                 self._tasks[saved.task.id] = saved.task
-                self._pair_up(saved.task.id)
         elif isinstance(saved.items, list) and (task_id := _task_id(saved)):
             self._position(task_id)
             self._turns[task_id] = saved.items
-            self._pair_up(task_id)
         else:
-            self._cannot_read(number, data, "neither a task nor the turns of one: expected task, or items and taskId")
+            self._cannot_read(
+                number, data, "neither a task nor the turns of one: expected task, or items and taskId"
+            )
 
     def result(self, dtype_backend: DtypeBackend) -> FetchResult:
         """Say what came of it."""
-        failed = {task_id: error for task_id, error in self._unreadable.items() if task_id not in self._complete}
-        for task_id in self._tasks.keys() - self._complete:
-            self._builder.add(self._positions[task_id], self._tasks[task_id], ())
-            failed.setdefault(task_id, _failure(task_id, "turns", "its turns are not among the bodies"))
-        for task_id in self._turns.keys() - self._complete:
-            failed.setdefault(task_id, _failure(task_id, "task", "its turns are among the bodies, the task is not"))
+        newer, renewed = RowBuilder(), []
+        failed: dict[int, Failure] = {}
+        for task_id, position in self._positions.items():
+            task, turns = self._tasks.get(task_id), self._turns.get(task_id)
+            if task is not None and turns is not None:
+                if task_id in self._handed_on:
+                    renewed.append(position)
+                    newer.add(position, task, turns)
+                else:
+                    self._builder.add(position, task, turns)
+            elif task_id not in self._handed_on:
+                if task is not None:
+                    self._builder.add(position, task, ())
+                failed[position] = self._unreadable.get(task_id) or _half(task_id, task)
         rows = self._builder.finish()
-        if self._newer:
-            newer = RowBuilder()
-            for task_id, (task, turns) in self._newer.items():
-                newer.add(self._positions[task_id], task, turns)
-            rows = rows.replaced_by(newer.finish(), map(self._positions.__getitem__, self._newer))
-        by_position = sorted((self._positions[task_id], failure) for task_id, failure in failed.items())
-        return FetchResult(tuple(self._positions), rows, dict(by_position), now(), dtype_backend)
+        if renewed:
+            rows = rows.replaced_by(newer.finish(), renewed)
+        return FetchResult(tuple(self._positions), rows, failed, now(), dtype_backend)
 
     def _position(self, task_id: str) -> int:
         return self._positions.setdefault(task_id, len(self._positions))
 
-    def _pair_up(self, task_id: str) -> None:
-        if task_id in self._tasks and task_id in self._turns:
-            self._pair(self._tasks.pop(task_id), self._turns.pop(task_id))
-
-    def _pair(self, task: wire.Task, turns: list[wire.Turn]) -> None:
-        if task.id in self._complete:
-            self._newer[task.id] = (task, turns)
+    def _take_whole(self, task: wire.Task, turns: list[wire.Turn]) -> None:
+        if task.id in self._handed_on or task.id in self._tasks or task.id in self._turns:
+            self._tasks[task.id], self._turns[task.id] = task, turns
         else:
-            self._complete.add(task.id)
-            self._builder.add(self._positions[task.id], task, turns)
+            self._handed_on.add(task.id)
+            self._builder.add(self._position(task.id), task, turns)
 
     def _cannot_read(self, number: int, data: bytes, message: str) -> None:
         stage, task_id = _whose(data)
@@ -135,13 +134,20 @@ def _whose(data: bytes) -> tuple[str, str]:
     """Stage and, where it can be made out, task id of a body that does not fit the records."""
     try:
         body = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "task", ""
     if not isinstance(body, dict):
         return "task", ""
     task = body.get("task")
     task_id = task.get("id") if isinstance(task, dict) else body.get("taskId")
     return ("turns" if "items" in body else "task"), (task_id if isinstance(task_id, str) else "")
+
+
+def _half(task_id: str, task: wire.Task | None) -> Failure:
+    """Failure of an id of which one half is here."""
+    if task is None:
+        return _failure(task_id, "task", "its turns are among the bodies, the task is not")
+    return _failure(task_id, "turns", "its turns are not among the bodies")
 
 
 def _failure(task_id: str, stage: str, message: str) -> Failure:

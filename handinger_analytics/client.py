@@ -5,52 +5,26 @@ It sends GET and nothing else, so it can neither spend credits nor change anythi
 
 from __future__ import annotations
 
-import datetime as dt
-import http.cookiejar
-import math
-import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from types import TracebackType
-from typing import Self, TypeVar
-from urllib.parse import quote
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
 
 from handinger_analytics import wire
-from handinger_analytics.errors import (
-    APIConnectionError,
-    APIError,
-    APIResponseValidationError,
-    APITimeoutError,
-    RateLimitError,
-    TaskIdError,
-    status_error_class,
-)
+from handinger_analytics.answers import Answer, Problem, Record, read_answer
+from handinger_analytics.errors import APIError, RateLimitError, TaskIdError
 from handinger_analytics.pacing import Gate, Patience, WaitTooLong, backoff
 from handinger_analytics.settings import Secret, Settings, api_key_from, base_url_from
-
-Record = TypeVar("Record", bound=msgspec.Struct)
-
-_WORTH_ANOTHER_ATTEMPT = frozenset({408, 409, 425, 429})
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
-_EXCERPT = 200
-
-_MEANING = {
-    401: "the API key was not accepted; check HANDINGER_API_KEY, or make a new key in the dashboard",
-    403: "this key has no access to it; use a key of the organization it belongs to",
-    404: "not found; check the id, and that the key belongs to the same organization",
-    422: "the server refused the request as malformed",
-    429: "rate limited",
-}
 
 
 class Client:
@@ -110,7 +84,7 @@ class Client:
         )
         self.gate = Gate(max_connections)
         self._own_session = session is None
-        self._session = session or _pooled_session(max_connections)
+        self._session = session or _DirectSession(self.settings.base_url, max_connections)
         self._template = self._session.prepare_request(
             requests.Request(
                 "GET",
@@ -201,7 +175,9 @@ class Client:
             One of its subclasses, see `handinger_analytics.errors`.
         """
         return self._read(
-            f"/api/workers/{_escaped(worker_id)}/schedules", wire.ScheduleList, f"schedules of worker {worker_id!r}"
+            f"/api/workers/{_escaped(worker_id)}/schedules",
+            wire.ScheduleList,
+            f"schedules of worker {worker_id!r}",
         )
 
     def read_task(self, task_id: str, cancel: threading.Event | None = None) -> wire.TaskWithTurns:
@@ -218,30 +194,32 @@ class Client:
     ) -> Record:
         """Send a request until it is answered, or not worth another attempt."""
         patience = Patience(self.settings.max_wait, cancel)
+        problem = Problem("rate limited", RateLimitError, 429)  # somebody else's, until there is an own one
         for attempt in range(1, self.settings.max_attempts + 1):
             try:
                 with self.gate.passage(attempt, patience):
                     answer = self._send(path)
+                outcome = read_answer(answer, kind)
+                if not isinstance(outcome, Problem):
+                    self.gate.succeeded()
+                    return outcome
+                problem = outcome
+                if not problem.worth_another_attempt:
+                    break
+                self._wait(problem, attempt, patience)
             except WaitTooLong as wait:
-                problem = _Problem("rate limited", RateLimitError, 429, wait=wait.seconds)
-                raise self._error(what, problem, attempt - 1, wait) from None
-            outcome = _read_answer(answer, kind)
-            if not isinstance(outcome, _Problem):
-                self.gate.succeeded()
-                return outcome
-            wait_seconds = backoff(attempt) if outcome.wait is None else outcome.wait
-            if outcome.status == 429:
-                self.gate.close_for(wait_seconds)
-            if not outcome.worth_another_attempt or attempt == self.settings.max_attempts:
-                break
-            if outcome.status != 429:
-                try:
-                    patience.wait(wait_seconds)
-                except WaitTooLong as wait:
-                    raise self._error(what, outcome, attempt, wait) from None
-        raise self._error(what, outcome, attempt)
+                raise self._error(what, problem, attempt, wait.seconds) from None
+        raise self._error(what, problem, attempt)
 
-    def _send(self, path: str) -> requests.Response | requests.RequestException | urllib3.exceptions.HTTPError:
+    def _wait(self, problem: Problem, attempt: int, patience: Patience) -> None:
+        """Wait before another attempt, or make everybody wait, if there will be one."""
+        seconds = backoff(attempt) if problem.wait is None else problem.wait
+        if problem.status == 429:
+            self.gate.close_for(seconds)
+        elif attempt < self.settings.max_attempts:
+            patience.wait(seconds)
+
+    def _send(self, path: str) -> Answer:
         """Send once. A failure is returned, not raised: the cause of an error of ours would hold the key."""
         request = self._template.copy()
         request.url = self.settings.base_url + path
@@ -252,12 +230,12 @@ class Client:
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return error
 
-    def _error(self, what: str, problem: _Problem, attempts: int, wait: WaitTooLong | None = None) -> APIError:
+    def _error(self, what: str, problem: Problem, attempts: int, wait: float | None = None) -> APIError:
         message = f"{what}: {problem.message}"
         if wait is not None:
             message += (
-                f"; the wait of {wait.seconds:,.0f} s that is due is more than max_wait={self.settings.max_wait:g} leaves. "
-                "Try again later, or with a larger max_wait"
+                f"; the wait of {wait:,.0f} s that is due is more than max_wait={self.settings.max_wait:g} "
+                "leaves. Try again later, or with a larger max_wait"
             )
         elif attempts > 1:
             message += f" (after {attempts} attempts)"
@@ -286,24 +264,51 @@ class _BearerAuth(AuthBase):
         return request
 
 
-@dataclass(frozen=True, slots=True)
-class _Problem:
-    """Why an answer cannot be used, and what to do about it."""
+class _DirectSession(requests.Session):
+    """Sends prepared requests straight through the connection pool of the one host they go to.
 
-    message: str
-    error: type[APIError]
-    status: int | None = None
-    worth_another_attempt: bool = True
-    wait: float | None = None
+    For each request, requests looks up the pool, keeps cookies, runs hooks and prepares for
+    redirects; for small answers that takes as long as the exchange itself, and this API needs none
+    of it. TLS, certificates, proxies and authentication remain those of requests.
+    """
 
+    def __init__(self, base_url: str, connections: int) -> None:
+        super().__init__()
+        parts = urlsplit(base_url)
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
+        self._pool: Any = None
+        self.mount("https://", self._adapter)
+        self.mount("http://", self._adapter)
 
-def _pooled_session(connections: int) -> requests.Session:
-    session = requests.Session()
-    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send a request below the base URL; answers are read to their end, redirects are not followed."""
+        pool = self._pool or self._connected(request, options)
+        answer = pool.urlopen(
+            "GET",
+            str(request.url)[len(self._origin) :],
+            headers=request.headers,
+            timeout=options["timeout"],
+            retries=False,
+            redirect=False,
+        )
+        response = requests.Response()
+        response.status_code = answer.status
+        response.headers = CaseInsensitiveDict(answer.headers)
+        response._content = answer.data
+        return response
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        self._pool = None
+        super().close()
+
+    def _connected(self, request: requests.PreparedRequest, options: dict[str, Any]) -> Any:
+        tls = (options["verify"], options["cert"])
+        pool: Any = self._adapter.get_connection_with_tls_context(request, tls[0], options["proxies"], tls[1])
+        self._adapter.cert_verify(pool, request.url, *tls)  # type: ignore[no-untyped-call]  # so it is there
+        self._pool = pool
+        return pool
 
 
 def _user_agent() -> str:
@@ -316,96 +321,3 @@ def _escaped(identifier: str) -> str:
         raise TaskIdError(f"{identifier!r} cannot be an id: expected a non-empty string")
     escaped = quote(identifier, safe="", errors="replace")
     return escaped.replace(".", "%2E") if set(escaped) == {"."} else escaped
-
-
-def _read_answer(
-    answer: requests.Response | requests.RequestException | urllib3.exceptions.HTTPError, kind: type[Record]
-) -> Record | _Problem:
-    if not isinstance(answer, requests.Response):
-        if isinstance(answer, requests.Timeout):
-            return _Problem(f"no answer in time ({_cleaned(str(answer))})", APITimeoutError)
-        return _Problem(f"no complete answer ({_cleaned(str(answer))})", APIConnectionError)
-    if answer.status_code != 200:
-        return _status_problem(answer)
-    try:
-        return wire.decode(answer.content, kind)
-    except wire.MalformedBody as error:
-        excerpt = _cleaned(answer.content[: 4 * _EXCERPT].decode("utf-8", "replace"))
-        message = f"the answer is not JSON ({error}); it begins with {excerpt!r}"
-        return _Problem(message, APIResponseValidationError, 200)
-    except wire.UnexpectedBody as error:
-        message = f"the answer is not what the API documents: {error}"
-        return _Problem(message, APIResponseValidationError, 200, worth_another_attempt=False)
-
-
-def _status_problem(answer: requests.Response) -> _Problem:
-    status = answer.status_code
-    meaning = _MEANING.get(status, "the server failed" if status >= 500 else "unexpected answer")
-    if 300 <= status < 400:
-        meaning = (
-            f"the server redirects to {_cleaned(answer.headers.get('Location', ''))!r}, where the key is not "
-            "sent; check HANDINGER_BASE_URL"
-        )
-    said = _server_text(answer.content)
-    return _Problem(
-        message=f"{meaning} (status {status}" + (f', the server says "{said}")' if said else ")"),
-        error=status_error_class(status),
-        status=status,
-        worth_another_attempt=_worth_another_attempt(answer),
-        wait=_asked_wait(answer),
-    )
-
-
-def _worth_another_attempt(answer: requests.Response) -> bool:
-    asked = answer.headers.get("x-should-retry")
-    if asked in ("true", "false"):
-        return asked == "true"
-    return answer.status_code in _WORTH_ANOTHER_ATTEMPT or answer.status_code >= 500
-
-
-def _asked_wait(answer: requests.Response) -> float | None:
-    """Seconds the server asks to wait: ``retry-after-ms``, or ``Retry-After`` in seconds or as a date."""
-    milliseconds = _number(answer.headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return max(0.0, milliseconds / 1000)
-    header = answer.headers.get("Retry-After")
-    seconds = _number(header)
-    if seconds is not None:
-        return max(0.0, seconds)
-    until = _http_date(header)
-    if until is None:
-        return None
-    now = _http_date(answer.headers.get("Date")) or dt.datetime.now(dt.UTC)
-    return max(0.0, (until - now).total_seconds())
-
-
-def _number(header: str | None) -> float | None:
-    try:
-        number = float(header or "")
-    except ValueError:
-        return None
-    return None if math.isnan(number) else number
-
-
-def _http_date(header: str | None) -> dt.datetime | None:
-    try:
-        date = parsedate_to_datetime(header or "")
-    except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=dt.UTC)
-
-
-def _server_text(body: bytes) -> str:
-    """The text of the documented error body, or the beginning of whatever came."""
-    try:
-        said = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        said = body[: 4 * _EXCERPT].decode("utf-8", "replace")
-    if isinstance(said, dict) and isinstance(said.get("error"), str):
-        said = said["error"]
-    return _cleaned(str(said))
-
-
-def _cleaned(text: str) -> str:
-    """One short line without control characters."""
-    return _CONTROL.sub(" ", text)[:_EXCERPT].strip()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, overload
 
@@ -18,12 +18,12 @@ import pandas as pd
 from handinger_analytics import wire
 from handinger_analytics.client import Client, opened
 from handinger_analytics.errors import FileError, FrameError, PermissionDeniedError
-from handinger_analytics.frames import DtypeBackend, table, to_pandas
+from handinger_analytics.frames import table, to_pandas
 from handinger_analytics.ids import normalize_task_ids, task_id_in_link
 from handinger_analytics.schema import DISCOVERED
 
 _IN_TEXT = re.compile(r"https?://[^\s\"'<>]+/task/[^\s\"'<>,;]+|\btsk_[A-Za-z0-9_-]+")
-_TABLES = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+_TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
 
 
 @overload
@@ -132,7 +132,9 @@ def task_ids_from(source: object, column: str = "task_id") -> list[str]:
         return _ids_in_file(Path(source), column)
     if isinstance(source, pd.DataFrame):
         if column not in source:
-            raise FrameError(f"there is no column {column!r}; there are {', '.join(map(str, source.columns))}")
+            raise FrameError(
+                f"there is no column {column!r}; there are {', '.join(map(str, source.columns))}"
+            )
         source = source[column]
     if isinstance(source, pd.Series):
         source = source.dropna()

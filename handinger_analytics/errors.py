@@ -133,7 +133,7 @@ class InternalServerError(APIStatusError):
     """Status 500 and above."""
 
 
-class FetchInterrupted(KeyboardInterrupt):  # noqa: N818 - named like the interrupt it is
+class FetchInterrupted(KeyboardInterrupt):
     """Ctrl-C stopped a fetch; the rows so far are in ``.result``.
 
     Attributes

@@ -13,6 +13,7 @@ from handinger_analytics.ids import normalize_task_ids
 from handinger_analytics.pool import gather
 from handinger_analytics.result import FetchResult, OnError, check_on_error, now
 
+
 def fetch(
     task_ids: str | Iterable[str],
     *,

@@ -31,9 +31,12 @@ from handinger_analytics.schema import (
     TURNS_CONTEXT,
     TURNS_OWN,
     Column,
+    arrow_schema,
 )
 
 DtypeBackend = Literal["numpy", "pyarrow"]
+
+Positions = np.ndarray[Any, np.dtype[np.int64]]
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ROWS_PER_BATCH = 4096
@@ -65,17 +68,17 @@ class Rows:
 
     tasks: pa.Table
     turns: pa.Table
-    task_positions: np.ndarray[Any, np.dtype[np.int64]]
-    turn_positions: np.ndarray[Any, np.dtype[np.int64]]
+    task_positions: Positions
+    turn_positions: Positions
 
     def replaced_by(self, other: Rows, positions: Iterable[int]) -> Rows:
         """Return these rows with those of ``positions`` taken from ``other``."""
         gone = np.fromiter(positions, np.int64)
         tasks, task_positions = _merge(
-            self.tasks, self.task_positions, other.tasks, other.task_positions, gone, TASKS
+            self.tasks, self.task_positions, other.tasks, other.task_positions, gone
         )
         turns, turn_positions = _merge(
-            self.turns, self.turn_positions, other.turns, other.turn_positions, gone, TURNS
+            self.turns, self.turn_positions, other.turns, other.turn_positions, gone
         )
         return Rows(tasks, turns, task_positions, turn_positions)
 
@@ -86,10 +89,8 @@ class RowBuilder:
     def __init__(self) -> None:
         self._pending: list[tuple[int, wire.Task, Sequence[wire.Turn]]] = []
         self._pending_rows = 0
-        self._tasks: list[pa.Table] = []
-        self._turns: list[pa.Table] = []
-        self._task_positions: list[np.ndarray[Any, np.dtype[np.int64]]] = []
-        self._turn_positions: list[np.ndarray[Any, np.dtype[np.int64]]] = []
+        self._tasks = _Batches(TASKS)
+        self._turns = _Batches(TURNS)
 
     def add(self, position: int, task: wire.Task, turns: Sequence[wire.Turn]) -> None:
         """Take a task and its turns, which belong at ``position`` of the caller's order."""
@@ -99,10 +100,10 @@ class RowBuilder:
             self._flush()
 
     def finish(self) -> Rows:
-        """Put everything that was added in order."""
+        """Put everything that was added in order; the builder is empty after that."""
         self._flush()
-        tasks, task_positions = _in_order(self._tasks, self._task_positions)
-        turns, turn_positions = _in_order(self._turns, self._turn_positions)
+        tasks, task_positions = self._tasks.in_order()
+        turns, turn_positions = self._turns.in_order()
         return Rows(tasks, turns, task_positions, turn_positions)
 
     def _flush(self) -> None:
@@ -111,17 +112,47 @@ class RowBuilder:
         turns = [turn for _, _, its_turns in pending for turn in its_turns]
         positions = np.array([position for position, _, _ in pending], np.int64)
         task_of_turn = np.repeat(np.arange(len(pending)), [len(its_turns) for _, _, its_turns in pending])
-        context = _plain_table(TURNS_CONTEXT, tasks).take(task_of_turn)
-        own = _plain_table(TURNS_OWN, turns)
-        self._tasks.append(_plain_table(TASKS, tasks))
-        self._turns.append(pa.Table.from_arrays(own.columns + context.columns, schema=_plain_schema(TURNS)))
-        self._task_positions.append(positions)
-        self._turn_positions.append(positions[task_of_turn])
+        own, context = _arrays(TURNS_OWN, turns), _arrays(TURNS_CONTEXT, tasks)
+        self._tasks.add(_arrays(TASKS, tasks), positions)
+        self._turns.add([*own, *(array.take(task_of_turn) for array in context)], positions[task_of_turn])
+
+
+class _Batches:
+    """Batches of one frame's columns, with the position of every row."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._batches: list[list[pa.Array]] = []
+        self._positions: list[Positions] = []
+
+    def add(self, arrays: list[pa.Array], positions: Positions) -> None:
+        """Take a batch, one array a column."""
+        self._batches.append(arrays)
+        self._positions.append(positions)
+
+    def in_order(self) -> tuple[pa.Table, Positions]:
+        """Sort all rows by position, column by column so that only one is held twice, and forget them.
+
+        Rows of one position keep their order.
+        """
+        positions = np.concatenate(self._positions)
+        order = None if _ascending(positions) else np.argsort(positions, kind="stable")
+        columns: list[Any] = [pa.chunked_array(arrays) for arrays in zip(*self._batches, strict=True)]
+        self._batches, self._positions = [], []
+        for index, column in enumerate(self._columns):
+            taken = columns[index] if order is None else columns[index].take(order)
+            columns[index] = _encoded(column, taken)
+        rows = pa.Table.from_arrays(columns, schema=arrow_schema(self._columns))
+        return rows, positions if order is None else positions[order]
 
 
 def table(columns: Sequence[Column], records: Sequence[object]) -> pa.Table:
     """Table of records, in the schema that ``columns`` declare."""
-    return encode_categories(_plain_table(columns, records), columns)
+    arrays = [
+        _encoded(column, pa.chunked_array([array]))
+        for column, array in zip(columns, _arrays(columns, records), strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(columns))
 
 
 def failures_frame(failures: Sequence[Failure]) -> pd.DataFrame:
@@ -181,21 +212,17 @@ def from_pandas(frame: pd.DataFrame, known: Mapping[str, Column]) -> pa.Table:
     arrays = [_from_series(frame[name], known.get(name)) for name in names]
     fields = [pa.field(name, array.type) for name, array in zip(names, arrays, strict=True)]
     return encode_categories(
-        pa.Table.from_arrays(arrays, schema=pa.schema(fields)), [known[name] for name in names if name in known]
+        pa.Table.from_arrays(arrays, schema=pa.schema(fields)),
+        [known[name] for name in names if name in known],
     )
 
 
 def encode_categories(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
     """Dictionary-encode the categorical columns: the known values first, then unknown ones as they came."""
     for column in columns:
-        if column.categories is None or column.name not in rows.column_names:
-            continue
-        values = rows[column.name].combine_chunks().cast(column.type)
-        unknown = [value for value in values.unique().to_pylist() if value not in (*column.categories, None)]
-        categories = pa.array([*column.categories, *unknown], column.type)
-        codes = pc.index_in(values, value_set=categories)
-        index = rows.column_names.index(column.name)
-        rows = rows.set_column(index, column.field, pa.DictionaryArray.from_arrays(codes, categories))
+        if column.categories is not None and column.name in rows.column_names:
+            index = rows.column_names.index(column.name)
+            rows = rows.set_column(index, column.field, _encoded(column, rows[column.name]))
     return rows
 
 
@@ -205,14 +232,19 @@ def with_attrs(frame: pd.DataFrame, attrs: dict[str, Any]) -> pd.DataFrame:
     return frame
 
 
-def _plain_table(columns: Sequence[Column], records: Sequence[object]) -> pa.Table:
-    """Table of records with categorical columns still as plain strings."""
-    arrays = [_array(column, list(map(attrgetter(column.wire), records))) for column in columns]
-    return pa.Table.from_arrays(arrays, schema=_plain_schema(columns))
+def _encoded(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Values of a categorical column as a dictionary array; those of other columns as they are."""
+    if column.categories is None:
+        return values
+    plain = values.combine_chunks().cast(column.type)
+    unknown = [value for value in plain.unique().to_pylist() if value not in (*column.categories, None)]
+    categories = pa.array([*column.categories, *unknown], column.type)
+    return pa.DictionaryArray.from_arrays(pc.index_in(plain, value_set=categories), categories)
 
 
-def _plain_schema(columns: Sequence[Column]) -> pa.Schema:
-    return pa.schema([pa.field(column.name, column.type, nullable=column.nullable) for column in columns])
+def _arrays(columns: Sequence[Column], records: Sequence[object]) -> list[pa.Array]:
+    """One array a column, those of categorical columns still plain strings."""
+    return [_array(column, list(map(attrgetter(column.wire), records))) for column in columns]
 
 
 def _array(column: Column, values: list[Any]) -> pa.Array:
@@ -233,7 +265,10 @@ def _timestamps(values: list[dt.datetime | None]) -> pa.Array:
 
 def _json_texts(values: list[Any]) -> pa.Array:
     texts = [None if len(value) == 4 and bytes(value) == b"null" else bytes(value) for value in values]
-    return pa.array(texts, pa.large_binary()).cast(TEXT)
+    try:
+        return pa.array(texts, pa.large_binary()).cast(TEXT)
+    except pa.ArrowInvalid:  # bytes that are not UTF-8, which no column can hold
+        return pa.array([None if text is None else text.decode("utf-8", "replace") for text in texts], TEXT)
 
 
 def _files(values: list[tuple[wire.File, ...] | None], kind: pa.DataType) -> pa.Array:
@@ -251,7 +286,9 @@ def _from_series(series: pd.Series[Any], column: Column | None) -> pa.Array:
     if column is None:
         return _inferred(series)
     if column.json and series.dtype == object:
-        series = series.map(lambda value: value if value is None or isinstance(value, str) else json.dumps(value))
+        series = series.map(
+            lambda value: value if value is None or isinstance(value, str) else json.dumps(value)
+        )
     declared = column.type if series.dtype == object and column.type != TIMESTAMP else None
     try:
         array = _one_array(pa.array(series, declared, from_pandas=True))
@@ -259,7 +296,9 @@ def _from_series(series: pd.Series[Any], column: Column | None) -> pa.Array:
             raise FrameError(f"column {column.name!r} has no time zone: add it, as in dt.tz_localize('UTC')")
         return array.cast(column.type)
     except (pa.ArrowException, OverflowError) as error:
-        raise FrameError(f"column {column.name!r} ({series.dtype}) cannot be {column.type}: {error}") from None
+        raise FrameError(
+            f"column {column.name!r} ({series.dtype}) cannot be {column.type}: {error}"
+        ) from None
 
 
 def _inferred(series: pd.Series[Any]) -> pa.Array:
@@ -270,7 +309,9 @@ def _inferred(series: pd.Series[Any]) -> pa.Array:
     try:
         texts = [None if value is None else json.dumps(value) for value in series]
     except TypeError as error:
-        raise FrameError(f"column {series.name!r} cannot be written: {error}; convert it to text or numbers") from None
+        raise FrameError(
+            f"column {series.name!r} cannot be written: {error}; convert it to text or numbers"
+        ) from None
     return pa.array(texts, TEXT)
 
 
@@ -284,51 +325,32 @@ def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
-def _in_order(
-    batches: list[pa.Table], positions: list[np.ndarray[Any, np.dtype[np.int64]]]
-) -> tuple[pa.Table, np.ndarray[Any, np.dtype[np.int64]]]:
-    """Concatenate batches and sort them by position; rows of one position keep their order."""
-    rows, where = pa.concat_tables(batches), np.concatenate(positions)
-    columns = TASKS if rows.num_columns == len(TASKS) else TURNS
-    return _sorted(encode_categories(rows, columns), where)
-
-
-def _sorted(
-    rows: pa.Table, positions: np.ndarray[Any, np.dtype[np.int64]]
-) -> tuple[pa.Table, np.ndarray[Any, np.dtype[np.int64]]]:
-    if np.all(positions[1:] >= positions[:-1]):
-        return rows, positions
-    order = np.argsort(positions, kind="stable")
-    return rows.take(order), positions[order]
+def _ascending(positions: Positions) -> bool:
+    return bool(np.all(positions[1:] >= positions[:-1]))
 
 
 def _merge(
-    rows: pa.Table,
-    positions: np.ndarray[Any, np.dtype[np.int64]],
-    others: pa.Table,
-    other_positions: np.ndarray[Any, np.dtype[np.int64]],
-    gone: np.ndarray[Any, np.dtype[np.int64]],
-    columns: Sequence[Column],
-) -> tuple[pa.Table, np.ndarray[Any, np.dtype[np.int64]]]:
+    rows: pa.Table, positions: Positions, others: pa.Table, other_positions: Positions, gone: Positions
+) -> tuple[pa.Table, Positions]:
+    """Rows without those at the positions that are ``gone``, and the others, sorted by position."""
     kept = ~np.isin(positions, gone)
-    merged = pa.concat_tables([_decoded(rows.filter(kept), columns), _decoded(others, columns)])
-    return _sorted(encode_categories(merged, columns), np.concatenate([positions[kept], other_positions]))
-
-
-def _decoded(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
-    """Table with categorical columns as plain strings, so that tables of unlike categories concatenate."""
-    return rows.cast(_plain_schema(columns))
+    merged = pa.concat_tables([rows.filter(kept), others]).unify_dictionaries()
+    where = np.concatenate([positions[kept], other_positions])
+    order = np.argsort(where, kind="stable")
+    return merged.take(order), where[order]
 
 
 def _numpy_series(values: pa.ChunkedArray, nullable: bool) -> pd.Series[Any]:
     kind = values.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return pd.Series(values.to_pandas(types_mapper=lambda _: pd.StringDtype(na_value=np.nan)))
-    if pa.types.is_integer(kind) and nullable:
-        return values.to_pandas(types_mapper=lambda _: pd.Int64Dtype())
     if pa.types.is_nested(kind):
         return _arrow_series(values)
-    return values.to_pandas()
+    dtype: pd.api.extensions.ExtensionDtype | None = None
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        dtype = pd.StringDtype(na_value=np.nan)
+    elif pa.types.is_integer(kind) and nullable:
+        dtype = pd.Int64Dtype()
+    series: pd.Series[Any] = values.to_pandas(types_mapper=lambda _: dtype)
+    return series.copy()  # Arrow's own memory is read-only, and people write to their frames
 
 
 def _arrow_series(values: pa.ChunkedArray) -> pd.Series[Any]:

@@ -48,7 +48,10 @@ def task_id_in_link(text: str) -> str | None:
     """
     if not text.startswith(("https://", "http://")):
         return None
-    segments = urlsplit(text).path.rstrip("/").split("/")
+    try:
+        segments = urlsplit(text).path.rstrip("/").split("/")
+    except ValueError:  # an address that cannot be read is no link, and any text can be an id
+        return None
     if len(segments) >= 4 and segments[-4] == "worker" and segments[-2] == "task":
         return unquote(segments[-1])
     return None

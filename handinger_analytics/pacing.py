@@ -32,14 +32,15 @@ def backoff(attempt: int) -> float:
     >>> 0 <= backoff(3) <= 2
     True
     """
-    return random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2 ** (attempt - 1)))
+    # The cap is reached long before attempt 64; a power much larger than that is no float any more.
+    return random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt - 1, 64)))
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error, and never seen by users
+class Cancelled(Exception):
     """Whoever started the request does not want it any more."""
 
 
-class WaitTooLong(Exception):  # noqa: N818 - becomes an error of ours in the client
+class WaitTooLong(Exception):
     """The wait that is due is longer than the patience that is left."""
 
     def __init__(self, seconds: float) -> None:

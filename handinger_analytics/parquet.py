@@ -15,7 +15,7 @@ import operator
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,22 +132,26 @@ def load_parquet(
         table = dataset.to_table(columns=wanted, filter=_time_filter(dataset.schema.names, since, until))
     known = [_KNOWN[name] for name in wanted if name in _KNOWN]
     frame = to_pandas(encode_categories(table, known), known, dtype_backend=dtype_backend)
-    frame.attrs = attrs
+    frame.attrs.update(attrs)
     return frame
 
 
 def _table_to_write(frame: pd.DataFrame, text: bool) -> pa.Table:
     if not isinstance(frame, pd.DataFrame):
-        raise FrameError(f"expected a pandas DataFrame, found {type(frame).__name__}; convert it with .to_pandas()")
+        raise FrameError(
+            f"expected a pandas DataFrame, found {type(frame).__name__}; convert it with .to_pandas()"
+        )
     if not text:
         frame = frame.drop(columns=[name for name in frame if name in _KNOWN and _KNOWN[name].text])
     table = from_pandas(frame, _KNOWN)
     provenance = frame.attrs.get(METADATA_KEY, {"schema": SCHEMA_VERSION})
-    attrs = frame.attrs if text else {METADATA_KEY: provenance}
+    attrs: Mapping[Any, Any] = frame.attrs if text else {METADATA_KEY: provenance}
     try:
         metadata = {METADATA_KEY.encode(): json.dumps(provenance), _ATTRS_KEY: json.dumps(attrs)}
     except TypeError as error:
-        raise FrameError(f"the attrs of the frame cannot be kept as JSON ({error}): remove what is not plain data") from None
+        raise FrameError(
+            f"the attrs of the frame cannot be kept as JSON ({error}): remove what is not plain data"
+        ) from None
     return table.replace_schema_metadata(metadata)
 
 
@@ -238,8 +242,8 @@ def _with_periods(table: pa.Table, names: list[str]) -> pa.Table:
             continue
         if name not in _PERIODS:
             raise FrameError(
-                f"partition_by names {name!r}, which is no column of the frame; it has {', '.join(table.column_names)}, "
-                "and 'month' and 'day' can be made"
+                f"partition_by names {name!r}, which is no column of the frame; it has "
+                f"{', '.join(table.column_names)}, and 'month' and 'day' can be made"
             )
         instants = table[_time_column(table.column_names)]
         table = table.append_column(name, pc.strftime(instants, format=_PERIODS[name]))
@@ -248,7 +252,9 @@ def _with_periods(table: pa.Table, names: list[str]) -> pa.Table:
 
 def _partitioning(schema: pa.Schema, names: list[str]) -> ds.Partitioning:
     fields = [schema.field(name) for name in names]
-    plain = [pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in fields]
+    plain = [
+        pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in fields
+    ]
     return ds.partitioning(pa.schema(plain), flavor="hive")
 
 
@@ -266,7 +272,8 @@ def _require_replaceable(filesystem: pafs.FileSystem, target: str, local: bool) 
     entries = filesystem.get_file_info(pafs.FileSelector(target))
     if entries and not (local and any(entry.base_name == _SCHEMA_FILE for entry in entries)):
         raise FileError(
-            f"cannot write a dataset to {target!r}: the folder has other things in it; choose an empty or new one"
+            f"cannot write a dataset to {target!r}: the folder has other things in it; "
+            "choose an empty or new one"
         )
 
 
@@ -299,7 +306,9 @@ def _opened_dataset(filesystem: pafs.FileSystem, source: str) -> ds.Dataset:
         index, field = schema.get_field_index(name), schema.field(name)
         if pa.types.is_dictionary(field.type):
             schema = schema.set(index, field.with_type(field.type.value_type))
-    return ds.dataset(source, schema=schema, filesystem=filesystem, format="parquet", partitioning=partitioning)
+    return ds.dataset(
+        source, schema=schema, filesystem=filesystem, format="parquet", partitioning=partitioning
+    )
 
 
 def _attrs_in(metadata: dict[bytes, bytes] | None, path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -310,7 +319,9 @@ def _attrs_in(metadata: dict[bytes, bytes] | None, path: str | os.PathLike[str])
         attrs: dict[str, Any] = json.loads(metadata.get(_ATTRS_KEY, b"{}"))
         version = provenance.get("schema", SCHEMA_VERSION)
     except (ValueError, AttributeError):
-        raise FileError(f"cannot read {os.fspath(path)!r}: its metadata is damaged; export it again") from None
+        raise FileError(
+            f"cannot read {os.fspath(path)!r}: its metadata is damaged; export it again"
+        ) from None
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise FileError(
             f"cannot read {os.fspath(path)!r}: it has schema version {version}, this package knows up to "

@@ -21,10 +21,15 @@ _STOP_WITHIN = 1.5
 
 
 class Gathering:
-    """Rows and failures of a fetch under way; all threads put theirs in here."""
+    """Where the answers of all threads gather: they put them in, the calling thread builds the rows.
+
+    One thread builds them all, because memory that Arrow's allocator hands out in many threads is
+    not given back between batches.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._arrived: list[tuple[int, wire.Task, Sequence[wire.Turn]]] = []
         self._builder = RowBuilder()
         self._failures: dict[int, Failure] = {}
         self._closed = False
@@ -39,7 +44,7 @@ class Gathering:
         """Take a task and its turns."""
         with self._lock:
             if not self._closed:
-                self._builder.add(position, task, turns)
+                self._arrived.append((position, task, turns))
                 self.done += 1
 
     def fail(self, position: int, failure: Failure, task: wire.Task | None = None) -> None:
@@ -48,15 +53,23 @@ class Gathering:
             if self._closed:
                 return
             if task is not None:
-                self._builder.add(position, task, ())
+                self._arrived.append((position, task, ()))
             self._failures[position] = failure
             self.done += 1
+
+    def build(self) -> None:
+        """Turn what has arrived into rows."""
+        with self._lock:
+            arrived, self._arrived = self._arrived, []
+        for position, task, turns in arrived:
+            self._builder.add(position, task, turns)
 
     def close(self) -> tuple[Rows, dict[int, Failure]]:
         """Take nothing more, and return what has gathered: rows, and failures by position."""
         with self._lock:
             self._closed = True
-            return self._builder.finish(), dict(sorted(self._failures.items()))
+        self.build()
+        return self._builder.finish(), dict(sorted(self._failures.items()))
 
 
 class Pool:
@@ -97,6 +110,7 @@ class Pool:
                 for thread in self._threads:
                     while thread.is_alive() and not self._stop.is_set():
                         thread.join(_LOOK_EVERY)
+                        self.gathering.build()
                         bar.show(self.gathering.done, self.gathering.failed, self._client.gate.closed_for)
                         if cancel is not None and cancel.is_set():
                             self._stop.set()
@@ -123,7 +137,7 @@ class Pool:
                 self._fetch_one(position, task_id)
         except Cancelled:
             return
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
+        except BaseException as error:  # raised again in the thread that asked
             self.error = error
             self._stop.set()
 

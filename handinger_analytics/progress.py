@@ -24,8 +24,13 @@ class ProgressBar:
 
     def __init__(self, total: int, unit: str, shown: bool | None) -> None:
         disable = not (sys.stderr.isatty() if shown is None else shown)
-        self._bar: tqdm[None] = tqdm(
-            total=total, unit=f" {unit}", disable=disable, file=sys.stderr, dynamic_ncols=True, mininterval=0.2
+        self._bar = tqdm(
+            total=total,
+            unit=f" {unit}",
+            disable=disable,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            mininterval=0.2,
         )
 
     def __enter__(self) -> Self:

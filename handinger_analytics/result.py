@@ -26,7 +26,6 @@ from handinger_analytics.frames import DtypeBackend, Failure, Rows, failures_fra
 from handinger_analytics.pool import gather
 from handinger_analytics.schema import SCHEMA_VERSION, TASKS, TURNS
 
-
 OnError = Literal["warn", "raise", "collect"]
 
 
@@ -138,7 +137,9 @@ class FetchResult:
         """Raise what ended a fetch early, with this result on it."""
         if isinstance(error, KeyboardInterrupt):
             count = f"{self.rows.tasks.num_rows:,} of {len(self.task_ids):,} tasks"
-            raise FetchInterrupted(f"interrupted after {count}; they are in .result of this error", self) from None
+            raise FetchInterrupted(
+                f"interrupted after {count}; they are in .result of this error", self
+            ) from None
         if isinstance(error, HandingerError):
             error.result = self
         raise error
@@ -174,5 +175,5 @@ class FetchResult:
 
 
 def now() -> dt.datetime:
-    """The time, UTC."""
+    """Return the time, UTC."""
     return dt.datetime.now(dt.UTC)

@@ -83,9 +83,7 @@ _ORGANIZATION_ID = Column("organization_id", "organization_id", _STRING, "organi
 _CREATED_BY = Column(
     "created_by_user_id", "created_by_user_id", _STRING, "user who started it, if any", nullable=True
 )
-_TRIGGERED_BY = Column(
-    "triggered_by", "triggered_by", _STRING, "what started the task", categories=TRIGGERS
-)
+_TRIGGERED_BY = Column("triggered_by", "triggered_by", _STRING, "what started the task", categories=TRIGGERS)
 
 TASKS: tuple[Column, ...] = (
     Column("task_id", "id", _STRING, "id of the task"),
@@ -162,7 +160,9 @@ WORKER_STATE: tuple[Column, ...] = (
     Column("structured_output", "structured_output", TEXT, "JSON text", nullable=True, text=True, json=True),
     Column("metadata", "metadata", TEXT, "JSON text", nullable=True, text=True, json=True),
     Column("error", "error", TEXT, "JSON text, null today", nullable=True, text=True, json=True),
-    Column("incomplete_details", "incomplete_details", TEXT, "JSON text, null today", nullable=True, json=True),
+    Column(
+        "incomplete_details", "incomplete_details", TEXT, "JSON text, null today", nullable=True, json=True
+    ),
     Column("url", "url", _STRING, "page of the worker in the dashboard"),
 )
 

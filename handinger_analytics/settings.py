@@ -32,7 +32,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The value itself."""
+        """Return the value itself."""
         return self._value
 
     def __repr__(self) -> str:
@@ -111,7 +111,9 @@ def api_key_from(value: str | None) -> Secret:
 
 def base_url_from(value: str | None) -> str:
     """Return the base URL that was given, or the environment's, or the default; no trailing slash."""
-    return (value or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL).strip().rstrip("/")
+    url = (value or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL).strip().rstrip("/")
+    scheme, colon, rest = url.partition(":")
+    return scheme.lower() + colon + rest
 
 
 def _check_base_url(base_url: str) -> None:
@@ -122,7 +124,9 @@ def _check_base_url(base_url: str) -> None:
     except ValueError as error:
         raise SettingsError(f"the base URL cannot be read ({error}): try {DEFAULT_BASE_URL!r}") from None
     if parts.username or parts.password:
-        raise SettingsError("the base URL has a user name or password in it: leave them out, the key is enough")
+        raise SettingsError(
+            "the base URL has a user name or password in it: leave them out, the key is enough"
+        )
     if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment:
         raise SettingsError(
             f"the base URL is {base_url!r}: expected something like {DEFAULT_BASE_URL!r} "

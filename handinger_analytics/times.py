@@ -34,11 +34,15 @@ def utc_instant(value: str | dt.date | dt.datetime | None, name: str) -> dt.date
         try:
             value = dt.date.fromisoformat(value) if len(value) == 10 else dt.datetime.fromisoformat(value)
         except ValueError:
-            raise FrameError(f"{name} is {value!r}: expected ISO 8601, such as 2026-05-01 or 2026-05-01T08:00Z") from None
+            raise FrameError(
+                f"{name} is {value!r}: expected ISO 8601, such as 2026-05-01 or 2026-05-01T08:00Z"
+            ) from None
     if not isinstance(value, dt.date):
         raise FrameError(f"{name} is {value!r}: expected a date, an aware datetime, or ISO 8601 text")
     if not isinstance(value, dt.datetime):
         return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
     if value.tzinfo is None:
-        raise FrameError(f"{name} is {value!r}, which has no time zone: add one, for example tzinfo=datetime.UTC")
+        raise FrameError(
+            f"{name} is {value!r}, which has no time zone: add one, for example tzinfo=datetime.UTC"
+        )
     return value.astimezone(dt.UTC)

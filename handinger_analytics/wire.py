@@ -8,7 +8,6 @@ of an emoji has it) becomes U+FFFD, since no column can hold it.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import re
 from functools import cache
 from typing import Annotated, TypeVar
@@ -232,9 +231,13 @@ def decode(body: bytes, kind: type[Record]) -> Record:
     42
     """
     try:
-        return _decoder(kind).decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _decode_leniently(body, kind)
+        try:
+            record: Record = _decoder(kind).decode(body)
+            return record
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return _decode_leniently(body, kind)
+    except RecursionError:
+        raise UnexpectedBody("body: nested too deeply to be read") from None
 
 
 @cache
@@ -246,17 +249,22 @@ def _decode_leniently(body: bytes, kind: type[Record]) -> Record:
     """Decode once more with whole floats as integers and without lone surrogates."""
     body = _ESCAPE.sub(_without_lone_surrogate, body.decode("utf-8", "replace").encode())
     try:
-        return _decoder(kind).decode(body)
-    except msgspec.ValidationError as error:
-        if "got `float`" not in str(error):
-            raise UnexpectedBody(_explain(error)) from None
-    except msgspec.DecodeError as error:
-        raise MalformedBody(str(error)) from None
+        return _strictly(body, kind)
+    except UnexpectedBody as error:
+        if "found float" not in str(error):
+            raise
+    record = _strictly(_STRING_OR_FLOAT.sub(_without_zero_fraction, body), kind)
+    _restore_raw_json(record, body)
+    return record
+
+
+def _strictly(body: bytes, kind: type[Record]) -> Record:
     try:
-        record = _decoder(kind).decode(json.dumps(json.loads(body, parse_float=_whole)))
+        record: Record = _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
         raise UnexpectedBody(_explain(error)) from None
-    _restore_structured_outputs(record, body)
+    except msgspec.DecodeError as error:
+        raise MalformedBody(str(error)) from None
     return record
 
 
@@ -264,23 +272,40 @@ class _RawTurn(Struct, rename="camel"):
     structured_output: Raw = _NULL
 
 
-class _RawTurns(Struct, rename="camel"):
+class _RawJson(Struct):
+    """Where in a body JSON of any shape stands: in turns, or in a worker."""
+
     turns: list[_RawTurn] | None = None
     items: list[_RawTurn] | None = None
+    messages: list[Raw] | None = None
+    error: Raw = _NULL
+    incomplete_details: Raw = _NULL
+    metadata: Raw = _NULL
+    structured_output: Raw = _NULL
 
 
-def _restore_structured_outputs(record: Struct, body: bytes) -> None:
-    """Put the structured outputs back as the text they were sent as."""
-    sent = _decoder(_RawTurns).decode(body)
+def _restore_raw_json(record: Struct, body: bytes) -> None:
+    """Put JSON of any shape back as the text it was sent as."""
+    sent = _decoder(_RawJson).decode(body)
     for name in ("turns", "items"):
         turns = getattr(record, name, None) or ()
         for turn, raw in zip(turns, getattr(sent, name) or (), strict=False):
             turn.structured_output = raw.structured_output
+    if isinstance(record, Worker):
+        for name in ("messages", "error", "incomplete_details", "metadata", "structured_output"):
+            setattr(record, name, getattr(sent, name))
 
 
-def _whole(number: str) -> int | float:
+_STRING_OR_FLOAT = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)', re.DOTALL)
+
+
+def _without_zero_fraction(token: re.Match[bytes]) -> bytes:
+    """Write a float as an integer where that is exact: below 2**53."""
+    number = token.group(1)
+    if number is None or number.lstrip(b"-").isdigit():
+        return token.group()
     value = float(number)
-    return int(value) if value.is_integer() else value
+    return b"%d" % value if value.is_integer() and abs(value) < 2**53 else number
 
 
 _ESCAPE = re.compile(
@@ -293,19 +318,19 @@ def _without_lone_surrogate(escape: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if escape.group(1) else escape.group()
 
 
-_WRONG_TYPE = re.compile(r"Expected `(?P<expected>.+?)`, got `(?P<found>.+?)`(?: - at `\$\.?(?P<path>.*)`)?$")
-_OTHER = re.compile(r"(?P<problem>.+?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_PLACE = re.compile(r" - at `\$\.?(?P<path>.*)`$")
+_WRONG_TYPE = re.compile(r"Expected `(?P<expected>.+)`, got `(?P<found>.+)`")
 
 
 def _explain(error: msgspec.ValidationError) -> str:
     """Say where in the body the problem is, then what was expected and found."""
-    text = str(error)
-    if match := _WRONG_TYPE.match(text):
-        problem = f"expected {match['expected'].replace(' | ', ' or ')}, found {match['found']}"
-        if match["expected"].startswith("int") and match["found"] == "float":
+    problem = str(error)
+    path = "body"
+    if place := _PLACE.search(problem):
+        path = place["path"] or path
+        problem = problem[: place.start()]
+    if wrong := _WRONG_TYPE.fullmatch(problem):
+        problem = f"expected {wrong['expected'].replace(' | ', ' or ')}, found {wrong['found']}"
+        if wrong["found"] == "float":
             problem += " (a fraction, which is never rounded)"
-    else:
-        match = _OTHER.match(text)
-        assert match is not None  # the pattern matches any text
-        problem = match["problem"].replace("`", "").replace("Expected", "expected")
-    return f"{match['path'] or 'body'}: {problem}"
+    return f"{path}: {problem.replace('`', '').replace('Expected', 'expected')}"

@@ -49,7 +49,9 @@ class WorkerState:
 
     def __repr__(self) -> str:
         row = self.state.iloc[0]
-        counts = ", ".join(f"{len(getattr(self, name))} {name}" for name in ("messages", "files", "sources", "output"))
+        counts = ", ".join(
+            f"{len(getattr(self, name))} {name}" for name in ("messages", "files", "sources", "output")
+        )
         return f"WorkerState({row['worker_id']!r}, {row['status']}: {counts})"
 
 
@@ -155,7 +157,9 @@ def _created_at(worker: wire.Worker) -> dt.datetime | None:
         seconds = epoch if abs(epoch) < _LATEST_SECONDS else epoch / 1000
         return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
     except OverflowError:
-        message = f"worker {worker.id!r}: created_at: expected an epoch in seconds or milliseconds, found {epoch}"
+        message = (
+            f"worker {worker.id!r}: created_at: expected an epoch in seconds or milliseconds, found {epoch}"
+        )
         raise APIResponseValidationError(message, http_status=200) from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -15,10 +15,14 @@ PARTIAL = 3
 
 
 @click.command()
-@click.option("--out", default="handinger-demo", show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--out", default="handinger-demo", show_default=True, type=click.Path(file_okay=False, path_type=Path)
+)
 @click.option("--tasks", default=200, show_default=True, help="How many tasks the sandbox has.")
 @click.option("--seed", default=7, show_default=True, help="Seed of the generated data.")
-@click.option("--generation", default="A", show_default=True, type=click.Choice(["A", "B"]), help="API generation.")
+@click.option(
+    "--generation", default="A", show_default=True, type=click.Choice(["A", "B"]), help="API generation."
+)
 @click.option("--tz", default="UTC", show_default=True, help="Time zone whose days the chart shows.")
 def demo(out: Path, tasks: int, seed: int, generation: str, tz: str) -> None:
     """Fetch from a local sandbox, show where the credits go, and keep the result.
@@ -36,11 +40,15 @@ def demo(out: Path, tasks: int, seed: int, generation: str, tz: str) -> None:
 
 @click.command()
 @click.argument("task_ids", nargs=-1, metavar="TASK_ID...")
-@click.option("--ids-from", type=click.File(), help="File with ids or dashboard links, one a line; - is stdin.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to.")
+@click.option(
+    "--ids-from", type=click.File(), help="File with ids or dashboard links, one a line; - is stdin."
+)
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to."
+)
 @click.option("--text/--no-text", default=True, show_default=True, help="Keep inputs, outputs and titles.")
 @click.option("--tz", default="UTC", show_default=True, help="Time zone whose days the chart shows.")
-def fetch(task_ids: tuple[str, ...], ids_from: click.utils.LazyFile | None, out: Path, text: bool, tz: str) -> None:
+def fetch(task_ids: tuple[str, ...], ids_from: TextIO | None, out: Path, text: bool, tz: str) -> None:
     """Fetch tasks by id or dashboard link, show where the credits go, and keep the result.
 
     Writes tasks.parquet, turns.parquet and spend.png, and failures.parquet where ids failed (exit
@@ -70,7 +78,9 @@ def _finish(result: FetchResult, out: Path, tz: str, text: bool = True) -> None:
     _keep(result, out, text)
     _chart(result, out, tz)
     if not result.complete:
-        show_table("INCOMPLETE: these tasks failed", result.failures[["task_id", "stage", "error", "message"]])
+        show_table(
+            "INCOMPLETE: these tasks failed", result.failures[["task_id", "stage", "error", "message"]]
+        )
         sys.exit(PARTIAL)
 
 

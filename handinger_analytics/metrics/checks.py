@@ -24,6 +24,7 @@ _NESTED = (nw.List, nw.Array, nw.Struct, nw.Object)
 
 _LOCALIZE = {
     nw.Implementation.PANDAS: "turns['started_at'].dt.tz_localize('UTC')",
+    nw.Implementation.PYARROW: "pyarrow.compute.assume_timezone(turns['started_at'], 'UTC')",
     nw.Implementation.POLARS: "pl.col('started_at').dt.replace_time_zone('UTC')",
     nw.Implementation.DUCKDB: "started_at AT TIME ZONE 'UTC', which is a TIMESTAMPTZ",
     nw.Implementation.PYSPARK: (
@@ -95,9 +96,8 @@ def check_columns(wanted: Sequence[str], present: Sequence[str], name: str) -> N
     """Refuse a frame without the wanted columns; the message lists what it has."""
     absent = [column for column in wanted if column not in present]
     if absent:
-        raise FrameError(
-            f"{name}: no column {', '.join(map(repr, absent))}; it has {', '.join(map(str, present)) or 'no columns'}"
-        )
+        there = ", ".join(map(str, present)) or "no columns"
+        raise FrameError(f"{name}: no column {', '.join(map(repr, absent))}; it has {there}")
 
 
 def check_group(column: str, dtype: nw.dtypes.DType) -> None:

@@ -7,8 +7,10 @@ time zone of DuckDB or Spark nor an engine's time zone database can change an an
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -105,6 +107,7 @@ class Input:
 
     def _missing_error(self) -> FrameError:
         counts = to_pandas(self.frame.select(nw.col(*self.numbers).is_null().cast(nw.Int64).sum()))
+        counts = counts.rename(columns={STARTED_MS: "started_at"})
         found = ", ".join(f"{name} in {count} row(s)" for name, count in counts.iloc[0].items() if count)
         return FrameError(
             f"missing values: {found}. A sum over them would be too small without saying so; "
@@ -140,8 +143,8 @@ def open_frame(
     FrameError
         Not a frame, a column missing or of the wrong type, or a ``by`` that cannot group.
     """
-    native = _to_native(frame, name)
-    opened = _open(native)
+    native = nw.to_native(frame, pass_through=True)
+    opened = _open(native, name)
     schema = opened.collect_schema()
     groups = grouping(by, (*SUMS, "cost", "period"))
     wanted = list(dict.fromkeys([*columns, *groups]))
@@ -154,13 +157,12 @@ def open_frame(
         check_integer(column, schema[column], name)
     if "started_at" in wanted:
         check_aware(schema["started_at"], opened.implementation, name)
-        opened = _with_started_ms(native, wanted)
-        wanted = [*wanted, STARTED_MS]
-        numbers = [*numbers, STARTED_MS]
-    missing = nw.lit(False)
-    if numbers:
-        missing = nw.any_horizontal(*[nw.col(c).is_null() for c in numbers], ignore_nulls=False)
-    opened = opened.select(*wanted, missing.cast(nw.Int64).alias(_MISSING))
+        numbers.append(STARTED_MS)
+    missing = [nw.col(column).is_null() for column in numbers] or [nw.lit(False)]
+    opened = _narrow(native, wanted).with_columns(
+        *[nw.col(column).cast(nw.Int64) for column in numbers if schema.get(column) not in (None, nw.Int64)],
+        nw.any_horizontal(*missing, ignore_nulls=False).cast(nw.Int64).alias(_MISSING),
+    )
     return Input(opened, groups, numbers, _attrs(native))
 
 
@@ -204,18 +206,34 @@ def biggest_first(groups: pd.DataFrame, by: list[str], measure: str = "credits")
     return groups.sort_values([measure, *by], ascending=ascending, na_position="last", ignore_index=True)
 
 
-def _to_native(frame: Any, name: str) -> Any:
-    native = nw.to_native(frame, pass_through=True)
-    if isinstance(native, pa.Table):
-        native = native.to_pandas(types_mapper=_keep_integers)
+def _open(native: Any, name: str = "turns") -> nw.LazyFrame[Any]:
     try:
-        nw.from_native(native)
+        opened: nw.LazyFrame[Any] = nw.from_native(native).lazy()
     except (TypeError, ValueError) as error:
         raise FrameError(
             f"{name}: expected a DataFrame (pandas, pyarrow, Polars, DuckDB or PySpark) with one row "
-            f"each, found {type(frame).__name__}: {error}"
+            f"each, found {type(native).__name__}: {error}"
         ) from error
-    return native
+    return opened
+
+
+def _narrow(native: Any, wanted: list[str]) -> nw.LazyFrame[Any]:
+    """Keep the wanted columns and, if ``started_at`` is one of them, add it as `STARTED_MS`."""
+    if isinstance(native, pa.Table):
+        # Arrow cannot group by dictionaries that differ between chunks, nor take quantiles of groups.
+        native = native.select(wanted).to_pandas(types_mapper=_keep_integers)
+    opened = _open(native).select(*wanted)
+    if "started_at" not in wanted:
+        return opened
+    # narwhals has no such function on SQL engines yet.
+    narrowed = opened.to_native()
+    if opened.implementation.is_duckdb():
+        return _open(narrowed.project(f"*, epoch_ms(started_at) AS {STARTED_MS}"))
+    if opened.implementation.is_pyspark() or opened.implementation.is_pyspark_connect():
+        from pyspark.sql import functions
+
+        return _open(narrowed.withColumn(STARTED_MS, functions.unix_millis("started_at")))
+    return opened.with_columns(nw.col("started_at").dt.timestamp("ms").alias(STARTED_MS))
 
 
 def _keep_integers(kind: pa.DataType) -> Any:
@@ -223,25 +241,12 @@ def _keep_integers(kind: pa.DataType) -> Any:
     return pd.ArrowDtype(kind) if pa.types.is_integer(kind) else None
 
 
-def _open(native: Any) -> nw.LazyFrame[Any]:
-    opened: nw.LazyFrame[Any] = nw.from_native(native).lazy()
-    return opened
-
-
-def _with_started_ms(native: Any, wanted: Sequence[str]) -> nw.LazyFrame[Any]:
-    """Add the instant as an integer; narwhals has no such function on SQL engines yet."""
-    frame = _open(native)
-    if frame.implementation.is_duckdb():
-        columns = ", ".join('"' + column.replace('"', '""') + '"' for column in wanted)
-        return _open(native.project(f"{columns}, epoch_ms(started_at) AS {STARTED_MS}"))
-    if frame.implementation.is_pyspark():
-        from pyspark.sql import functions
-
-        started_ms = functions.unix_millis("started_at").alias(STARTED_MS)
-        return _open(native.select(*wanted, started_ms))
-    return frame.select(*wanted, nw.col("started_at").dt.timestamp("ms").alias(STARTED_MS))
-
-
 def _attrs(native: Any) -> dict[str, Any]:
-    found = native.attrs.get(METADATA_KEY) if isinstance(native, pd.DataFrame) else None
-    return copy.deepcopy(found) if isinstance(found, dict) else {}
+    """Provenance of a pandas frame or of an Arrow table that was read from Parquet; a copy."""
+    found: Any = None
+    if isinstance(native, pd.DataFrame):
+        found = copy.deepcopy(native.attrs.get(METADATA_KEY))
+    elif isinstance(native, pa.Table) and native.schema.metadata:
+        with contextlib.suppress(ValueError):
+            found = json.loads(native.schema.metadata.get(METADATA_KEY.encode(), b"{}"))
+    return found if isinstance(found, dict) else {}

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from math import gcd
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import narwhals.stable.v2 as nw
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.inputs import STARTED_MS
 
+_MOST_HOURS = 1_000_000
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 _DAY_S = 86_400
@@ -55,8 +55,8 @@ class Periods:
 
 def no_periods(zone: ZoneInfo) -> Periods:
     """Return the periods of a frame without rows."""
-    starts = pd.DatetimeIndex([], dtype=pd.DatetimeTZDtype("ms", zone))
-    return Periods(starts, nw.col(STARTED_MS), np.array([], dtype=np.int64))
+    nothing = np.array([], dtype=np.int64)
+    return Periods(_instants(nothing, zone), nw.col(STARTED_MS), nothing)
 
 
 def periods_between(freq: str, zone: ZoneInfo, first_ms: int, last_ms: int) -> Periods:
@@ -70,24 +70,27 @@ def periods_between(freq: str, zone: ZoneInfo, first_ms: int, last_ms: int) -> P
         Whose clock decides where a period begins.
     first_ms, last_ms : int
         First and last instant, milliseconds since 1970 UTC.
+
+    Raises
+    ------
+    FrameError
+        An instant outside the years 1 to 9999, or more hours than fit.
     """
     for instant in (first_ms, last_ms):
         if not _FIRST_MS <= instant <= _LAST_MS:
             raise FrameError(f"started_at: {instant} ms since 1970 lies outside the years 1 to 9999")
     if freq == "h":
+        if last_ms - first_ms > _MOST_HOURS * HOUR_MS:
+            raise FrameError(f"freq 'h': the turns span more than {_MOST_HOURS:,} hours; use a longer freq")
         return _hours(zone, first_ms, last_ms)
     segments = utc_offsets(zone, first_ms, last_ms)
     first_day = (first_ms + segments[0][1]) // DAY_MS
     last_day = (last_ms + segments[-1][1]) // DAY_MS
-    dates = _calendar(freq, first_day, last_day)
-    # A day whose midnight comes twice starts at the first of them, one without midnight an hour later.
-    earlier = np.ones(len(dates), dtype=bool)
-    naive = pd.DatetimeIndex(dates).as_unit("ms")
-    starts = naive.tz_localize(zone, ambiguous=earlier, nonexistent="shift_forward")
-    # A zone that moved across the date line skipped a whole day: it starts when the next one does.
-    exists = ~starts.duplicated(keep="last")
-    keys = dates.astype("datetime64[D]").astype(np.int64)
-    return Periods(starts[exists], _local_ms(segments) // DAY_MS, keys[exists])
+    days = _calendar(freq, first_day, last_day)
+    starts = _first_instants(days * DAY_MS, utc_offsets(zone, (int(days[0]) - 2) * DAY_MS, last_ms))
+    # A zone that moved across the date line skipped a day, which would start when the next one does.
+    exists = np.append(starts[:-1] < starts[1:], True)
+    return Periods(_instants(starts[exists], zone), _local_ms(segments) // DAY_MS, days[exists])
 
 
 def utc_offsets(zone: ZoneInfo, first_ms: int, last_ms: int) -> list[tuple[int, int]]:
@@ -139,17 +142,31 @@ def _local_ms(segments: list[tuple[int, int]]) -> nw.Expr:
     return local
 
 
-def _calendar(freq: str, first_day: int, last_day: int) -> NDArray[Any]:
-    """First dates of the periods that hold two days (numbered from 1970-01-01)."""
+def _calendar(freq: str, first_day: int, last_day: int) -> NDArray[np.int64]:
+    """First days of the periods that hold two days and all between, as days since 1970-01-01."""
     if freq == "D":
-        return np.arange(first_day, last_day + 1).astype("datetime64[D]")
+        return np.arange(first_day, last_day + 1, dtype=np.int64)
     if freq == "W":
         # 1970-01-01 was a Thursday.
-        monday = first_day - (first_day + 3) % 7
-        return np.arange(monday, last_day + 1, 7).astype("datetime64[D]")
+        return np.arange(first_day - (first_day + 3) % 7, last_day + 1, 7, dtype=np.int64)
     months = {"MS": 1, "QS": 3, "YS": 12}[freq]
     first, last = np.array([first_day, last_day], "datetime64[D]").astype("datetime64[M]").astype(np.int64)
-    return np.arange(first - first % months, last + 1, months).astype("datetime64[M]").astype("datetime64[D]")
+    begins = np.arange(first - first % months, last + 1, months).astype("datetime64[M]")
+    return begins.astype("datetime64[D]").astype(np.int64)
+
+
+def _first_instants(local: NDArray[np.int64], segments: list[tuple[int, int]]) -> NDArray[np.int64]:
+    """When the clock first shows each local time or, where it skips it, a later one."""
+    found = np.full(len(local), np.iinfo(np.int64).max)
+    ends = [*(start for start, _ in segments[1:]), np.iinfo(np.int64).max]
+    for (start, offset), end in zip(segments, ends, strict=True):
+        shown = np.maximum(local - offset, start)
+        found = np.minimum(found, np.where(shown < end, shown, found))
+    return found
+
+
+def _instants(instants: NDArray[np.int64], zone: ZoneInfo) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(instants.astype("datetime64[ms]")).tz_localize("UTC").tz_convert(zone)
 
 
 def _hours(zone: ZoneInfo, first_ms: int, last_ms: int) -> Periods:
@@ -168,5 +185,4 @@ def _hours(zone: ZoneInfo, first_ms: int, last_ms: int) -> Periods:
     instants = np.concatenate(cuts)
     instants = instants[np.searchsorted(instants, first_ms, side="right") - 1 :]
     grain = gcd(HOUR_MS, *(offset for _, offset in segments), *(start for start, _ in segments[1:]))
-    starts = pd.DatetimeIndex(instants.astype("datetime64[ms]")).tz_localize("UTC").tz_convert(zone)
-    return Periods(starts, nw.col(STARTED_MS) // grain, instants // grain)
+    return Periods(_instants(instants, zone), nw.col(STARTED_MS) // grain, instants // grain)

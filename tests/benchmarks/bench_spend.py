@@ -50,7 +50,8 @@ def in_sql(path: Path) -> pd.DataFrame:
 
     sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in SUMS)
     query = f"""
-        SELECT worker_id, date_trunc('day', started_at AT TIME ZONE '{TZ}') AS period, count(*) AS turns, {sums}
+        SELECT worker_id, date_trunc('day', started_at AT TIME ZONE '{TZ}') AS period,
+               count(*) AS turns, {sums}
         FROM read_parquet('{path}') GROUP BY ALL"""  # noqa: S608 - our own file and columns
     return duckdb.sql(query).df()
 
@@ -64,7 +65,7 @@ def scanned(path: Path) -> pd.DataFrame:
 
 def best(*answers: Callable[[], pd.DataFrame], rounds: int = 5) -> list[float]:
     """Shortest time of each, in seconds; they take turns, so that a busy machine hits them alike."""
-    seconds = [[] for _ in answers]
+    seconds: list[list[float]] = [[] for _ in answers]
     for _ in range(rounds):
         for answer, times in zip(answers, seconds, strict=True):
             begin = time.perf_counter()
@@ -91,9 +92,10 @@ def compare_pandas(path: Path) -> None:
 def compare_duckdb(path: Path) -> None:
     """Print the ratio against SQL, over a scan."""
     filled = scanned(path)
+    numbers = ["worker_id", "turns", *SUMS]
     spent = in_sql(path).sort_values(["worker_id", "period"], ignore_index=True)
     dense = filled[filled["turns"] > 0].sort_values(["worker_id", "period"], ignore_index=True)
-    assert spent[SUMS].equals(dense[SUMS]) and spent["turns"].equals(dense["turns"]), "the answers differ"
+    pd.testing.assert_frame_equal(dense[numbers], spent[numbers])
     our_seconds, their_seconds = best(lambda: scanned(path), lambda: in_sql(path))
     print(f"DuckDB scan: spend {our_seconds:.2f} s, SQL {their_seconds:.2f} s")
     report("spend / the same query in SQL", our_seconds / their_seconds, WANTED_RATIO)
@@ -125,7 +127,7 @@ def main() -> None:
     for part in PARTS:
         command = [sys.executable, "-m", "tests.benchmarks.bench_spend", "--part", part]
         rest = ["--rows", str(options.rows), "--folder", str(options.folder)]
-        subprocess.run([*command, *rest], check=True)  # noqa: S603 - this very module
+        subprocess.run([*command, *rest], check=True)
 
 
 if __name__ == "__main__":

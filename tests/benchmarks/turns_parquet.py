@@ -57,7 +57,9 @@ def _chunk(rng: np.random.Generator, number: np.ndarray) -> pa.Table:
         "triggered_by": _words(TRIGGERS, rng.integers(0, 4, size)),
     }
     schema = arrow_schema(_COLUMNS)
-    arrays = [pa.array(values[f.name]) if isinstance(values[f.name], np.ndarray) else values[f.name] for f in schema]
+    arrays = [
+        pa.array(values[f.name]) if isinstance(values[f.name], np.ndarray) else values[f.name] for f in schema
+    ]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 

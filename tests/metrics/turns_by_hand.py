@@ -37,13 +37,13 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def turns_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Turns, one per dict; what a dict leaves out gets a plain value, `started_at` may be ISO text."""
+    """Return turns, one per dict; what a dict leaves out gets a plain value, times may be ISO text."""
     numbered = [{"turn_id": f"trn_{number}", **row} for number, row in enumerate(rows)]
     return _table(numbered, TURNS)
 
 
 def tasks_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Tasks, one per dict; what a dict leaves out gets a plain value."""
+    """Return tasks, one per dict; what a dict leaves out gets a plain value."""
     return _table(rows, TASKS)
 
 

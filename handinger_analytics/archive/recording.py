@@ -1,0 +1,115 @@
+"""Writing: ids to remember, and a batch of tasks with their turns."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from handinger_analytics.archive.layout import (
+    FAILED_AT,
+    FINAL,
+    FINISHED_AT,
+    IDS_LAYOUT,
+    SYNCED_AT,
+    TASKS_LAYOUT,
+    TURNS_LAYOUT,
+    stamp,
+)
+from handinger_analytics.archive.merging import Merged, merge
+from handinger_analytics.archive.snapshot import dataset, pairing_of
+from handinger_analytics.archive.storage import Storage, committed
+from handinger_analytics.frames import Failure, Rows, table
+from handinger_analytics.schema import FAILURES
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_NOTHING = pa.array([], pa.string())
+
+
+def remember(storage: Storage, task_ids: Sequence[str]) -> int:
+    """Add ids to the known ones; return the version of ``ids`` that has them all."""
+
+    def add() -> int:
+        known = storage.open(IDS_LAYOUT)
+        asked = pa.array(task_ids, pa.string())
+        have = dataset(known, IDS_LAYOUT).to_table(columns=["task_id"])["task_id"]
+        fresh = asked.filter(pc.invert(pc.is_in(asked, value_set=have)))
+        return merge(known, IDS_LAYOUT, _without_failure(fresh), _NOTHING).version
+
+    with storage.errors("write"):
+        return committed(add)
+
+
+def record_failures(
+    storage: Storage, failed: Iterable[Failure], healed: Iterable[str], now: dt.datetime
+) -> None:
+    """Keep the failures of a batch, and forget those of ids that were fetched this time."""
+    failures = IDS_LAYOUT.stored(table(FAILURES, list(failed)), **{FAILED_AT: stamp(now)})
+    rows = pa.concat_tables([failures, _without_failure(pa.array(list(healed), pa.string()))])
+    if rows.num_rows:
+        ids = rows["task_id"].combine_chunks()
+        with storage.errors("write"):
+            committed(lambda: merge(storage.open(IDS_LAYOUT), IDS_LAYOUT, rows, ids))
+
+
+def record_rows(storage: Storage, rows: Rows, ids_version: int, now: dt.datetime) -> Merged:
+    """Write tasks and their turns, turns first.
+
+    Parameters
+    ----------
+    storage : Storage
+        Where the archive is.
+    rows : Rows
+        Tasks, each with all of its turns.
+    ids_version : int
+        Version of ``ids`` that has these tasks.
+    now : datetime
+        When they were fetched.
+
+    Returns
+    -------
+    Merged
+        How many turns are new and changed.
+    """
+    turns = TURNS_LAYOUT.stored(rows.turns, **{SYNCED_AT: stamp(now)})
+    finished = _finished_at(rows.tasks, rows.turns)
+    tasks = TASKS_LAYOUT.stored(rows.tasks, **{SYNCED_AT: stamp(now), FINISHED_AT: finished})
+    ids = tasks["task_id"].combine_chunks()
+    # No turn starts before its task is created.
+    since = pc.min(rows.tasks["created_at"]).as_py()
+
+    def publish(target: DeltaTable, turns_version: int) -> Merged:
+        """Merge tasks, naming the versions of the other tables that go with them."""
+        pairing = pairing_of(target).at_least(turns_version, ids_version)
+        return merge(target, TASKS_LAYOUT, tasks, ids, since, pairing.metadata)
+
+    with storage.errors("write"):
+        merged = committed(lambda: merge(storage.open(TURNS_LAYOUT), TURNS_LAYOUT, turns, ids, since))
+        committed(lambda: publish(storage.open(TASKS_LAYOUT), merged.version))
+    return merged
+
+
+def _finished_at(tasks: pa.Table, turns: pa.Table) -> pa.Array:
+    """When each task and its turns were over; null where something still goes on."""
+    ends = pa.concat_tables([_ends(tasks, "created_at"), _ends(turns, "started_at")])
+    grouped = ends.group_by("task_id").aggregate([("final", "all"), ("end", "max")])
+    of_task = grouped.take(pc.index_in(tasks["task_id"], value_set=grouped["task_id"].combine_chunks()))
+    return pc.if_else(of_task["final_all"], of_task["end_max"], pa.scalar(None, of_task["end_max"].type))
+
+
+def _ends(rows: pa.Table, start: str) -> pa.Table:
+    final = pc.is_in(rows["status"].cast(pa.string()), value_set=pa.array(FINAL))
+    end = pc.coalesce(rows["completed_at"], rows[start])
+    return pa.table({"task_id": rows["task_id"], "final": final, "end": end})
+
+
+def _without_failure(task_ids: pa.Array) -> pa.Table:
+    """Rows of ``ids``."""
+    schema = IDS_LAYOUT.schema
+    empty = {field.name: pa.nulls(len(task_ids), field.type) for field in schema}
+    return pa.table({**empty, "task_id": task_ids}, schema=schema)

@@ -1,0 +1,245 @@
+"""Which tasks are due, and the loop that fetches and records them batch by batch."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import html
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from handinger_analytics.archive.layout import FINISHED_AT, IDS_LAYOUT, SYNCED_AT, TASKS_LAYOUT
+from handinger_analytics.archive.recording import record_failures, record_rows, remember
+from handinger_analytics.archive.snapshot import Snapshot, dataset
+from handinger_analytics.archive.storage import Storage
+from handinger_analytics.archive.upkeep import compact_if_scattered
+from handinger_analytics.client import Client, opened
+from handinger_analytics.errors import FetchInterrupted, FrameError, HandingerError
+from handinger_analytics.fetching import fetch
+from handinger_analytics.frames import Failure, Rows, failures_frame
+from handinger_analytics.progress import ProgressBar
+from handinger_analytics.result import FetchResult, now
+
+Refresh = Literal["unfinished", "all"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """When a task that is in the archive is fetched again.
+
+    Attributes
+    ----------
+    refresh : {"unfinished", "all"}
+        Only what was not final when last seen, or everything.
+    settle : datetime.timedelta
+        A follow-up can reopen a finished task, so it counts as final only when it was seen that long
+        after its end.
+    max_age : datetime.timedelta or None
+        Fetch also what was last seen longer ago than this.
+    """
+
+    refresh: Refresh
+    settle: dt.timedelta
+    max_age: dt.timedelta | None
+
+    def check(self) -> None:
+        """Raise `FrameError` for values that make no sense."""
+        if self.refresh not in ("unfinished", "all"):
+            raise FrameError(f"refresh is {self.refresh!r}; give 'unfinished' or 'all'")
+        for name, value in (("settle", self.settle), ("max_age", self.max_age)):
+            if value is None and name == "max_age":
+                continue
+            if not isinstance(value, dt.timedelta) or value < dt.timedelta(0):
+                raise FrameError(f"{name} is {value!r}: expected a timedelta of 0 or more, such as timedelta(days=7)")
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What a sync did.
+
+    Attributes
+    ----------
+    fetched : int
+        Tasks that were fetched with all their turns.
+    skipped : int
+        Tasks that were in the archive already, and final.
+    new, changed : int
+        Turns that were not in the archive, and turns that took the place of an earlier state of theirs.
+    failed : DataFrame
+        One row per task that could not be fetched, columns as in ``schema.FAILURES``. They are kept in
+        the archive, too, and the next sync tries them first.
+    duration : datetime.timedelta
+        How long it took.
+    """
+
+    fetched: int
+    skipped: int
+    new: int
+    changed: int
+    failed: pd.DataFrame = field(repr=False)
+    duration: dt.timedelta
+
+    @property
+    def complete(self) -> bool:
+        """Whether every task that was asked for is in the archive."""
+        return not len(self.failed)
+
+    def __repr__(self) -> str:
+        lines = (f"{name}: {value}" for name, value in self._summary())
+        return "SyncReport\n  " + "\n  ".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self._summary()
+        )
+        return f"<table><caption>SyncReport</caption>{rows}</table>"
+
+    def _summary(self) -> Iterator[tuple[str, str]]:
+        yield "tasks", f"{self.fetched:,} fetched, {self.skipped:,} skipped"
+        yield "turns", f"{self.new:,} new, {self.changed:,} changed"
+        yield "failed", f"{len(self.failed):,}; see .failed" if len(self.failed) else "none"
+        yield "duration", f"{self.duration.total_seconds():.1f} s"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sync has to do.
+
+    Attributes
+    ----------
+    due : list of str
+        Ids to fetch, those that failed last time first.
+    skipped : int
+        Ids that were asked for and need not be fetched.
+    failing : frozenset of str
+        Ids with a failure in the archive.
+    ids_version : int
+        Version of ``ids`` that has them all.
+    """
+
+    due: list[str]
+    skipped: int
+    failing: frozenset[str]
+    ids_version: int
+
+
+def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, moment: dt.datetime) -> Plan:
+    """Remember the ids and decide which of them to fetch; None stands for all known ids."""
+    ids_version = remember(storage, task_ids or ())
+    snapshot = Snapshot.latest(storage)
+    with storage.errors("read"):
+        failing = snapshot.failures["task_id"].combine_chunks()
+        known = dataset(snapshot.ids, IDS_LAYOUT).to_table(columns=["task_id"])["task_id"].combine_chunks()
+        seen = dataset(snapshot.tasks, TASKS_LAYOUT, extra=(SYNCED_AT, FINISHED_AT)).to_table(
+            columns=["task_id", SYNCED_AT, FINISHED_AT]
+        )
+    wanted = known if task_ids is None else pa.array(task_ids, pa.string())
+    others = wanted.filter(pc.invert(pc.is_in(wanted, value_set=failing)))
+    due = others.filter(_is_due(others, seen, policy, moment))
+    return Plan(
+        due=[*failing.to_pylist(), *due.to_pylist()],
+        skipped=len(others) - len(due),
+        failing=frozenset(failing.to_pylist()),
+        ids_version=ids_version,
+    )
+
+
+def _is_due(task_ids: pa.Array, seen: pa.Table, policy: Policy, moment: dt.datetime) -> pa.Array:
+    if policy.refresh == "all":
+        return pa.repeat(True, len(task_ids))
+    row = seen.take(pc.index_in(task_ids, value_set=seen["task_id"].combine_chunks()))
+    settled = pc.greater_equal(pc.subtract(row[SYNCED_AT], row[FINISHED_AT]), pa.scalar(policy.settle, _SPAN))
+    due = pc.invert(pc.fill_null(settled, False))
+    if policy.max_age is not None:
+        age = pc.subtract(pa.scalar(moment, row[SYNCED_AT].type), row[SYNCED_AT])
+        due = pc.or_(due, pc.fill_null(pc.greater(age, pa.scalar(policy.max_age, _SPAN)), True))
+    return due.combine_chunks()
+
+
+_SPAN = pa.duration("us")
+
+
+class Sync:
+    """One run: fetches what is due and records it, a batch at a time.
+
+    Parameters
+    ----------
+    storage : Storage
+        Where the archive is.
+    todo : Plan
+        What to do.
+    moment : datetime or None
+        The time to record; None takes it from the clock, batch by batch.
+    """
+
+    def __init__(self, storage: Storage, todo: Plan, moment: dt.datetime | None) -> None:
+        self._storage = storage
+        self._todo = todo
+        self._moment = moment
+        self._started = time.monotonic()
+        self._fetched = 0
+        self._new = self._changed = 0
+        self._failures: list[Failure] = []
+
+    def run(self, client: Client | None, batch: int, progress: bool | None) -> SyncReport:
+        """Work through the plan; what was fetched before an error or Ctrl-C is recorded first."""
+        due = self._todo.due
+        with ProgressBar(len(due), "tasks", progress) as bar:
+            if due:
+                with opened(client) as one:
+                    for start in range(0, len(due), batch):
+                        self._batch(due[start : start + batch], one)
+                        bar.show(min(start + batch, len(due)), len(self._failures))
+        return SyncReport(
+            fetched=self._fetched,
+            skipped=self._todo.skipped,
+            new=self._new,
+            changed=self._changed,
+            failed=failures_frame(self._failures),
+            duration=dt.timedelta(seconds=time.monotonic() - self._started),
+        )
+
+    def _batch(self, task_ids: list[str], client: Client) -> None:
+        try:
+            result = fetch(task_ids, client=client, on_error="collect", progress=False)
+        except (HandingerError, FetchInterrupted) as error:
+            if error.result is not None:
+                self._record(error.result)
+            raise
+        self._record(result)
+
+    def _record(self, result: FetchResult) -> None:
+        rows = whole_tasks(result)
+        moment = self._moment or now()
+        failures = list(result.failed.values())
+        healed = self._todo.failing.intersection(rows.tasks["task_id"].to_pylist())
+        record_failures(self._storage, failures, healed, moment)
+        if rows.tasks.num_rows:
+            written = record_rows(self._storage, rows, self._todo.ids_version, moment)
+        self._fetched += rows.tasks.num_rows
+        self._failures += failures
+        compact_if_scattered(self._storage)
+
+
+def whole_tasks(result: FetchResult) -> Rows:
+    """Rows of a fetch without the tasks whose turns are missing."""
+    if not result.failed:
+        return result.rows
+    rows = result.rows
+    failed = pa.array(list(result.failed), pa.int64())
+    tasks = pc.invert(pc.is_in(pa.array(rows.task_positions), value_set=failed))
+    turns = pc.invert(pc.is_in(pa.array(rows.turn_positions), value_set=failed))
+    return dataclasses.replace(
+        rows,
+        tasks=rows.tasks.filter(tasks),
+        turns=rows.turns.filter(turns),
+        task_positions=rows.task_positions[tasks.to_numpy(zero_copy_only=False)],
+        turn_positions=rows.turn_positions[turns.to_numpy(zero_copy_only=False)],
+    )

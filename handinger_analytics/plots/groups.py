@@ -1,0 +1,111 @@
+"""The groups of a frame: which are shown, in what order, and the colour each has in every plot of it.
+
+Groups are ordered by what they spent over the whole frame, so `plot_spend` and `plot_durations` of
+one frame give a worker the same colour. Statuses have colours of their own, the same in all frames.
+
+The colours are those of Matthew Petroff, "Accessible Color Sequences for Data Visualization" (2021),
+arXiv:2107.02270, chosen so that people with any common colour blindness can tell them apart, on light
+and on dark ground; his two greys are left to "other" and to what has no group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from handinger_analytics.metrics import spend
+from handinger_analytics.metrics.checks import grouping
+from handinger_analytics.plots.labels import label
+
+PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
+OTHER_COLOUR = "#94a4a2"
+STATUS_COLOURS = {
+    "completed": "#3f90da",
+    "error": "#bd1f01",
+    "aborted": "#ffa90e",
+    "running": "#92dadd",
+    "pending": "#b9ac70",
+}
+_UNKNOWN_STATUS_COLOURS = tuple(colour for colour in PALETTE if colour not in STATUS_COLOURS.values())
+MOST_SHOWN = len(PALETTE)
+OTHER = "other"
+_LEGEND_LENGTH = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The groups that a plot tells apart.
+
+    Attributes
+    ----------
+    by : list of str
+        Columns that make a group; none means that all rows are one.
+    keys : list of tuple
+        Values of ``by`` of the groups that have a colour of their own, biggest spender first.
+    labels : list of str
+        One per key, and "other" after them if some groups were folded into it.
+    colours : list of str
+        One per label.
+    """
+
+    by: list[str]
+    keys: list[tuple[Any, ...]]
+    labels: list[str]
+    colours: list[str]
+
+    @classmethod
+    def ranked(cls, frame: pd.DataFrame, by: list[str]) -> Groups:
+        """Take the groups of a frame whose rows are sorted, biggest spender first."""
+        if not by:
+            return cls([], [()], [""], [PALETTE[0]])
+        distinct = frame[by].drop_duplicates()
+        every = [_key(row) for row in distinct.itertuples(index=False, name=None)]
+        keys = every[:MOST_SHOWN]
+        labels = [" / ".join(label(part, _LEGEND_LENGTH) for part in key) for key in keys]
+        colours = _status_colours(keys) if by == ["status"] else list(PALETTE[: len(keys)])
+        if len(every) > len(keys):
+            folded = len(every) - len(keys)
+            labels, colours = [*labels, f"{OTHER} ({folded:,})"], [*colours, OTHER_COLOUR]
+        return cls(by, keys, labels, colours)
+
+    @property
+    def title(self) -> str:
+        """What the groups are, for a legend."""
+        return ", ".join(label(column) for column in self.by)
+
+    def positions(self, frame: pd.DataFrame) -> NDArray[np.intp]:
+        """Position among ``labels`` of the group of each row."""
+        if not self.by or frame.empty:
+            return np.zeros(len(frame), dtype=np.intp)
+        position = {key: index for index, key in enumerate(self.keys)}
+        codes = frame.groupby(self.by, dropna=False, sort=False, observed=True).ngroup()
+        distinct = frame.loc[~codes.duplicated(), self.by]
+        found = [
+            position.get(_key(row), len(self.keys)) for row in distinct.itertuples(index=False, name=None)
+        ]
+        return np.asarray(found, dtype=np.intp)[codes.to_numpy()]
+
+
+def groups_of(turns: Any, by: str | Iterable[str] | None) -> Groups:
+    """Return the groups of a turns frame of any engine."""
+    columns = grouping(by, reserved=())
+    return Groups.ranked(spend(turns, by=columns), columns)
+
+
+def status_colour(status: str) -> str:
+    """Return the colour of one status; those the API does not document share one."""
+    return STATUS_COLOURS.get(status, _UNKNOWN_STATUS_COLOURS[0])
+
+
+def _status_colours(keys: list[tuple[Any, ...]]) -> list[str]:
+    unknown = iter(_UNKNOWN_STATUS_COLOURS * MOST_SHOWN)
+    return [STATUS_COLOURS.get(key[0]) or next(unknown) for key in keys]
+
+
+def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(None if pd.isna(part) else part for part in row)

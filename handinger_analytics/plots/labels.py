@@ -1,0 +1,78 @@
+"""Text from tasks, made fit for a picture: taken literally, without control characters, not too long.
+
+Worker names, titles and ids come from a server and may hold anything. A dollar sign must not start
+a formula, a right-to-left override must not turn the neighbouring text around, and a character that
+no chosen font can draw becomes a box here instead of a warning for each drawing later. To see those
+characters, name a font that has them::
+
+    matplotlib.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK JP"]
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+MAX_LENGTH = 40
+"""Longest label, in characters."""
+
+NONE, EMPTY = "(none)", "(empty)"
+_BOX = "\N{WHITE SQUARE}"
+
+
+def label(value: Any, length: int = MAX_LENGTH) -> str:
+    r"""Return a value as it may be handed to any Matplotlib text.
+
+    Parameters
+    ----------
+    value : Any
+        A group, a title, an id; a missing value gives "(none)", one without visible text "(empty)".
+    length : int
+        Most characters; longer text ends in an ellipsis.
+
+    Examples
+    --------
+    >>> print(label("costs $5 to $9"))
+    costs \$5 to \$9
+    """
+    if pd.isna(value):
+        return NONE
+    text = _visible(str(value))
+    if not text:
+        return EMPTY
+    if len(text) > length:
+        text = text[: length - 1].rstrip() + "…"
+    drawable = _drawable(tuple(FontProperties().get_family()))
+    boxed = "".join(char if ord(char) in drawable else _BOX for char in text)
+    # Where the user has switched math off, Matplotlib shows a backslash as it is.
+    return boxed.replace("$", r"\$") if mpl.rcParams["text.parse_math"] else boxed
+
+
+def _visible(text: str) -> str:
+    """Drop control, format and unassigned characters and variation selectors; white space becomes a space."""
+    kept = (
+        char
+        for char in " ".join(text.split())
+        if unicodedata.category(char)[0] != "C" and not 0xFE00 <= ord(char) <= 0xFE0F
+    )
+    return "".join(kept).strip()
+
+
+@lru_cache(maxsize=8)
+def _drawable(families: tuple[str, ...]) -> frozenset[int]:
+    """Code points that Matplotlib finds in one of the fonts it would fall back through."""
+    drawable: set[int] = set()
+    for family in families:
+        try:
+            path = findfont(FontProperties(family=[family]), fallback_to_default=False)
+        except ValueError:
+            continue
+        drawable.update(get_font(path).get_charmap())
+    if not drawable:
+        drawable.update(get_font(findfont(FontProperties())).get_charmap())
+    return frozenset(drawable)

@@ -1,0 +1,179 @@
+"""Credits over time, as stacked bars or cumulative lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics import spend
+from handinger_analytics.metrics.checks import grouping, zone_info
+from handinger_analytics.plots.axes import (
+    caption,
+    compact,
+    count_axis,
+    legend_beside,
+    no_rows,
+    open_axes,
+)
+from handinger_analytics.plots.dates import PERIOD_NAMES, date_numbers, period_axis
+from handinger_analytics.plots.groups import Groups
+
+_FEW_DAYS, _MANY_DAYS, _MANY_WEEKS = 2, 120, 160
+_BAR_WIDTH = 0.85
+"""Part of its period that a bar covers."""
+
+
+def plot_spend(
+    turns: Any,
+    *,
+    by: str | Iterable[str] | None = None,
+    freq: str | None = None,
+    tz: str = "UTC",
+    cumulative: bool = False,
+    budget: float | None = None,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    """Draw the credits of each period as bars, stacked by a column, or their running sum as lines.
+
+    Parameters
+    ----------
+    turns : DataFrame
+        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+    by : str or list of str, optional
+        Column to stack by. The eight biggest spenders are shown, the others as one grey "other".
+    freq : {"h", "D", "W", "MS", "QS", "YS"}, optional
+        Period of a bar. By default hours for up to two days, days up to four months, weeks up to
+        three years, months beyond.
+    tz : str
+        IANA name of the time zone whose clock decides where a period begins.
+    cumulative : bool
+        Draw the credits spent since the first period instead: a line per group and their total.
+    budget : float, optional
+        Credits that may be spent, as a line: per period, or in all if ``cumulative``.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure.
+    **kwargs
+        Passed to `matplotlib.axes.Axes.bar`, to `matplotlib.axes.Axes.plot` if ``cumulative``.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    FrameError
+        As in `handinger_analytics.spend`, or for a budget that is not a positive number.
+
+    Examples
+    --------
+    >>> plot_spend(turns, by="worker_id", tz="Europe/Madrid", budget=500)  # doctest: +SKIP
+    """
+    zone, columns = zone_info(tz), grouping(by, reserved=())
+    _check_budget(budget)
+    spent, freq = _spend_by_period(turns, columns, freq, tz)
+    ax = open_axes(ax)
+    starts = pd.DatetimeIndex(spent["period"].unique())
+    groups = Groups.ranked(spent, columns)
+    credits_ = _matrix(spent, groups, len(starts))
+    total = f"{credits_.sum():,.0f} in all"
+    name = PERIOD_NAMES[freq]
+    ax.set_title(f"Credits, cumulative by {name}: {total}" if cumulative else f"Credits per {name}: {total}")
+    ax.set_ylabel("credits")
+    period_axis(ax, starts, freq, zone)
+    caption(ax, spent.attrs)
+    if not len(starts):
+        no_rows(ax)
+        return ax
+    draw = _lines if cumulative else _bars
+    handles, labels = draw(ax, starts, credits_, groups, freq, kwargs)
+    if budget is not None:
+        line = ax.axhline(budget, color=mpl.rcParams["text.color"], linestyle="--", linewidth=1.2)
+        handles, labels = [*handles, line], [*labels, f"budget {compact(budget)}"]
+    if len(labels) > 1 or groups.by:
+        legend_beside(ax, handles, labels, groups.title)
+    tallest = credits_.sum() if cumulative else credits_.sum(axis=0).max()
+    ax.set_ylim(0, 1.05 * max(tallest, budget or 0) or 1)
+    count_axis(ax.yaxis)
+    return ax
+
+
+def _check_budget(budget: float | None) -> None:
+    if budget is not None and (isinstance(budget, bool) or not 0 < budget < math.inf):
+        raise FrameError(f"budget: expected credits, a number above 0, found {budget!r}")
+
+
+def _spend_by_period(turns: Any, by: list[str], freq: str | None, tz: str) -> tuple[pd.DataFrame, str]:
+    """Spend by the asked period, or by one of which there are neither two nor two hundred."""
+    if freq is not None:
+        return spend(turns, by=by, freq=freq, tz=tz), freq
+    daily = spend(turns, by=by, freq="D", tz=tz)
+    days = daily["period"].nunique()
+    if 0 < days <= _FEW_DAYS:
+        return spend(turns, by=by, freq="h", tz=tz), "h"
+    if days <= _MANY_DAYS:
+        return daily, "D"
+    longer = "W" if days <= 7 * _MANY_WEEKS else "MS"
+    return spend(turns, by=by, freq=longer, tz=tz), longer
+
+
+def _matrix(spent: pd.DataFrame, groups: Groups, periods: int) -> NDArray[np.int64]:
+    """Credits by label and period; each group has every period, in order."""
+    matrix = np.zeros((len(groups.labels), periods), dtype=np.int64)
+    if periods:
+        every = spent["credits"].to_numpy().reshape(-1, periods)
+        np.add.at(matrix, groups.positions(spent.iloc[::periods]), every)
+    return matrix
+
+
+def _bars(
+    ax: Axes,
+    starts: pd.DatetimeIndex,
+    credits_: NDArray[np.int64],
+    groups: Groups,
+    freq: str,
+    kwargs: dict[str, Any],
+) -> tuple[list[Any], list[str]]:
+    step = pd.tseries.frequencies.to_offset("W-MON" if freq == "W" else freq)
+    edges = date_numbers(starts.append(starts[-1:] + step))
+    style: dict[str, Any] = {
+        "width": np.diff(edges) * _BAR_WIDTH,
+        "edgecolor": ax.get_facecolor(),
+        "linewidth": 0.3,
+    }
+    bottoms = np.cumsum(credits_, axis=0) - credits_
+    groups_ = zip(credits_, bottoms, groups.labels, groups.colours, strict=True)
+    bars = [
+        ax.bar(edges[:-1], heights, bottom=bottom, label=label, **{**style, "color": colour, **kwargs})
+        for heights, bottom, label, colour in groups_
+    ]
+    return bars, groups.labels
+
+
+def _lines(
+    ax: Axes,
+    starts: pd.DatetimeIndex,
+    credits_: NDArray[np.int64],
+    groups: Groups,
+    freq: str,
+    kwargs: dict[str, Any],
+) -> tuple[list[Any], list[str]]:
+    # A single point has no line to see.
+    style: dict[str, Any] = {"marker": "o" if len(starts) == 1 else None}
+    labels, colours, spent = groups.labels, groups.colours, credits_
+    if len(labels) > 1:
+        labels, colours = [*labels, "total"], [*colours, mpl.rcParams["text.color"]]
+        spent = np.vstack([credits_, credits_.sum(axis=0)])
+    lines = [
+        ax.plot(date_numbers(starts), np.cumsum(row), label=label, **{**style, "color": colour, **kwargs})[0]
+        for row, label, colour in zip(spent, labels, colours, strict=True)
+    ]
+    return lines, labels

@@ -1,0 +1,271 @@
+"""What a person typed: ids and links, or words to find a task by.
+
+The API has no search. A frame, file or webhook log that the person has at hand is searched instead.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from handinger_analytics.client import Client
+from handinger_analytics.discover import discover_task_ids, task_ids_from
+from handinger_analytics.errors import FrameError, SettingsError
+from handinger_analytics.frames import from_pandas
+from handinger_analytics.ids import normalize_task_ids
+from handinger_analytics.parquet import load_parquet
+from handinger_analytics.schema import DISCOVERED, TASKS, TURNS
+
+Source = pd.DataFrame | str | os.PathLike[str] | Iterable[str]
+
+_SEPARATORS = re.compile(r"[\s,;]+")
+_WRAPPING = "\"'`<>()[]{}."
+_KNOWN = {column.name: column for column in (*DISCOVERED, *TASKS, *TURNS)}
+_COLUMNS = (
+    {"task_id": "task_id", "title": "title", "worker_id": "worker_id", "status": "status", "created_at": "at"},
+    {"task_id": "task_id", "task_title": "title", "worker_id": "worker_id", "started_at": "at"},
+    {"task_id": "task_id", "task_title": "title", "worker_id": "worker_id", "last_seen": "at"},
+    {"task_id": "task_id", "worker_id": "worker_id", "status": "status", "created_at": "at"},
+    {"task_id": "task_id", "worker_id": "worker_id", "started_at": "at"},
+)
+"""Columns of tasks, turns, the webhook log, and files written without text; and what each is here."""
+
+
+def entered_ids(text: str, known: Collection[str] | None = None) -> list[str]:
+    """Task ids in what a person entered.
+
+    Parameters
+    ----------
+    text : str
+        Ids and dashboard links between white space, commas and semicolons; quotes and brackets
+        around an id are left out.
+    known : collection of str, optional
+        Ids of the source. With it, words without an id among them are a search.
+
+    Returns
+    -------
+    list of str
+        Each id once, in the order entered; empty for a search.
+
+    Examples
+    --------
+    >>> entered_ids('"tsk_1", https://v3.handinger.com/worker/wrk_1/task/weekly%20report')
+    ['tsk_1', 'weekly report']
+    >>> entered_ids("late invoice", known={"tsk_1"})
+    []
+    """
+    if known is not None and text.strip() in known:
+        return [text.strip()]
+    words = [_unwrapped(word) for word in _SEPARATORS.split(text) if word]
+    if known is not None and not any(word in known or task_ids_from(word) for word in words):
+        return []
+    return normalize_task_ids(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A task that was found: ``at`` is when it was created, started or last seen, UTC."""
+
+    task_id: str
+    title: str | None
+    worker_id: str
+    status: str | None
+    at: dt.datetime | None
+
+
+class TaskIndex:
+    """Titles, ids and workers of a source, ready to be searched with each key.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Tasks, turns, or what `discover_task_ids` returns with ``as_frame=True``.
+
+    Attributes
+    ----------
+    ids : frozenset of str
+        Every task id of the source.
+    workers, statuses : list of str
+        What can be filtered by, most frequent first; statuses are known from tasks alone.
+
+    Raises
+    ------
+    FrameError
+        If the frame lacks the columns.
+
+    Examples
+    --------
+    >>> from handinger_analytics import parse_bodies
+    >>> TaskIndex(parse_bodies([]).tasks).search("invoice")
+    (0, [])
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        table = from_pandas(frame[list(_columns_of(frame))], _KNOWN)
+        self._rows = _newest_first(_one_row_a_task(_renamed(table)))
+        self.ids = frozenset(self._rows["task_id"].to_pylist())
+        self.workers = _most_frequent(self._rows["worker_id"])
+        self.statuses = _most_frequent(self._rows["status"])
+        words = [pc.fill_null(self._rows[name], "") for name in ("title", "task_id", "worker_id")]
+        self._words = _folded(pc.binary_join_element_wise(*words, pa.scalar(" ", pa.large_string())))
+
+    def search(
+        self,
+        words: str,
+        *,
+        status: str | None = None,
+        worker_id: str | None = None,
+        since: dt.datetime | None = None,
+        before: dt.datetime | None = None,
+        limit: int = 8,
+    ) -> tuple[int, list[Match]]:
+        """Find tasks whose title, id or worker has every word, in any case and with or without accents.
+
+        Parameters
+        ----------
+        words : str
+            No words match everything.
+        status, worker_id : str, optional
+            Only these.
+        since, before : aware datetime, optional
+            Only tasks at ``since`` or later, and before ``before``.
+        limit : int
+            Most matches to return.
+
+        Returns
+        -------
+        int
+            How many there are.
+        list of Match
+            The newest ones.
+        """
+        folded = _folded(pa.array([words], pa.large_string()))[0].as_py().split()
+        tests = [pc.match_substring(self._words, word) for word in folded]
+        wanted = (("status", pc.equal, status), ("worker_id", pc.equal, worker_id))
+        within = (("at", pc.greater_equal, since), ("at", pc.less, before))
+        tests += [test(self._rows[name], value) for name, test, value in (*wanted, *within) if value is not None]
+        found = self._rows
+        count = found.num_rows
+        if tests:
+            mask = tests[0]
+            for test in tests[1:]:
+                mask = pc.and_(mask, test)
+            positions = pc.indices_nonzero(pc.fill_null(mask, False))
+            count, found = len(positions), found.take(positions[:limit])
+        return count, [Match(**row) for row in found.slice(0, limit).to_pylist()]
+
+
+def open_source(source: Source, client: Client | None) -> TaskIndex:
+    """Read a source and index it.
+
+    Parameters
+    ----------
+    source : DataFrame, str, path or iterable of str
+        Tasks or turns; the path or URI of a Parquet file or dataset; or ids of workers whose webhook
+        log to read. A string is a path where it ends in ``.parquet``, has a separator in it or names
+        something on disk, else the id of one worker.
+    client : Client, optional
+        For the webhook log; by default one from the environment.
+
+    Raises
+    ------
+    HandingerError
+        FrameError, FileError or an APIError, depending on the source.
+    """
+    if isinstance(source, pd.DataFrame):
+        return TaskIndex(source)
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and _looks_like_path(source)):
+        return TaskIndex(_titles_in(source))
+    return TaskIndex(discover_task_ids(source, client=client, as_frame=True))
+
+
+def check_source(source: object) -> None:
+    """Raise `SettingsError` for something that cannot be a source."""
+    if not isinstance(source, pd.DataFrame | str | os.PathLike | Iterable):
+        raise SettingsError(
+            f"source is {source!r}: expected a frame of tasks or turns, the path of a Parquet file, or worker ids"
+        )
+
+
+def day_start(day: dt.date | None, zone: ZoneInfo, days_later: int = 0) -> dt.datetime | None:
+    """First instant of a day in a zone, or of a day after it."""
+    if day is None:
+        return None
+    later = day + dt.timedelta(days=days_later)
+    return dt.datetime(later.year, later.month, later.day, tzinfo=zone)
+
+
+def _unwrapped(word: str) -> str:
+    """An id or link without the quotes and brackets of the text it was copied from."""
+    inner = word.strip(_WRAPPING)
+    return inner if task_ids_from(inner) else word
+
+
+def _looks_like_path(text: str) -> bool:
+    return text.endswith(".parquet") or "/" in text or os.sep in text or Path(text).exists()
+
+
+def _titles_in(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read what can be searched, and not the texts of a file of turns."""
+    for columns in _COLUMNS[:-1]:
+        try:
+            return load_parquet(path, columns=list(columns))
+        except FrameError:
+            continue
+    return load_parquet(path, columns=list(_COLUMNS[-1]))
+
+
+def _columns_of(frame: pd.DataFrame) -> dict[str, str]:
+    for columns in _COLUMNS:
+        if set(columns) <= set(frame.columns):
+            return columns
+    raise FrameError(
+        "source: expected the columns of tasks (task_id, title, worker_id, status, created_at) or of turns "
+        f"(task_id, task_title, worker_id, started_at), found {', '.join(map(str, frame.columns))}"
+    )
+
+
+def _renamed(table: pa.Table) -> pa.Table:
+    """Table with the columns of `Match`, absent ones as nulls."""
+    names = next(columns for columns in _COLUMNS if set(columns) == set(table.column_names))
+    table = table.rename_columns([names[name] for name in table.column_names])
+    nulls = pa.nulls(table.num_rows, pa.large_string())
+    columns = {
+        name: table[name] if name in table.column_names else nulls
+        for name in ("task_id", "title", "worker_id", "status", "at")
+    }
+    texts = {name: column.cast(pa.large_string()) for name, column in columns.items() if name != "at"}
+    return pa.table({**texts, "at": columns["at"]})
+
+
+def _one_row_a_task(rows: pa.Table) -> pa.Table:
+    """First row of each task: its creation, or the start of its first turn."""
+    ordered = rows.take(pc.sort_indices(rows, [("at", "ascending")]))
+    names = ("title", "worker_id", "status", "at")
+    grouped = ordered.group_by("task_id", use_threads=False).aggregate([(name, "first") for name in names])
+    return grouped.rename_columns({f"{name}_first": name for name in names}).select(rows.column_names)
+
+
+def _newest_first(rows: pa.Table) -> pa.Table:
+    return rows.take(pc.sort_indices(rows, [("at", "descending")])).combine_chunks()
+
+
+def _most_frequent(values: pa.ChunkedArray) -> list[str]:
+    counts = pc.value_counts(values.drop_null())
+    pairs = zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)
+    return [value for value, _ in sorted(pairs, key=lambda pair: (-pair[1], pair[0]))]
+
+
+def _folded(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Lower case without accents, so that "sao" finds "São"."""
+    decomposed = pc.utf8_normalize(texts, form="NFKD")
+    return pc.utf8_lower(pc.replace_substring_regex(decomposed, pattern=r"\p{Mn}", replacement=""))

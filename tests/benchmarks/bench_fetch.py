@@ -1,0 +1,153 @@
+"""How fast tasks are fetched, against the official SDK and against a bare urllib3 loop.
+
+``python -m tests.benchmarks.bench_fetch`` prints a table of ratios, all from one run; the server is
+a process of its own. Needs ``handinger[aiohttp]``.
+"""
+
+import asyncio
+import contextlib
+import gc
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import urllib3
+from handinger import AsyncHandinger, DefaultAioHttpClient, Handinger
+
+import handinger_analytics as ha
+from tests.benchmarks.server import API_KEY, task_ids
+
+TASKS, TURNS, THREADS = 3000, 5, 16
+LATENCY, CONNECTIONS = 0.05, 32
+MEMORY_TASKS = 20_000
+
+
+@contextlib.contextmanager
+def server(tasks: int, latency: float = 0.0) -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.benchmarks.server", f"--tasks={tasks}", f"--turns={TURNS}"]
+    process = subprocess.Popen(
+        [*command, f"--latency={latency}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def seconds(run: Callable[[], object], rounds: int = 3) -> float:
+    """Return the best of some rounds: the one the rest of the machine disturbed least."""
+    best = float("inf")
+    for _ in range(rounds):
+        gc.collect()
+        started = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def ours(url: str, ids: list[str], connections: int = THREADS) -> None:
+    with ha.Client(API_KEY, base_url=url, max_connections=connections) as client:
+        turns = ha.fetch(ids, client=client, progress=False).turns
+    assert len(turns) == TURNS * len(ids)
+
+
+def urllib3_loop(url: str, ids: list[str]) -> None:
+    """Fetch with as many threads, and throw the bodies away."""
+    pool = urllib3.PoolManager(maxsize=THREADS)
+    headers = {"Authorization": f"Bearer {API_KEY}"}
+    todo = iter(ids)
+
+    def work() -> None:
+        for task_id in todo:
+            pool.request("GET", f"{url}/api/tasks/{task_id}", headers=headers)
+
+    threads = [threading.Thread(target=work) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def sdk_loop(url: str, ids: list[str]) -> None:
+    with Handinger(api_key=API_KEY, base_url=url) as client:
+        for task_id in ids:
+            client.tasks.retrieve(task_id)
+
+
+def sdk_threads(url: str, ids: list[str]) -> None:
+    with Handinger(api_key=API_KEY, base_url=url) as client, ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(client.tasks.retrieve, ids))
+
+
+def sdk_async(url: str, ids: list[str], **options: object) -> None:
+    async def run() -> None:
+        todo = iter(ids)
+        async with AsyncHandinger(api_key=API_KEY, base_url=url, **options) as client:
+
+            async def work() -> None:
+                for task_id in todo:
+                    await client.tasks.retrieve(task_id)
+
+            await asyncio.gather(*(work() for _ in range(THREADS)))
+
+    asyncio.run(run())
+
+
+def sdk_aiohttp(url: str, ids: list[str]) -> None:
+    sdk_async(url, ids, http_client=DefaultAioHttpClient())
+
+
+def compare_speed() -> None:
+    ids = task_ids(TASKS)
+    with server(TASKS) as url:
+        ours_took, bare_took = seconds(lambda: ours(url, ids), 5), seconds(lambda: urllib3_loop(url, ids), 5)
+        print(f"{TASKS:,} tasks of {TURNS} turns, no latency, {THREADS} connections")
+        print(f"  {'fetch':<22}{TASKS / ours_took:>8,.0f} tasks/s")
+        print(f"  {'urllib3, bodies dropped':<22}{TASKS / bare_took:>7,.0f} tasks/s   fetch is {bare_took / ours_took:.2f} of it")
+        for name, run in [
+            ("SDK, loop", sdk_loop),
+            ("SDK, threads", sdk_threads),
+            ("SDK, async httpx", sdk_async),
+            ("SDK, async aiohttp", sdk_aiohttp),
+        ]:
+            took = seconds(lambda run=run: run(url, ids), 1)
+            print(f"  {name:<22}{TASKS / took:>8,.0f} tasks/s   fetch is {took / ours_took:.1f} times as fast")
+
+
+def compare_with_latency() -> None:
+    ids = task_ids(TASKS)
+    with server(TASKS, LATENCY) as url:
+        took = seconds(lambda: ours(url, ids, CONNECTIONS), 2)
+    ideal = CONNECTIONS / LATENCY
+    print(f"{LATENCY * 1000:.0f} ms latency, {CONNECTIONS} connections: {TASKS / took / ideal:.2f} of {ideal:.0f} tasks/s")
+
+
+def measure_memory() -> None:
+    process = psutil.Process()
+    peak, stop = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not stop.wait(0.01):
+            peak = max(peak, process.memory_info().rss)
+
+    with server(MEMORY_TASKS) as url, ha.Client(API_KEY, base_url=url) as client:
+        ha.fetch(task_ids(100), client=client, progress=False)  # what the first fetch loads is not growth
+        gc.collect()
+        before = process.memory_info().rss
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        result = ha.fetch(task_ids(MEMORY_TASKS), client=client, progress=False)
+        stop.set()
+        watcher.join()
+    size = result.rows.tasks.nbytes + result.rows.turns.nbytes
+    print(f"{MEMORY_TASKS:,} tasks: memory grew by {(peak - before) / size:.2f} times the {size / 1e6:.0f} MB of the tables")
+
+
+if __name__ == "__main__":
+    measure_memory()
+    compare_speed()
+    compare_with_latency()

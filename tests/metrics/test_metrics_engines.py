@@ -1,0 +1,93 @@
+"""Every metric gives the pandas answer on every engine, whatever zone its session is in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics import check, durations, spend, summarize, tokens, top_tasks, waste
+
+QUESTIONS: dict[str, Callable[[Any], pd.DataFrame]] = {
+    "summarize": summarize,
+    "summarize by worker": lambda turns: summarize(turns, by="worker_id"),
+    "summarize by user": lambda turns: summarize(turns, by="created_by_user_id"),
+    "spend": spend,
+    "spend by two": lambda turns: spend(turns, by=["status", "triggered_by"], price=0.01),
+    "spend by position": lambda turns: spend(turns, by="seq"),
+    "spend by hour": lambda turns: spend(turns, freq="h", tz="Asia/Kathmandu"),
+    "spend by day": lambda turns: spend(turns, by="worker_id", freq="D", tz="Europe/Madrid"),
+    "spend by week": lambda turns: spend(turns, by="created_by_user_id", freq="W", tz="Pacific/Auckland"),
+    "spend by month": lambda turns: spend(turns, by="role", freq="MS"),
+    "spend by quarter": lambda turns: spend(turns, freq="QS"),
+    "spend by year": lambda turns: spend(turns, freq="YS"),
+    "durations": durations,
+    "durations by worker": lambda turns: durations(turns, by="worker_id"),
+    "tokens": tokens,
+    "tokens by role": lambda turns: tokens(turns, by=["role", "worker_id"]),
+    "top_tasks": top_tasks,
+    "top_tasks by turns": lambda turns: top_tasks(turns, n=1000, by="turns"),
+    "waste": waste,
+    "waste by trigger": lambda turns: waste(turns, by="triggered_by"),
+    "waste by status": lambda turns: waste(turns, by="status"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_same_answer(
+    read: Callable[[Path], Any], files: dict[str, Path], turns: pd.DataFrame, question: str
+) -> None:
+    """The answer is that of the fetched pandas frame, values, dtypes and order."""
+    ask = QUESTIONS[question]
+    pd.testing.assert_frame_equal(ask(read(files["turns"])), ask(turns), rtol=1e-12)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_empty(
+    read: Callable[[Path], Any], files: dict[str, Path], turns: pd.DataFrame, question: str
+) -> None:
+    """No turns give the same columns and dtypes, and no total but zero."""
+    ask = QUESTIONS[question]
+    empty = ask(read(files["empty"]))
+    pd.testing.assert_series_equal(empty.dtypes, ask(turns).dtypes)
+    counts = empty.select_dtypes("int64")
+    assert (counts == 0).all(axis=None)
+    assert len(empty) == (
+        len(ask(turns)) if question in ("summarize", "spend", "durations", "tokens", "waste") else 0
+    )
+
+
+def test_check(read: Callable[[Path], Any], files: dict[str, Path], turns: pd.DataFrame) -> None:
+    """Tasks and turns of any engine are compared alike."""
+    there = check(read(files["tasks"]), read(files["turns"]))
+    here = check(pd.read_parquet(files["tasks"]), turns)
+    pd.testing.assert_frame_equal(there, here)
+    assert there.attrs["handinger"]["reason"] == here.attrs["handinger"]["reason"]
+
+
+def test_check_of_nothing(read: Callable[[Path], Any], files: dict[str, Path]) -> None:
+    """Every finished task lacks its turns when there are none, and the verdict keeps its dtypes."""
+    result = check(read(files["tasks"]), read(files["empty"]))
+    assert set(result["verdict"]) == {"turns missing", "still running"}
+    full = check(read(files["tasks"]), read(files["turns"]))
+    pd.testing.assert_series_equal(result.dtypes, full.dtypes)
+
+
+def test_naive_times(read: Callable[[Path], Any], files: dict[str, Path]) -> None:
+    """Times without a zone are refused by every engine with its own remedy."""
+    with pytest.raises(
+        FrameError, match=r"'started_at' has no time zone.*(tz_localize|assume_timezone|replace_time|TIMESTAMP)"
+    ):
+        spend(read(files["naive"]), freq="D")
+
+
+def test_missing_column(read: Callable[[Path], Any], files: dict[str, Path]) -> None:
+    """A missing column is named beside those that are there."""
+    with pytest.raises(
+        FrameError, match="no column 'input_tokens', 'output_tokens'; it has task_id, worker_id"
+    ):
+        tokens(read(files["tasks"]))

@@ -1,0 +1,33 @@
+"""Turns to draw: fetched from a sandbox, and incomplete ones."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+from handinger_analytics.fetching import fetch
+from handinger_analytics.result import FetchResult
+from handinger_analytics.sandbox import Sandbox
+
+mpl.use("Agg")
+
+
+@pytest.fixture(scope="session")
+def fetched() -> FetchResult:
+    """Two hundred tasks and their turns, fetched over HTTP."""
+    with Sandbox(tasks=200, seed=7) as sandbox, sandbox.client() as client:
+        return fetch(sandbox.task_ids, client=client, progress=False)
+
+
+@pytest.fixture
+def turns(fetched: FetchResult) -> pd.DataFrame:
+    """Give each test turns of its own."""
+    return fetched.turns.copy()
+
+
+@pytest.fixture
+def incomplete_turns(turns: pd.DataFrame) -> pd.DataFrame:
+    """Say of the turns that 12 of 200 tasks failed."""
+    turns.attrs["handinger"] = {"schema": 1, "requested": 200, "failed": 12, "complete": False}
+    return turns
