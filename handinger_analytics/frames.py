@@ -39,7 +39,7 @@ DtypeBackend = Literal["numpy", "pyarrow"]
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_ROWS_PER_BATCH = 4096
+_ROWS_PER_BATCH = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,11 @@ class RowBuilder:
         turns = [turn for _, _, its_turns in pending for turn in its_turns]
         positions = np.array([position for position, _, _ in pending], np.int64)
         task_of_turn = np.repeat(np.arange(len(pending)), [len(its_turns) for _, _, its_turns in pending])
-        own, context = _arrays(TURNS_OWN, turns), _arrays(TURNS_CONTEXT, tasks)
-        self._tasks.add(_arrays(TASKS, tasks), positions)
-        self._turns.add([*own, *(array.take(task_of_turn) for array in context)], positions[task_of_turn])
+        task_arrays = _arrays(TASKS, tasks)
+        of_task = {column.wire: array for column, array in zip(TASKS, task_arrays, strict=True)}
+        context = [of_task[column.wire].take(task_of_turn) for column in TURNS_CONTEXT]
+        self._tasks.add(task_arrays, positions)
+        self._turns.add([*_arrays(TURNS_OWN, turns), *context], positions[task_of_turn])
 
 
 class _Batches:
@@ -136,14 +138,16 @@ class _Batches:
         Rows of one position keep their order.
         """
         positions = np.concatenate(self._positions)
-        order = None if _ascending(positions) else np.argsort(positions, kind="stable")
         columns: list[Any] = [pa.chunked_array(arrays) for arrays in zip(*self._batches, strict=True)]
         self._batches, self._positions = [], []
-        for index, column in enumerate(self._columns):
-            taken = columns[index] if order is None else columns[index].take(order)
-            columns[index] = _encoded(column, taken)
-        rows = pa.Table.from_arrays(columns, schema=arrow_schema(self._columns))
-        return rows, positions if order is None else positions[order]
+        if not _ascending(positions):
+            order = np.argsort(positions, kind="stable")
+            positions = positions[order]
+            for index in range(len(columns)):
+                columns[index] = columns[index].take(order)
+                pa.default_memory_pool().release_unused()  # or all that is replaced would stay held
+        encoded = [_encoded(column, values) for column, values in zip(self._columns, columns, strict=True)]
+        return pa.Table.from_arrays(encoded, schema=arrow_schema(self._columns)), positions
 
 
 def table(columns: Sequence[Column], records: Sequence[object]) -> pa.Table:
@@ -264,11 +268,10 @@ def _timestamps(values: list[dt.datetime | None]) -> pa.Array:
 
 
 def _json_texts(values: list[Any]) -> pa.Array:
-    texts = [None if len(value) == 4 and bytes(value) == b"null" else bytes(value) for value in values]
-    try:
-        return pa.array(texts, pa.large_binary()).cast(TEXT)
-    except pa.ArrowInvalid:  # bytes that are not UTF-8, which no column can hold
-        return pa.array([None if text is None else text.decode("utf-8", "replace") for text in texts], TEXT)
+    texts: list[bytes | None] = list(map(bytes, values))
+    if b"null" in texts:
+        texts = [None if text == b"null" else text for text in texts]
+    return pa.array(texts, pa.large_binary()).cast(TEXT)
 
 
 def _files(values: list[tuple[wire.File, ...] | None], kind: pa.DataType) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
@@ -27,6 +28,7 @@ class ScriptedServer:
     def __init__(self, replies: Sequence[Reply]) -> None:
         self.paths: list[str] = []
         self.headers: list[Message] = []
+        self.moments: list[float] = []
         self._replies = list(replies)
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -52,6 +54,7 @@ class ScriptedServer:
     def next_reply(self, path: str, headers: Message) -> Reply:
         """Note a request and return what to answer it with."""
         with self._lock:
+            self.moments.append(time.monotonic())
             self.paths.append(path)
             self.headers.append(headers)
             return self._replies[min(len(self.paths), len(self._replies)) - 1]

@@ -416,14 +416,6 @@ def test_one_odd_answer_costs_one_id(serve):
     assert result.failures["task_id"].tolist() == ["t2"]
 
 
-def test_answer_of_another_task_is_not_taken_for_the_one_asked(serve):
-    """A cache that mixes up two tasks must not pass for a complete fetch."""
-    with serve(Reply(body_a("tsk_other"))).client() as client:
-        result = fetch(["tsk_1"], client=client, on_error="collect")
-    assert result.tasks["task_id"].tolist() != ["tsk_other"]
-    assert result.failures["task_id"].tolist() == ["tsk_1"]
-
-
 def test_cancel_returns_what_is_there(generation):
     """Setting the event ends the fetch soon, without an error; the rest can be fetched later."""
     cancel = threading.Event()

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
-
-import pandas as pd
-import pyarrow.compute as pc
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 from handinger_analytics.archive import upkeep
-from handinger_analytics.archive.layout import TASKS_LAYOUT, TURNS_LAYOUT, Layout
-from handinger_analytics.archive.reading import Engine, Moment, read
+from handinger_analytics.archive.layout import TASKS_LAYOUT
 from handinger_analytics.archive.recording import remember
-from handinger_analytics.archive.snapshot import Snapshot, version_at
-from handinger_analytics.archive.storage import Storage, location
+from handinger_analytics.archive.snapshot import version_at
+from handinger_analytics.archive.storage import location
 from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncReport, plan
+from handinger_analytics.archive.view import ArchiveView
 from handinger_analytics.client import Client
 from handinger_analytics.discover import discover_task_ids
 from handinger_analytics.errors import FrameError
-from handinger_analytics.frames import DtypeBackend
 from handinger_analytics.ids import normalize_task_ids
 from handinger_analytics.result import now as clock
 from handinger_analytics.times import utc_instant
@@ -28,7 +24,7 @@ from handinger_analytics.times import utc_instant
 _WEEK = dt.timedelta(days=7)
 
 
-class Archive:
+class Archive(ArchiveView):
     """Tasks and turns kept up to date in a folder or a bucket.
 
     Parameters
@@ -58,17 +54,7 @@ class Archive:
     def __init__(
         self, uri: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
     ) -> None:
-        self._storage = location(uri, storage_options)
-        self._version: int | None = None
-
-    def __repr__(self) -> str:
-        at = "" if self._version is None else f" as of version {self._version}"
-        return f"<Archive {self.uri}{at}>"
-
-    @property
-    def uri(self) -> str:
-        """Where it is."""
-        return self._storage.uri
+        super().__init__(location(uri, storage_options))
 
     def exists(self) -> bool:
         """Whether there is an archive at this place."""
@@ -127,7 +113,6 @@ class Archive:
         TaskIdError, FrameError
             For arguments that cannot be used.
         """
-        self._require_latest("sync")
         if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
             raise FrameError(f"batch is {batch!r}: expected a number of tasks, 1 or more")
         policy = Policy(refresh, settle, max_age)
@@ -158,169 +143,10 @@ class Archive:
         PermissionDeniedError
             If the key's user did not create the worker.
         """
-        self._require_latest("discover")
         found = discover_task_ids(worker_ids, client=client)
         self._storage.create()
         remember(self._storage, found)
         return found
-
-    @overload
-    def tasks(
-        self,
-        columns: Sequence[str] | None = ...,
-        *,
-        since: Moment = ...,
-        until: Moment = ...,
-        where: pc.Expression | None = ...,
-        engine: Literal["pandas"] = ...,
-        dtype_backend: DtypeBackend = ...,
-    ) -> pd.DataFrame: ...
-    @overload
-    def tasks(
-        self,
-        columns: Sequence[str] | None = ...,
-        *,
-        since: Moment = ...,
-        until: Moment = ...,
-        where: pc.Expression | None = ...,
-        engine: Engine,
-        dtype_backend: DtypeBackend = ...,
-    ) -> Any: ...
-    def tasks(
-        self,
-        columns: Sequence[str] | None = None,
-        *,
-        since: Moment = None,
-        until: Moment = None,
-        where: pc.Expression | None = None,
-        engine: Engine = "pandas",
-        dtype_backend: DtypeBackend = "numpy",
-    ) -> Any:
-        """Read tasks, one row each; parameters as in `turns`, times are those of ``created_at``.
-
-        Returns
-        -------
-        DataFrame, LazyFrame, DuckDBPyRelation or Dataset
-            Columns as in ``schema.TASKS``.
-        """
-        return self._read(TASKS_LAYOUT, columns, since, until, where, engine, dtype_backend)
-
-    @overload
-    def turns(
-        self,
-        columns: Sequence[str] | None = ...,
-        *,
-        since: Moment = ...,
-        until: Moment = ...,
-        where: pc.Expression | None = ...,
-        engine: Literal["pandas"] = ...,
-        dtype_backend: DtypeBackend = ...,
-    ) -> pd.DataFrame: ...
-    @overload
-    def turns(
-        self,
-        columns: Sequence[str] | None = ...,
-        *,
-        since: Moment = ...,
-        until: Moment = ...,
-        where: pc.Expression | None = ...,
-        engine: Engine,
-        dtype_backend: DtypeBackend = ...,
-    ) -> Any: ...
-    def turns(
-        self,
-        columns: Sequence[str] | None = None,
-        *,
-        since: Moment = None,
-        until: Moment = None,
-        where: pc.Expression | None = None,
-        engine: Engine = "pandas",
-        dtype_backend: DtypeBackend = "numpy",
-    ) -> Any:
-        """Read turns, one row each; only the columns and months that are asked for are read.
-
-        Parameters
-        ----------
-        columns : sequence of str, optional
-            Only these, in this order.
-        since, until : str, date or aware datetime, optional
-            Only turns that started at ``since`` or later, and before ``until``. A date means its first
-            instant in UTC.
-        where : pyarrow.compute.Expression, optional
-            Only rows for which it is true, such as ``pc.field("worker_id") == "wrk_1"``.
-        engine : {"pandas", "polars", "duckdb", "pyarrow"}
-            "polars" gives a LazyFrame, "duckdb" a relation, "pyarrow" a Dataset (which takes its columns
-            when it is read). They read when they are used, and `spend` and the others take them.
-        dtype_backend : {"numpy", "pyarrow"}
-            Dtypes of the pandas frame.
-
-        Returns
-        -------
-        DataFrame, LazyFrame, DuckDBPyRelation or Dataset
-            Columns as in ``schema.TURNS``, rows in no particular order. ``attrs["handinger"]`` of a
-            DataFrame says whether all known tasks are there.
-
-        Raises
-        ------
-        FileError
-            If there is no archive or it cannot be read.
-        FrameError
-            For a column that is not there, a time without an offset, or another engine.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from handinger_analytics import Sandbox
-        >>> archive = Archive(tempfile.mkdtemp())
-        >>> with Sandbox(tasks=20) as sandbox:
-        ...     report = archive.sync(sandbox.task_ids, client=sandbox.client())
-        >>> archive.turns(["credits"], since="2026-06-01").columns.to_list()
-        ['credits']
-        """
-        return self._read(TURNS_LAYOUT, columns, since, until, where, engine, dtype_backend)
-
-    def files(self, table: Literal["tasks", "turns"]) -> list[str]:
-        """Parquet files of the present state, for engines that read files.
-
-        Parameters
-        ----------
-        table : {"tasks", "turns"}
-            Which table.
-
-        Returns
-        -------
-        list of str
-            Absolute paths, or addresses in the bucket. They stay until a `vacuum` after they were
-            replaced. Besides the columns of ``schema.py`` they hold ``synced_at`` (and those of tasks
-            ``finished_at``).
-
-        Examples
-        --------
-        Spark reads the archive without any Delta package::
-
-            turns = spark.read.parquet(*archive.files("turns"))
-            ha.spend(turns, by="worker_id")
-        """
-        layouts = {"tasks": TASKS_LAYOUT, "turns": TURNS_LAYOUT}
-        if table not in layouts:
-            raise FrameError(f"table is {table!r}; give 'tasks' or 'turns'")
-        return list(self._snapshot().table(layouts[table]).file_uris())
-
-    def failures(self) -> pd.DataFrame:
-        """Return the failures that are still open, columns as in ``schema.FAILURES``."""
-        return self.status().failures
-
-    def status(self) -> upkeep.ArchiveStatus:
-        """Tell what is there: rows, period, size, version, unfinished and missing tasks, failures.
-
-        Returns
-        -------
-        ArchiveStatus
-            With these as attributes, and ``.complete``.
-        """
-        snapshot = self._snapshot()
-        with self._storage.errors("read"):
-            return upkeep.status(snapshot)
 
     def compact(self) -> int:
         """Write many small files as few larger ones; `sync` does so by itself where it matters.
@@ -330,7 +156,6 @@ class Archive:
         int
             How many files there are fewer. The old ones stay until a `vacuum`.
         """
-        self._require_latest("compact")
         return upkeep.compact(self._storage)
 
     def vacuum(self, older_than: dt.timedelta = _WEEK) -> int:
@@ -347,10 +172,9 @@ class Archive:
         int
             How many files were deleted.
         """
-        self._require_latest("vacuum")
         return upkeep.vacuum(self._storage, older_than)
 
-    def as_of(self, version: int | str | dt.datetime) -> Archive:
+    def as_of(self, version: int | str | dt.datetime) -> ArchiveView:
         """Return the archive as it was.
 
         Parameters
@@ -360,45 +184,20 @@ class Archive:
 
         Returns
         -------
-        Archive
-            To read from; it cannot be synced.
+        ArchiveView
+            To read from, like the archive itself.
 
         Raises
         ------
         FileError
             If there was no such state, or its log is gone (it is kept for 30 days).
+        FrameError
+            For something else than a number or a time.
         """
         if isinstance(version, bool) or not isinstance(version, int | str | dt.datetime):
             raise FrameError(f"version is {version!r}: expected a number or a time")
-        earlier = Archive(self.uri, storage_options=self._storage.options)
-        if isinstance(version, int):
-            self._storage.open(TASKS_LAYOUT, version)
-            earlier._version = version
-        else:
-            moment = utc_instant(version, "version")
-            assert moment is not None  # noqa: S101 - only None gives None
-            earlier._version = version_at(self._storage, moment)
-        return earlier
-
-    def _snapshot(self) -> Snapshot:
-        if self._version is None:
-            return Snapshot.latest(self._storage)
-        return Snapshot.at(self._storage, self._version)
-
-    def _read(
-        self,
-        layout: Layout,
-        columns: Sequence[str] | None,
-        since: Moment,
-        until: Moment,
-        where: pc.Expression | None,
-        engine: Engine,
-        dtype_backend: DtypeBackend,
-    ) -> Any:
-        snapshot = self._snapshot()
-        with self._storage.errors("read"):
-            return read(snapshot, layout, columns, since, until, where, engine, dtype_backend)
-
-    def _require_latest(self, action: str) -> None:
-        if self._version is not None:
-            raise FrameError(f"cannot {action} {self!r}: an earlier state can only be read")
+        if not isinstance(version, int):
+            moment = cast("dt.datetime", utc_instant(version, "version"))
+            version = version_at(self._storage, moment)
+        self._storage.open(TASKS_LAYOUT, version)
+        return ArchiveView(self._storage, version)

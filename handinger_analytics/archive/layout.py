@@ -99,7 +99,7 @@ def _stored_type(kind: pa.DataType) -> pa.DataType:
 
 
 def stamp(moment: dt.datetime) -> pa.Scalar:
-    """A time as it is stored, in whole milliseconds: the statistics of a table know no less."""
+    """Return a time as it is stored, in whole milliseconds: the statistics of a table know no less."""
     return pa.scalar(moment.replace(microsecond=moment.microsecond // 1000 * 1000), _STORED_TIME)
 
 

@@ -56,6 +56,7 @@ def merge(
     layout: Layout,
     rows: pa.Table,
     task_ids: pa.Array,
+    fetched_at: pa.Scalar | None = None,
     since: dt.datetime | None = None,
     metadata: dict[str, int] | None = None,
 ) -> Merged:
@@ -71,7 +72,9 @@ def merge(
         Stored rows, of ``task_ids`` only. Where the table has a row with the same key that is equal or
         was fetched later, that one stays.
     task_ids : pyarrow.Array of string
-        The tasks; rows of theirs that are not in ``rows`` are deleted.
+        The tasks; rows of theirs that are not in ``rows`` are deleted, unless fetched later.
+    fetched_at : pyarrow.Scalar, optional
+        When ``rows`` were fetched.
     since : datetime, optional
         The table has no rows of these tasks before this.
     metadata : dict, optional
@@ -89,15 +92,18 @@ def merge(
     changed = 0
     for path in _files_with(files, task_ids):
         whole = _read(files, path)
-        kept, replaced = _kept(whole, layout, rows, task_ids, written)
+        later = _is_later(whole, fetched_at)
+        kept, replaced = _kept(whole, later, layout, rows, task_ids, written)
         changed += replaced
         if not kept.all():
             gone.append(path)
             remaining.append(whole.filter(pa.array(kept)))
     fresh = rows.filter(pa.array(~written))
+    version = int(table.version())
     if fresh.num_rows or gone or metadata is not None:
         _commit(table, layout, pa.concat_tables([*remaining, fresh]), gone, metadata)
-    return Merged(int(table.version()), fresh.num_rows - changed, changed)
+        version += 1  # a commit follows the version it was based on, or fails
+    return Merged(version, fresh.num_rows - changed, changed)
 
 
 def _open(table: DeltaTable, layout: Layout, since: dt.datetime | None) -> ds.FileSystemDataset:
@@ -109,7 +115,7 @@ def _files_with(files: ds.FileSystemDataset, task_ids: pa.Array) -> list[str]:
     """Paths of the files that have rows of these tasks."""
     if not files.files:
         return []
-    names = files.to_table(columns={_FILE: pc.field(_FILE)}, filter=pc.field("task_id").isin(task_ids))
+    names = files.to_table(columns=[_FILE], filter=pc.field("task_id").isin(task_ids))
     return sorted(pc.unique(names[_FILE]).to_pylist())
 
 
@@ -118,33 +124,34 @@ def _read(files: ds.FileSystemDataset, path: str) -> pa.Table:
     return ds.FileSystemDataset([fragment], files.schema, files.format, files.filesystem).to_table()
 
 
+def _is_later(whole: pa.Table, fetched_at: pa.Scalar | None) -> Mask:
+    if fetched_at is None:
+        return np.zeros(whole.num_rows, np.bool_)
+    return _mask(pc.greater(whole[SYNCED_AT], fetched_at))
+
+
 def _kept(
-    whole: pa.Table, layout: Layout, rows: pa.Table, task_ids: pa.Array, written: Mask
+    whole: pa.Table, later: Mask, layout: Layout, rows: pa.Table, task_ids: pa.Array, written: Mask
 ) -> tuple[Mask, int]:
     """Decide which rows of a file stay.
 
     Marks in ``written`` the rows whose counterpart stays, and returns how many counterparts go.
     """
-    ours = pc.is_in(whole["task_id"], value_set=task_ids).to_numpy()
+    kept = later | ~_mask(pc.is_in(whole["task_id"], value_set=task_ids))
     counterpart = pc.index_in(whole[layout.key], value_set=rows[layout.key].combine_chunks())
-    has_one = ours & counterpart.is_valid().to_numpy()
-    theirs = np.flatnonzero(has_one)
-    places = counterpart.filter(pa.array(has_one)).to_numpy()
-    stays = _same(whole.take(theirs), rows.take(places), layout)
-    written[places[stays]] = True
-    kept = ~ours
-    kept[theirs[stays]] = True
+    there = np.flatnonzero(_mask(counterpart.is_valid()))
+    here = counterpart.drop_null().to_numpy()
+    stays = later[there] | _same(whole.take(there), rows.take(here), layout)
+    kept[there[stays]] = True
+    written[here[stays]] = True
     return kept, int((~stays).sum())
 
 
 def _same(old: pa.Table, new: pa.Table, layout: Layout) -> Mask:
-    """Where the old row is equal to the new one, or was fetched later."""
     same = np.ones(old.num_rows, np.bool_)
     for name in old.column_names:
         if name != SYNCED_AT or layout.touch:
             same &= _equal(old[name], new[name])
-    if SYNCED_AT in old.column_names:
-        same |= pc.greater(old[SYNCED_AT], new[SYNCED_AT]).to_numpy()
     return same
 
 
@@ -152,7 +159,12 @@ def _equal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> Mask:
     if pa.types.is_nested(left.type):
         return np.array([a == b for a, b in zip(left.to_pylist(), right.to_pylist(), strict=True)], np.bool_)
     both_missing = pc.and_(left.is_null(), right.is_null())
-    return pc.or_(pc.fill_null(pc.equal(left, right), False), both_missing).to_numpy()
+    return _mask(pc.or_(pc.fill_null(pc.equal(left, right), False), both_missing))
+
+
+def _mask(values: pa.ChunkedArray) -> Mask:
+    mask: Mask = values.to_numpy()
+    return mask
 
 
 def _commit(
@@ -165,7 +177,7 @@ def _commit(
     try:
         for part in _by_month(rows, layout):
             added.append(_write(filesystem, layout, part))
-        actions = [*added, *(_remove(path, sizes, layout) for path in gone)]
+        actions: list[AddAction | RemoveAction] = [*added, *(_remove(path, sizes, layout) for path in gone)]
         table.create_write_transaction(
             actions,
             "append",
@@ -196,7 +208,8 @@ def _write(filesystem: pafs.FileSystem, layout: Layout, part: pa.Table) -> AddAc
     sink = pa.BufferOutputStream()
     pq.write_table(part.drop_columns(layout.partition_by), sink, compression="zstd")
     content = sink.getvalue()
-    with filesystem.open_output_stream(path) as stream:
+    # Buffered, because the stream of deltalake takes bytes and pyarrow would hand it a Buffer.
+    with filesystem.open_output_stream(path, buffer_size=2**16) as stream:
         stream.write(content)
     return AddAction(path, content.size, partition, int(time.time() * 1000), True, _statistics(part, layout))
 
@@ -210,7 +223,7 @@ def _remove(path: str, files: pa.Table, layout: Layout) -> RemoveAction:
 
 
 def _statistics(part: pa.Table, layout: Layout) -> str:
-    """What the log says about a file, so that readers can leave it out."""
+    """Return what the log says about a file, so that readers can leave it out."""
     low, high = {}, {}
     for name in STATISTICS[layout.name]:
         span = pc.min_max(part[name])

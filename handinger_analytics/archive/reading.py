@@ -58,7 +58,9 @@ def _checked_columns(columns: Sequence[str] | None, layout: Layout) -> list[str]
     names = list(columns)
     absent = [name for name in names if name not in present]
     if absent:
-        raise FrameError(f"{layout.name} have no column {', '.join(map(repr, absent))}; they have {', '.join(present)}")
+        raise FrameError(
+            f"{layout.name} have no column {', '.join(map(repr, absent))}; they have {', '.join(present)}"
+        )
     return names
 
 

@@ -76,9 +76,10 @@ def record_rows(storage: Storage, rows: Rows, ids_version: int, now: dt.datetime
     Merged
         How many turns are new and changed.
     """
-    turns = TURNS_LAYOUT.stored(rows.turns, **{SYNCED_AT: stamp(now)})
+    fetched_at = stamp(now)
+    turns = TURNS_LAYOUT.stored(rows.turns, **{SYNCED_AT: fetched_at})
     finished = _finished_at(rows.tasks, rows.turns)
-    tasks = TASKS_LAYOUT.stored(rows.tasks, **{SYNCED_AT: stamp(now), FINISHED_AT: finished})
+    tasks = TASKS_LAYOUT.stored(rows.tasks, **{SYNCED_AT: fetched_at, FINISHED_AT: finished})
     ids = tasks["task_id"].combine_chunks()
     # No turn starts before its task is created.
     since = pc.min(rows.tasks["created_at"]).as_py()
@@ -86,10 +87,12 @@ def record_rows(storage: Storage, rows: Rows, ids_version: int, now: dt.datetime
     def publish(target: DeltaTable, turns_version: int) -> Merged:
         """Merge tasks, naming the versions of the other tables that go with them."""
         pairing = pairing_of(target).at_least(turns_version, ids_version)
-        return merge(target, TASKS_LAYOUT, tasks, ids, since, pairing.metadata)
+        return merge(target, TASKS_LAYOUT, tasks, ids, fetched_at, since, pairing.metadata)
 
     with storage.errors("write"):
-        merged = committed(lambda: merge(storage.open(TURNS_LAYOUT), TURNS_LAYOUT, turns, ids, since))
+        merged = committed(
+            lambda: merge(storage.open(TURNS_LAYOUT), TURNS_LAYOUT, turns, ids, fetched_at, since)
+        )
         committed(lambda: publish(storage.open(TASKS_LAYOUT), merged.version))
     return merged
 

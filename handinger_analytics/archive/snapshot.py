@@ -72,22 +72,22 @@ class Snapshot:
     tasks: DeltaTable
 
     @classmethod
-    def latest(cls, storage: Storage) -> Snapshot:
-        """Open the state after the last batch that is written in full."""
-        tasks = storage.open(TASKS_LAYOUT)
-        with storage.errors("read"):
-            pairing = pairing_of(tasks)
-        return cls(storage.open(IDS_LAYOUT), storage.open(TURNS_LAYOUT, pairing.turns), tasks)
+    def open(cls, storage: Storage, version: int | None = None) -> Snapshot:
+        """Open the state after the last batch that was written in full, or an earlier one.
 
-    @classmethod
-    def at(cls, storage: Storage, version: int) -> Snapshot:
-        """Open an earlier state by the version of its ``tasks``."""
+        Parameters
+        ----------
+        storage : Storage
+            Where the archive is.
+        version : int, optional
+            Version of ``tasks``. The latest state comes with the latest ``ids``, which may know more
+            tasks than were fetched.
+        """
         tasks = storage.open(TASKS_LAYOUT, version)
         with storage.errors("read"):
             pairing = pairing_of(tasks)
-        return cls(
-            storage.open(IDS_LAYOUT, pairing.ids), storage.open(TURNS_LAYOUT, pairing.turns), tasks
-        )
+        ids = storage.open(IDS_LAYOUT, None if version is None else pairing.ids)
+        return cls(ids, storage.open(TURNS_LAYOUT, pairing.turns), tasks)
 
     def table(self, layout: Layout) -> DeltaTable:
         """Table of a layout."""

@@ -37,11 +37,15 @@ _HINTS = (
         "os error (?:30|13|1)\\)|ReadOnlyFilesystem|Read-only|[Pp]ermission ?[Dd]enied",
         "it cannot be written: check who owns it, and that it is not mounted read-only",
     ),
-    ("status: 40[13]|AccessDenied|Forbidden|Unauthorized|InvalidAccessKey|SignatureDoesNotMatch",
-     "the storage refuses these credentials: check storage_options"),
+    (
+        "status: 40[13]|AccessDenied|Forbidden|Unauthorized|InvalidAccessKey|SignatureDoesNotMatch",
+        "the storage refuses these credentials: check storage_options",
+    ),
     ("NoSuchBucket|ContainerNotFound", "there is no such bucket: check the address"),
-    ("error sending request|[Cc]onnect|timed out|dns error",
-     "the storage cannot be reached: check the address, the network and storage_options"),
+    (
+        "error sending request|[Cc]onnect|timed out|dns error",
+        "the storage cannot be reached: check the address, the network and storage_options",
+    ),
 )
 
 
@@ -102,7 +106,9 @@ class Storage:
         deltalake = _deltalake()
         with self.errors("read"):
             try:
-                table = deltalake.DeltaTable(self._uri(layout), version=version, storage_options=self._options)
+                table: DeltaTable = deltalake.DeltaTable(
+                    self._uri(layout), version=version, storage_options=self._options
+                )
             except deltalake.exceptions.TableNotFoundError as error:
                 raise FileError(
                     f"there is no archive at {self.uri!r} ({_one_line(str(error))}); "
@@ -193,7 +199,8 @@ def conflict_error() -> type[Exception]:
 def commit_properties(metadata: Mapping[str, Any] | None = None) -> CommitProperties:
     """Properties of a commit that fails where another one came first, and of what it carries."""
     custom = {METADATA_KEY: dict(metadata)} if metadata is not None else None
-    return _deltalake().CommitProperties(custom_metadata=custom, max_commit_retries=0)
+    properties: CommitProperties = _deltalake().CommitProperties(custom, max_commit_retries=0)
+    return properties
 
 
 def _deltalake() -> Any:

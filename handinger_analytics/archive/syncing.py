@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import html
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
@@ -18,6 +17,7 @@ from handinger_analytics.archive.layout import FINISHED_AT, IDS_LAYOUT, SYNCED_A
 from handinger_analytics.archive.recording import record_failures, record_rows, remember
 from handinger_analytics.archive.snapshot import Snapshot, dataset
 from handinger_analytics.archive.storage import Storage
+from handinger_analytics.archive.summary import Summary
 from handinger_analytics.archive.upkeep import compact_if_scattered
 from handinger_analytics.client import Client, opened
 from handinger_analytics.errors import FetchInterrupted, FrameError, HandingerError
@@ -56,11 +56,13 @@ class Policy:
             if value is None and name == "max_age":
                 continue
             if not isinstance(value, dt.timedelta) or value < dt.timedelta(0):
-                raise FrameError(f"{name} is {value!r}: expected a timedelta of 0 or more, such as timedelta(days=7)")
+                raise FrameError(
+                    f"{name} is {value!r}: expected a timedelta of 0 or more, such as timedelta(days=7)"
+                )
 
 
-@dataclass(frozen=True)
-class SyncReport:
+@dataclass(frozen=True, repr=False)
+class SyncReport(Summary):
     """What a sync did.
 
     Attributes
@@ -82,7 +84,7 @@ class SyncReport:
     skipped: int
     new: int
     changed: int
-    failed: pd.DataFrame = field(repr=False)
+    failed: pd.DataFrame
     duration: dt.timedelta
 
     @property
@@ -90,18 +92,8 @@ class SyncReport:
         """Whether every task that was asked for is in the archive."""
         return not len(self.failed)
 
-    def __repr__(self) -> str:
-        lines = (f"{name}: {value}" for name, value in self._summary())
-        return "SyncReport\n  " + "\n  ".join(lines)
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{name}</th><td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in self._summary()
-        )
-        return f"<table><caption>SyncReport</caption>{rows}</table>"
-
-    def _summary(self) -> Iterator[tuple[str, str]]:
+    def summary(self) -> Iterator[tuple[str, str]]:
+        """Yield the lines that show it."""
         yield "tasks", f"{self.fetched:,} fetched, {self.skipped:,} skipped"
         yield "turns", f"{self.new:,} new, {self.changed:,} changed"
         yield "failed", f"{len(self.failed):,}; see .failed" if len(self.failed) else "none"
@@ -133,7 +125,7 @@ class Plan:
 def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, moment: dt.datetime) -> Plan:
     """Remember the ids and decide which of them to fetch; None stands for all known ids."""
     ids_version = remember(storage, task_ids or ())
-    snapshot = Snapshot.latest(storage)
+    snapshot = Snapshot.open(storage)
     with storage.errors("read"):
         failing = snapshot.failures["task_id"].combine_chunks()
         known = dataset(snapshot.ids, IDS_LAYOUT).to_table(columns=["task_id"])["task_id"].combine_chunks()
@@ -222,7 +214,9 @@ class Sync:
         healed = self._todo.failing.intersection(rows.tasks["task_id"].to_pylist())
         record_failures(self._storage, failures, healed, moment)
         if rows.tasks.num_rows:
-            written = record_rows(self._storage, rows, self._todo.ids_version, moment)
+            merged = record_rows(self._storage, rows, self._todo.ids_version, moment)
+            self._new += merged.new
+            self._changed += merged.changed
         self._fetched += rows.tasks.num_rows
         self._failures += failures
         compact_if_scattered(self._storage)

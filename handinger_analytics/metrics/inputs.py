@@ -222,6 +222,9 @@ def _narrow(native: Any, wanted: list[str]) -> nw.LazyFrame[Any]:
     if isinstance(native, pa.Table):
         # Arrow cannot group by dictionaries that differ between chunks, nor take quantiles of groups.
         native = native.select(wanted).to_pandas(types_mapper=_keep_integers)
+    if isinstance(native, pd.DataFrame) and (categories := _arrow_categories(native, wanted)):
+        # pandas 2 makes groups of Arrow categories that do not occur.
+        native = native[wanted].astype(dict.fromkeys(categories, "category"))
     opened = _open(native).select(*wanted)
     if "started_at" not in wanted:
         return opened
@@ -239,6 +242,12 @@ def _narrow(native: Any, wanted: list[str]) -> nw.LazyFrame[Any]:
 def _keep_integers(kind: pa.DataType) -> Any:
     # Integers with a gap would become floats.
     return pd.ArrowDtype(kind) if pa.types.is_integer(kind) else None
+
+
+def _arrow_categories(frame: pd.DataFrame, columns: list[str]) -> list[str]:
+    kinds = {column: frame[column].dtype for column in columns}
+    arrow = {column: kind.pyarrow_dtype for column, kind in kinds.items() if isinstance(kind, pd.ArrowDtype)}
+    return [column for column, kind in arrow.items() if pa.types.is_dictionary(kind)]
 
 
 def _attrs(native: Any) -> dict[str, Any]:

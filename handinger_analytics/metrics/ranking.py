@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 from urllib.parse import quote
 
@@ -57,12 +58,12 @@ def top_tasks(turns: Any, n: int = 10, by: str = "credits") -> pd.DataFrame:
     """
     if by not in SUMS:
         raise FrameError(f"by: cannot rank tasks by {by!r}; use one of {', '.join(SUMS)}")
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise FrameError(f"n: expected how many tasks, a whole number from 1, found {n!r}")
     source = open_frame(turns, (*_TASK, *MEASURES), optional=["task_title"])
     total = source.sums([])[by].iloc[0]
     per_task = source.grouped(_TASK, **sums())
-    top = to_pandas(per_task.sort(by, *_TASK, descending=[True, False, False]).head(n))
+    top = to_pandas(per_task.sort(by, *_TASK, descending=[True, False, False]).head(int(n)))
     top["share"] = (top[by] / total).astype("float64")
     top["cumulative_share"] = (top[by].cumsum() / total).astype("float64")
     top["task_title"] = _titles(source, top)

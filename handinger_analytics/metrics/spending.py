@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -91,7 +92,7 @@ def spend(
 def _check_price(price: float | None) -> None:
     if price is None:
         return
-    if isinstance(price, bool) or not isinstance(price, (int, float)) or not 0 <= price < math.inf:
+    if isinstance(price, bool) or not isinstance(price, Real) or not 0 <= price < math.inf:
         raise FrameError(f"price: expected money per credit, a number from 0, found {price!r}")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -15,6 +16,8 @@ from handinger_analytics.schema import METADATA_KEY
 
 _WIDER = 1.4
 """A legend beside the data needs so much more width than a plain figure has."""
+_UNITS = ((2e9, 1e9, "B"), (2e6, 1e6, "M"), (2e5, 1e3, "k"))
+"""From which size on a unit is used, the unit, its name."""
 _ROW_HEIGHT = 0.26
 """Inches for a line of text and a little air."""
 
@@ -29,24 +32,36 @@ def open_axes(ax: Axes | None, *, rows: int = 0) -> Axes:
     return new
 
 
-def compact(value: float) -> str:
-    """Write a number of credits or tokens the way an axis wants it: short, and thousands apart.
+def compact(value: float, largest: float | None = None) -> str:
+    """Write a number of credits, tokens or turns: short, and thousands apart.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    largest : float, optional
+        Largest number beside which it will stand, so that all of them have the same unit.
 
     Examples
     --------
-    >>> compact(12000), compact(2_500_000), compact(0)
-    ('12,000', '2.5M', '0')
+    >>> compact(12_000), compact(335_086), compact(2_500_000), compact(50_000, largest=400_000)
+    ('12,000', '335k', '2.5M', '50k')
     """
-    for unit, name in ((1e9, "B"), (1e6, "M")):
-        if abs(value) >= unit:
-            return f"{value / unit:,.4g}{name}"
-    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    largest = abs(value) if largest is None else largest
+    for size, unit, name in _UNITS:
+        if value and largest >= size:
+            return f"{value / unit:,.3g}{name}" if abs(value) < 1000 * unit else f"{value / unit:,.0f}{name}"
+    return f"{value:,.0f}"
 
 
-def count_axis(axis: Axis) -> None:
-    """Tick an axis at whole numbers, written compactly."""
-    axis.set_major_locator(MaxNLocator(nbins="auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+def count_axis(axis: Axis, *, ticks: int = 9) -> None:
+    """Tick an axis at whole numbers, written compactly; below zero lie amounts that are drawn downwards."""
+
+    def write(value: float, _: int | None) -> str:
+        return compact(abs(value), largest=float(np.abs(axis.get_view_interval()).max()))
+
+    axis.set_major_locator(MaxNLocator(nbins=ticks, integer=True, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(write))
 
 
 def legend_beside(ax: Axes, handles: Sequence[Any], labels: Sequence[str], title: str) -> None:
@@ -80,7 +95,7 @@ def caption(ax: Axes, attrs: dict[Any, Any]) -> None:
     if text is None:
         return
     top = ax.secondary_xaxis("top")
-    top.set_xticks([])
+    top.tick_params(axis="x", which="both", top=False, labeltop=False)
     top.spines["top"].set_visible(False)
     top.set_xlabel(text, fontsize="small", fontstyle="italic", color=mpl.rcParams["text.color"])
 

@@ -94,7 +94,7 @@ class Groups:
 def groups_of(turns: Any, by: str | Iterable[str] | None) -> Groups:
     """Return the groups of a turns frame of any engine."""
     columns = grouping(by, reserved=())
-    return Groups.ranked(spend(turns, by=columns), columns)
+    return Groups.ranked(spend(turns, by=columns) if columns else pd.DataFrame(), columns)
 
 
 def status_colour(status: str) -> str:

@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import spend
 from handinger_analytics.metrics.checks import grouping, zone_info
 from handinger_analytics.plots.axes import (
     caption,
@@ -23,12 +22,14 @@ from handinger_analytics.plots.axes import (
     no_rows,
     open_axes,
 )
-from handinger_analytics.plots.dates import PERIOD_NAMES, date_numbers, period_axis
+from handinger_analytics.plots.dates import (
+    PERIOD_NAMES,
+    bar_places,
+    date_numbers,
+    period_axis,
+    spend_by_period,
+)
 from handinger_analytics.plots.groups import Groups
-
-_FEW_DAYS, _MANY_DAYS, _MANY_WEEKS = 2, 120, 160
-_BAR_WIDTH = 0.85
-"""Part of its period that a bar covers."""
 
 
 def plot_spend(
@@ -79,7 +80,7 @@ def plot_spend(
     """
     zone, columns = zone_info(tz), grouping(by, reserved=())
     _check_budget(budget)
-    spent, freq = _spend_by_period(turns, columns, freq, tz)
+    spent, freq = spend_by_period(turns, columns, freq, tz)
     ax = open_axes(ax)
     starts = pd.DatetimeIndex(spent["period"].unique())
     groups = Groups.ranked(spent, columns)
@@ -111,20 +112,6 @@ def _check_budget(budget: float | None) -> None:
         raise FrameError(f"budget: expected credits, a number above 0, found {budget!r}")
 
 
-def _spend_by_period(turns: Any, by: list[str], freq: str | None, tz: str) -> tuple[pd.DataFrame, str]:
-    """Spend by the asked period, or by one of which there are neither two nor two hundred."""
-    if freq is not None:
-        return spend(turns, by=by, freq=freq, tz=tz), freq
-    daily = spend(turns, by=by, freq="D", tz=tz)
-    days = daily["period"].nunique()
-    if 0 < days <= _FEW_DAYS:
-        return spend(turns, by=by, freq="h", tz=tz), "h"
-    if days <= _MANY_DAYS:
-        return daily, "D"
-    longer = "W" if days <= 7 * _MANY_WEEKS else "MS"
-    return spend(turns, by=by, freq=longer, tz=tz), longer
-
-
 def _matrix(spent: pd.DataFrame, groups: Groups, periods: int) -> NDArray[np.int64]:
     """Credits by label and period; each group has every period, in order."""
     matrix = np.zeros((len(groups.labels), periods), dtype=np.int64)
@@ -142,17 +129,16 @@ def _bars(
     freq: str,
     kwargs: dict[str, Any],
 ) -> tuple[list[Any], list[str]]:
-    step = pd.tseries.frequencies.to_offset("W-MON" if freq == "W" else freq)
-    edges = date_numbers(starts.append(starts[-1:] + step))
+    places, widths = bar_places(starts, freq)
     style: dict[str, Any] = {
-        "width": np.diff(edges) * _BAR_WIDTH,
+        "width": widths,
         "edgecolor": ax.get_facecolor(),
         "linewidth": 0.3,
     }
     bottoms = np.cumsum(credits_, axis=0) - credits_
     groups_ = zip(credits_, bottoms, groups.labels, groups.colours, strict=True)
     bars = [
-        ax.bar(edges[:-1], heights, bottom=bottom, label=label, **{**style, "color": colour, **kwargs})
+        ax.bar(places, heights, bottom=bottom, label=label, **{**style, "color": colour, **kwargs})
         for heights, bottom, label, colour in groups_
     ]
     return bars, groups.labels

@@ -95,7 +95,7 @@ def plot_timeline(
 
 
 def _latest(source: Input, n: int) -> tuple[pd.DataFrame, int]:
-    """Turns of the ``n`` tasks that were worked on last, in order, and how many tasks there are."""
+    """Return the turns of the ``n`` tasks worked on last, in order, and how many tasks there are."""
     tasks = source.aggregate(["task_id"], last=nw.col(STARTED_MS).max())
     last = tasks.nlargest(n, "last", keep="first")["task_id"].tolist()
     rows = to_pandas(source.frame.filter(nw.col("task_id").is_in(last)))
@@ -110,7 +110,7 @@ def _latest(source: Input, n: int) -> tuple[pd.DataFrame, int]:
 
 def _rows(bars: pd.DataFrame) -> list[str]:
     """Label of each row, and the column ``row`` of each bar."""
-    one = bars["task_id"].nunique() == 1
+    one = len(bars["task_id"].unique()) == 1
     bars["row"] = np.arange(len(bars)) if one else pd.factorize(bars["task_id"])[0]
     if one:
         return [f"turn {seq}" for seq in bars["seq"]]

@@ -26,7 +26,9 @@ class Jobs:
         with self._changed:
             self._running += 1
         context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(self._run, job), name="handinger-lookup", daemon=True).start()
+        threading.Thread(
+            target=context.run, args=(self._run, job), name="handinger-lookup", daemon=True
+        ).start()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until no job is running; False if ``timeout`` seconds pass before."""

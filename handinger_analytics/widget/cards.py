@@ -125,7 +125,8 @@ def _pairs(pairs: tuple[tuple[str, str], ...]) -> str:
 def _head() -> str:
     words = "".join(f'<th scope="col">{name}</th>' for name in ("Task", "Status", "Worker", "Created"))
     numbers = ("Turns", "Credits", "Tokens in", "Tokens out", "Duration")
-    return f"<thead><tr>{words}{''.join(f'<th scope=col class=ha-num>{name}</th>' for name in numbers)}</tr></thead>"
+    words += "".join(f'<th scope="col" class="ha-num">{name}</th>' for name in numbers)
+    return f"<thead><tr>{words}</tr></thead>"
 
 
 def _row(task: Mapping[Any, Any], most_credits: int, zone: ZoneInfo) -> str:

@@ -38,7 +38,7 @@ def timeline_image(turns: pd.DataFrame, zone: ZoneInfo) -> str:
     from handinger_analytics.plots import plot_timeline
 
     drawn = _some(turns).sort_values(["started_at", "task_id", "seq"])
-    key = "task_id" if drawn["task_id"].nunique() > 1 else "seq"
+    key = "task_id" if len(drawn["task_id"].unique()) > 1 else "seq"
     credits = drawn.groupby(key, sort=False)["credits"].sum()
     figure = Figure(figsize=(10, 1.3 + 0.27 * max(5, len(credits))), layout="constrained")
     times, costs = figure.subplots(1, 2, width_ratios=[4, 1], sharey=True)

@@ -59,7 +59,7 @@ def turns_table(
         return '<p class="ha-muted">No turns yet.</p>'
     shown = turns.head(most_turns)
     most = max(_SHORTEST, min(_LONGEST, _MOST_TEXT // (3 * len(shown)))) if readable else 0
-    several = shown["task_id"].nunique() > 1
+    several = len(shown["task_id"].unique()) > 1
     parts: list[str] = []
     for task_id, its_turns in shown.groupby("task_id", sort=False):
         if several:
@@ -106,10 +106,13 @@ def _turn(turn: Mapping[Any, Any], zone: ZoneInfo, most: int) -> str:
     answer = one_line(turn["output_text"], _EXCERPT) or one_line(structured, _EXCERPT) or NOTHING
     question = isolated(one_line(turn["input"], _EXCERPT) or "(no input)")
     whole = (
-        f"<details><summary>{question}</summary>{_whole(turn, structured, most)}</details>" if most else question
+        f"<details><summary>{question}</summary>{_whole(turn, structured, most)}</details>"
+        if most
+        else question
     )
     return (
-        f'<tbody class="ha-turn"><tr><th scope="row">{number(turn["seq"])}</th><td>{badge(turn["status"])}</td>'
+        f'<tbody class="ha-turn"><tr><th scope="row">{number(turn["seq"])}</th>'
+        f"<td>{badge(turn['status'])}</td>"
         f'<td class="ha-when">{moment(turn["started_at"], zone)}</td>{numbers}'
         f'<td class="ha-words">{isolated(answer)}</td></tr>'
         f'<tr><td></td><td colspan="{_COLUMNS - 1}">{whole}</td></tr></tbody>'

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import resources
 from typing import Any
-from uuid import uuid4
 
+import ipywidgets as w
 import pandas as pd
 import traitlets
-from IPython.display import HTML, display
-from ipywidgets import ValueWidget, VBox
+from IPython.display import display
 
 from handinger_analytics.client import Client, opened
 from handinger_analytics.errors import HandingerError
@@ -22,27 +23,27 @@ from handinger_analytics.fetching import fetch
 from handinger_analytics.metrics.checks import zone_info
 from handinger_analytics.pacing import Gate
 from handinger_analytics.result import FetchResult
-from handinger_analytics.widget import keeping, notices
+from handinger_analytics.widget.answer import Answer
 from handinger_analytics.widget.background import Jobs, Ticker
-from handinger_analytics.widget.cards import overview
-from handinger_analytics.widget.chart import timeline_image
-from handinger_analytics.widget.controls import Controls, descendants, shown
-from handinger_analytics.widget.conversation import turns_table
-from handinger_analytics.widget.markup import count, moment, one_line, titled
-from handinger_analytics.widget.saved import static_html, static_text
-from handinger_analytics.widget.search import (
-    Match,
-    Source,
-    TaskIndex,
-    check_source,
-    day_start,
-    entered_ids,
-    open_source,
+from handinger_analytics.widget.finder import Finder
+from handinger_analytics.widget.markup import count, one_line
+from handinger_analytics.widget.notices import (
+    brought,
+    error_words,
+    failures_list,
+    spaces_hint,
+    worth_another_try,
 )
+from handinger_analytics.widget.parts import NARROW, button, classed, descendants, row
+from handinger_analytics.widget.search import Source, check_source, entered_ids, open_source
 from handinger_analytics.widget.session import empty_session, merged
+from handinger_analytics.widget.shelf import Shelf, save_frames, saved_words
+from handinger_analytics.widget.standing import Standing
+
+_log = logging.getLogger(__name__)
 
 
-class TaskLookup(VBox, ValueWidget):  # type: ignore[misc]  # ipywidgets ships no types
+class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets ships no types
     """Look task ids up without writing code.
 
     Type or paste ids and dashboard links (between white space, commas or semicolons), press Enter or
@@ -80,11 +81,11 @@ class TaskLookup(VBox, ValueWidget):  # type: ignore[misc]  # ipywidgets ships n
 
     Notes
     -----
-    Lookups run in threads: a click returns at once, `wait` returns when all is done. Observers of
-    ``value`` are called in such a thread.
+    Lookups run in threads: a click returns at once, and `wait` returns when all is done. Observers
+    of ``value`` are called in such a thread.
 
-    A notebook saved with a lookup in it also keeps the last card and table as plain HTML, for places
-    where no widget is alive (GitHub, nbviewer, exported HTML). The key is in none of it.
+    A notebook that is saved keeps the last card and table as plain HTML beside the widget, for
+    places where no widget is alive (GitHub, nbviewer, exported HTML). The key is in none of it.
 
     Examples
     --------
@@ -101,26 +102,34 @@ class TaskLookup(VBox, ValueWidget):  # type: ignore[misc]  # ipywidgets ships n
     value = traitlets.Instance(FetchResult, allow_none=True, read_only=True)
 
     def __init__(self, client: Client | None = None, source: Source | None = None, tz: str = "UTC") -> None:
-        zone = zone_info(tz)
-        check_source(source)
-        controls = Controls()
-        super().__init__(controls.rows)
-        self.add_class("ha-lookup")
-        self._controls, self._client, self._zone = controls, client, zone
+        self._zone = zone_info(tz)
+        if source is not None:
+            check_source(source)
+        self._client = client
         self._jobs, self._ticker, self._lock = Jobs(), Ticker(), threading.RLock()
         self._under_way: threading.Event | None = None
-        self._index: TaskIndex | None = None
         self._session = empty_session()
-        self._recent: list[str] = []
-        self._on_view: list[str] = []
-        self._found: list[Match] = []
-        self._failed: list[str] = []
-        self._to_replace: tuple[str, str] | None = None
-        self._static_id = ""
+        self._failed: Sequence[str] = ()
+        self._entry = w.Text(
+            description="Task ids, links or words",
+            placeholder="tsk_… or https://…, one or many",
+            style=NARROW,
+        )
+        self._look_up = button("Look up", "Look up what is in the box", button_style="primary")
+        self._cancel = button("Cancel", "Stop the lookup under way", disabled=True)
+        self._finder = Finder(self._zone, lambda task_id: self._start([task_id]), self._search)
+        self._standing = Standing(lambda: self._start(self._failed))
+        self._answer = Answer(self._zone)
+        self._shelf = Shelf(self._on_history, self.clear, self._save, self._standing.say)
+        css = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+        style = w.HTML(f"<style>{css}</style>", layout={"display": "none"})
+        entry_row = row(classed(self._entry, "ha-entry"), self._look_up, self._cancel)
+        super().__init__([style, entry_row, self._finder, self._standing, self._answer, self._shelf])
+        self.add_class("ha-lookup")
         self._listen()
         if source is not None:
-            self._say("Reading what can be searched…", "busy")
-            self._jobs.start(lambda: self._read_source(source))
+            self._standing.say("Reading what can be searched…", "busy")
+            self._run(lambda: self._read_source(source))
 
     @property
     def tasks(self) -> pd.DataFrame:
@@ -135,14 +144,14 @@ class TaskLookup(VBox, ValueWidget):  # type: ignore[misc]  # ipywidgets ships n
     def look_up(self, text: str | None = None) -> None:
         """Do what the button does, after entering ``text`` if it is given; returns at once."""
         if text is not None:
-            self._controls.entry.value = text
-        entered = self._controls.entry.value.strip()
+            self._entry.value = text
+        entered = self._entry.value.strip()
         if not entered:
-            self._say("Type or paste a task id or a dashboard link first.")
-        elif ids := entered_ids(entered, self._index and self._index.ids):
+            self._standing.say("Type or paste a task id or a dashboard link first.")
+        elif ids := self._ids_in(entered):
             self._start(ids)
         else:
-            self._choose(self._offer_matches())
+            self._choose(self._finder.offer(entered))
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is under way any more.
@@ -161,22 +170,24 @@ class TaskLookup(VBox, ValueWidget):  # type: ignore[misc]  # ipywidgets ships n
 
     def cancel(self) -> None:
         """Stop the lookup under way within two seconds; what it brought by then is kept."""
-        if (under_way := self._under_way) is not None:
-            under_way.set()
-            self._say("Cancelling…", "busy")
+        with self._lock:
+            if self._under_way is not None:
+                self._under_way.set()
+                self._standing.say("Cancelling…", "busy")
 
     def clear(self) -> None:
-        """Forget everything that was looked up, and stop what is under way."""
+        """Forget everything that was looked up; a lookup under way is cancelled."""
         self.cancel()
         with self._lock:
-            self._session, self._recent, self._failed = empty_session(), [], []
+            self._under_way = None
+            self._session, self._failed = empty_session(), ()
             self.set_trait("value", None)
-            self._controls.entry.value = ""
-            self._controls.history.options = []
+            self._shelf.empty()
             self._show([])
-            self._report("", [])
-            self._say("Cleared.")
-        shown(self._controls.keep, False)
+            self._standing.report()
+        self._cancel.disabled = True
+        self._entry.value = ""
+        self._standing.say("Cleared.")
 
     def close(self) -> None:
         """Stop what is under way, and free the widget and everything in it."""
@@ -187,43 +198,174 @@ class TaskLookup(VBox, ValueWidget):  # type: ignore[misc]  # ipywidgets ships n
         for widget in descendants(self)[1:]:
             widget.unobserve_all()
             widget.close()
-        self.unobserve_all()
         super().close()
 
     def __repr__(self) -> str:
-        return static_text(*self._view(), self._zone)
+        return self._answer.as_text()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
-        return {**bundle, "text/plain": repr(self), "text/html": static_html(*self._view(), self._zone)}
+        live = super()._repr_mimebundle_(**kwargs)
+        return {**live, "text/plain": repr(self), "text/html": self._answer.as_html()}
 
     def _ipython_display_(self, **_: Any) -> None:
-        """Show the widget, and beside it a hidden static copy that each lookup brings up to date."""
-        view = super()._repr_mimebundle_()
-        if view is None:
-            return
-        display({**view, "text/plain": "TaskLookup"}, raw=True)
-        self._static_id = self._static_id or f"handinger-{uuid4().hex}"
-        display(HTML(static_html(*self._view(), self._zone)), display_id=self._static_id)
+        """Show the widget, and the copy of its answer that a saved notebook keeps."""
+        live = {**super()._repr_mimebundle_(), "text/plain": "TaskLookup"}
+        display(live, raw=True)  # type: ignore[no-untyped-call]  # IPython's
+        self._answer.leave_copy()
 
     def _listen(self) -> None:
-        c = self._controls
-        c.entry.observe(lambda _: self._offer_matches(), "value")
-        c.entry.on_msg(self._on_entry_message)
-        for control in (c.status, c.worker, c.since, c.until):
-            control.observe(lambda _: self._offer_matches(), "value")
-        for position, button in enumerate(c.matches):
-            button.on_click(lambda _, position=position: self._start([self._found[position].task_id]))
-        c.history.observe(self._on_history, "value")
-        for button, act in (
-            (c.look_up, self.look_up),
-            (c.cancel, self.cancel),
-            (c.again, lambda: self._start(self._failed)),
-            (c.clear, self.clear),
-            (c.save, self._on_save),
-        ):
-            button.on_click(lambda _, act=act: act())
+        self._entry.observe(lambda _: self._search(), "value")
+        with warnings.catch_warnings():
+            # Advised instead is an entry that reports no single keys, and so cannot be searched with each.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._entry.on_submit(lambda _: self.look_up())
+        self._look_up.on_click(lambda _: self.look_up())
+        self._cancel.on_click(lambda _: self.cancel())
 
-    def _on_entry_message(self, _: Any, content: dict[str, Any], __: Any) -> None:
-        if content.get("event") == "submit":
-            self.look_up()
+    def _ids_in(self, entered: str) -> list[str]:
+        index = self._finder.index
+        return entered_ids(entered, None if index is None else index.ids)
+
+    def _read_source(self, source: Source) -> None:
+        try:
+            index = open_source(source, self._client)
+        except HandingerError as error:
+            self._standing.say(f"Nothing can be searched: {error_words(error)}", "bad")
+            return
+        self._finder.search_in(index)
+        if self._under_way is None and self.value is None:
+            self._standing.say(f"Type words to search {count(len(index.ids), 'task')}, or an id.")
+            self._search()
+
+    def _search(self) -> None:
+        """Offer what matches the words in the box; ids are not a search."""
+        entered = self._entry.value.strip()
+        if entered and self._ids_in(entered):
+            self._finder.withdraw()
+        else:
+            self._finder.offer(entered)
+
+    def _choose(self, matches: int) -> None:
+        """Look the only match up, or say what to do about none or several."""
+        if matches == 1:
+            self._start([self._finder.first])
+        elif matches:
+            self._standing.say(f"{count(matches, 'task')} match: choose one, or type more words.")
+        else:
+            self._standing.say("No task matches these words. Try fewer of them, or paste an id.", "bad")
+
+    def _start(self, ids: Sequence[str]) -> None:
+        """Look ids up off the main thread, one lookup at a time."""
+        with self._lock:
+            if self._under_way is not None:
+                self._standing.say("A lookup is under way: wait for it, or cancel it.", "busy")
+                return
+            self._under_way = under_way = threading.Event()
+        self._cancel.disabled = False
+        self._finder.withdraw()
+        self._standing.report()
+        self._standing.say(_busy_words(ids), "busy")
+        self._run(lambda: self._fetch(list(ids), under_way))
+
+    def _fetch(self, ids: list[str], under_way: threading.Event) -> None:
+        began, result, problem = time.monotonic(), None, ""
+        try:
+            with opened(self._client) as client:
+                self._ticker.start(lambda: self._tick(client.gate, under_way, ids, began))
+                result = fetch(ids, client=client, on_error="collect", progress=False, cancel=under_way)
+        except HandingerError as error:
+            result, problem = error.result, error_words(error)
+        with self._lock:
+            if self._under_way is not under_way:
+                return  # somebody cleared the widget meanwhile
+            self._under_way = None
+            self._take(result)
+        self._cancel.disabled = True
+        if problem or result is None:
+            self._failed = ids
+            self._standing.report(again=True)
+            self._standing.say(problem, "bad")
+        else:
+            self._tell(result, cancelled=under_way.is_set())
+        self._answer.draw()
+
+    def _tick(self, gate: Gate, under_way: threading.Event, ids: list[str], began: float) -> bool:
+        """Show the seconds of a lookup, or those that the server asks to wait; False when there are none."""
+        pause = math.ceil(gate.closed_for)
+        with self._lock:
+            busy = self._under_way is under_way
+            if busy and not under_way.is_set():
+                self._standing.say(_WAITING if pause else _busy_words(ids), "busy")
+            if pause:
+                self._standing.tick(f"{'going on' if busy else 'it may be asked again'} in {pause:,} s")
+            else:
+                self._standing.tick(f"{time.monotonic() - began:.0f} s" if busy else "")
+        return busy or pause > 0
+
+    def _take(self, result: FetchResult | None) -> None:
+        """Add what a lookup brought to the session, and show it."""
+        found: list[str] = []
+        if result is not None and (result.failed or result.rows.tasks.num_rows):
+            found = list(dict.fromkeys(result.tasks["task_id"]))
+            self._session = merged(self._session, result)
+            self.set_trait("value", replace(result, client=self._client))
+        self._show(found)
+        self._shelf.put(self._session.tasks, found)
+
+    def _tell(self, result: FetchResult, *, cancelled: bool) -> None:
+        """Say what a lookup brought, and what it did not."""
+        failures, words = result.failures, brought(result)
+        if cancelled:
+            words = f"Cancelled. {words}"
+            self._failed = [one for one in result.task_ids if one not in set(result.tasks["task_id"])]
+        else:
+            self._failed = worth_another_try(failures)
+        if len(failures):
+            words += f"; {count(len(failures), 'id')} could not be fetched"
+        hint = spaces_hint(self._entry.value, failures)
+        self._standing.report(failures_list(failures) + hint, again=bool(self._failed))
+        self._standing.say(f"{words}.", "good" if result.complete else "bad")
+
+    def _on_history(self, ids: list[str]) -> None:
+        if ids and set(ids) != set(self._answer.tasks["task_id"]):
+            self._show(ids)
+            self._run(self._answer.draw)
+
+    def _show(self, ids: list[str]) -> None:
+        """Show tasks of the session."""
+        tasks, turns = self._session.tasks, self._session.turns
+        self._answer.show(tasks[tasks["task_id"].isin(ids)], turns[turns["task_id"].isin(ids)])
+
+    def _save(self, names: tuple[str, str]) -> None:
+        def save() -> None:
+            try:
+                save_frames(names, self._session.tasks, self._session.turns)
+            except HandingerError as error:
+                self._standing.say(f"Not saved: {error_words(error)}", "bad")
+            else:
+                self._standing.say(saved_words(names, self._session.tasks, self._session.turns), "good")
+
+        self._run(save)
+
+    def _run(self, job: Callable[[], None]) -> None:
+        """Run a job off the main thread; whatever goes wrong is said, and the widget stays usable."""
+
+        def guarded() -> None:
+            try:
+                job()
+            except Exception as error:
+                _log.debug("a job of the widget failed", exc_info=True)
+                self._under_way = None
+                self._cancel.disabled = True
+                self._standing.say(
+                    f"The widget failed ({type(error).__name__}: {error}). Please report it.", "bad"
+                )
+
+        self._jobs.start(guarded)
+
+
+_WAITING = "The server limits how fast it may be asked: waiting as long as it says."
+
+
+def _busy_words(ids: Sequence[str]) -> str:
+    return f"Looking up {one_line(ids[0], 60) if len(ids) == 1 else count(len(ids), 'task')}…"

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
 
 _CONTROL = re.compile(
@@ -28,11 +28,11 @@ _INVISIBLE = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2
 
 
 def plain(value: object) -> str:
-    """Text without characters that a terminal or browser would obey; empty where there is none.
+    r"""Return text without characters that a terminal or browser would obey; empty where there is none.
 
     Examples
     --------
-    >>> plain("\\x1b[31mred\\x1b[0m alert")
+    >>> plain("\x1b[31mred\x1b[0m alert")
     'red alert'
     """
     return "" if _is_missing(value) else _CONTROL.sub("", str(value).replace("\r\n", "\n"))
@@ -55,7 +55,7 @@ def isolated(value: object) -> str:
 
 
 def one_line(value: object, length: int) -> str:
-    """The first words of a text, on one line, not escaped.
+    r"""Return the first words of a text, on one line, not escaped.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def one_line(value: object, length: int) -> str:
 
     Examples
     --------
-    >>> one_line("Weather today\\n\\nin Barcelona", 20)
+    >>> one_line("Weather today\n\nin Barcelona", 20)
     'Weather today in Ba…'
     """
     text = plain(value)
@@ -75,7 +75,7 @@ def one_line(value: object, length: int) -> str:
 
 
 def titled(value: object, length: int = 90) -> str:
-    """A title on one line, not escaped; words for one that shows nothing."""
+    """Return a title on one line, not escaped; words for one that shows nothing."""
     return one_line(value, length) or "(no title)"
 
 
@@ -116,7 +116,7 @@ def number(value: Any) -> str:
 
 
 def count(value: int, noun: str) -> str:
-    """Number with its noun.
+    """Write a number with its noun.
 
     Examples
     --------
@@ -166,5 +166,5 @@ def badge(status: object) -> str:
     return f'<span class="ha-badge ha-{kind}">{escaped(text)}</span>'
 
 
-def _is_missing(value: object) -> bool:
+def _is_missing(value: Any) -> bool:
     return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))

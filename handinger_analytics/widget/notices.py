@@ -25,7 +25,7 @@ _PLAIN = {
     "APIConnectionError": "No connection to the server. Check the network, then try again.",
     "InternalServerError": "The server failed. Try again in a while.",
     "APIResponseValidationError": (
-        "The answer could not be read: it is not what the API documents. Try again, and report it if it stays so."
+        "The answer could not be read: it is not what the API documents. Try again; report it if it stays so."
     ),
 }
 
@@ -61,12 +61,12 @@ def notice(text: str, kind: str = "info") -> str:
 
 
 def clock(text: str) -> str:
-    """A running count of seconds, which a screen reader leaves alone."""
+    """Write a running count of seconds, which a screen reader leaves alone."""
     return f'<span class="ha-clock" aria-hidden="true">{escaped(text)}</span>' if text else ""
 
 
 def brought(result: FetchResult) -> str:
-    """What a lookup brought, as plain text.
+    """Say what a lookup brought, as plain text.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def failures_list(failures: pd.DataFrame) -> str:
         HTML, empty without failures.
     """
     items = "".join(
-        f"<li><code>{escaped(failure['task_id'])}</code> {escaped(_reason(failure['error'], failure['stage']))}"
+        f"<li><code>{escaped(failure['task_id'])}</code> {_reason(failure['error'], failure['stage'])}"
         f"<details><summary>Details</summary>{escaped(failure['message'])}</details></li>"
         for failure in failures.head(_MOST_FAILURES).to_dict("records")
     )
@@ -111,13 +111,13 @@ def spaces_hint(entered: str, failures: pd.DataFrame) -> str:
     if " " not in entered.strip() or "NotFoundError" not in set(failures["error"]):
         return ""
     return (
-        '<p class="ha-muted">Ids are told apart by spaces, commas and semicolons. For an id with one of them in it, '
-        "paste its dashboard link, or choose it from the matches of a source.</p>"
+        '<p class="ha-muted">Ids are told apart by spaces, commas and semicolons. For an id with one of them '
+        "in it, paste its dashboard link, or choose it from the matches of a source.</p>"
     )
 
 
 def error_words(error: HandingerError) -> str:
-    """An error that ended a lookup, as plain text."""
+    """Say what ended a lookup, as plain text."""
     if isinstance(error, APIError):
         return _PLAIN.get(type(error).__name__, str(error))
     return str(error)[:1].upper() + str(error)[1:]

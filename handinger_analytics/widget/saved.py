@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+from IPython.display import HTML, display, update_display
 
 from handinger_analytics.widget.cards import overview
 from handinger_analytics.widget.conversation import turns_table
@@ -20,17 +22,39 @@ ADVICE = (
 )
 
 
+class StaticCopy:
+    """Output beside the widget, hidden where that is alive, which each lookup renews.
+
+    One output for both would have to be drawn anew with each lookup, and would lose the focus.
+    """
+
+    def __init__(self) -> None:
+        self._id = ""
+
+    def show(self, content: str) -> None:
+        """Add the output to the cell that is running."""
+        self._id = self._id or f"handinger-{uuid4().hex}"
+        display(HTML(content), display_id=self._id)  # type: ignore[no-untyped-call]  # IPython's
+
+    def renew(self, content: str) -> None:
+        """Replace the output wherever it was shown."""
+        if self._id:
+            update_display(HTML(content), display_id=self._id)  # type: ignore[no-untyped-call]  # IPython's
+
+
 def static_html(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo) -> str:
-    """The answer for a saved notebook: no scripts, no styles of its own, excerpts instead of whole texts."""
-    table = turns_table(turns, zone, readable=False, most_turns=MOST_TURNS)
-    shown = f"{overview(tasks, turns, zone)}{table}" if len(tasks) else "<p>Nothing looked up yet.</p>"
+    """Write the answer for a saved notebook: no script, no style, excerpts instead of whole texts."""
+    shown = "<p>TaskLookup: no task on view.</p>"
+    if len(tasks):
+        table = turns_table(turns, zone, readable=False, most_turns=MOST_TURNS)
+        shown = overview(tasks, turns, zone) + table
     return f'<div class="ha-static">{shown}<p><small>{ADVICE}</small></p></div>'
 
 
 def static_text(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo) -> str:
-    """The answer for a terminal: one line for each task and turn."""
+    """Write the answer for a terminal: one line for each task and turn."""
     if tasks.empty:
-        return f"TaskLookup: nothing looked up yet. {ADVICE}"
+        return f"TaskLookup: no task on view. {ADVICE}"
     lines = ["TaskLookup"]
     for task in tasks.head(_MOST_TASKS).to_dict("records"):
         lines.append(
@@ -42,7 +66,7 @@ def static_text(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo) -> str
         for turn in its_turns.to_dict("records"):
             lines.append(
                 f"    {number(turn['seq']):>3} {plain(turn['status']):<9} {moment(turn['started_at'], zone)} "
-                f"{duration(turn['duration_ms']):>12} {number(turn['credits']):>8} credits  {one_line(turn['input'], 40)}"
+                f"{duration(turn['duration_ms']):>12} {number(turn['credits']):>8} credits  "
+                f"{one_line(turn['input'], 40)}"
             )
     return "\n".join([*lines, ADVICE])
-

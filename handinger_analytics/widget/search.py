@@ -31,7 +31,13 @@ _SEPARATORS = re.compile(r"[\s,;]+")
 _WRAPPING = "\"'`<>()[]{}."
 _KNOWN = {column.name: column for column in (*DISCOVERED, *TASKS, *TURNS)}
 _COLUMNS = (
-    {"task_id": "task_id", "title": "title", "worker_id": "worker_id", "status": "status", "created_at": "at"},
+    {
+        "task_id": "task_id",
+        "title": "title",
+        "worker_id": "worker_id",
+        "status": "status",
+        "created_at": "at",
+    },
     {"task_id": "task_id", "task_title": "title", "worker_id": "worker_id", "started_at": "at"},
     {"task_id": "task_id", "task_title": "title", "worker_id": "worker_id", "last_seen": "at"},
     {"task_id": "task_id", "worker_id": "worker_id", "status": "status", "created_at": "at"},
@@ -152,7 +158,9 @@ class TaskIndex:
         tests = [pc.match_substring(self._words, word) for word in folded]
         wanted = (("status", pc.equal, status), ("worker_id", pc.equal, worker_id))
         within = (("at", pc.greater_equal, since), ("at", pc.less, before))
-        tests += [test(self._rows[name], value) for name, test, value in (*wanted, *within) if value is not None]
+        tests += [
+            test(self._rows[name], value) for name, test, value in (*wanted, *within) if value is not None
+        ]
         found = self._rows
         count = found.num_rows
         if tests:
@@ -192,7 +200,8 @@ def check_source(source: object) -> None:
     """Raise `SettingsError` for something that cannot be a source."""
     if not isinstance(source, pd.DataFrame | str | os.PathLike | Iterable):
         raise SettingsError(
-            f"source is {source!r}: expected a frame of tasks or turns, the path of a Parquet file, or worker ids"
+            f"source is {source!r}: expected a frame of tasks or turns, the path of a Parquet file, "
+            "or worker ids"
         )
 
 
@@ -205,7 +214,7 @@ def day_start(day: dt.date | None, zone: ZoneInfo, days_later: int = 0) -> dt.da
 
 
 def _unwrapped(word: str) -> str:
-    """An id or link without the quotes and brackets of the text it was copied from."""
+    """Take an id or link out of the quotes and brackets it was copied with."""
     inner = word.strip(_WRAPPING)
     return inner if task_ids_from(inner) else word
 

@@ -9,7 +9,7 @@ from handinger_analytics.result import FetchResult, now
 
 
 def empty_session() -> FetchResult:
-    """A result without tasks; its frames have the usual columns.
+    """Make a result without tasks; its frames have the usual columns.
 
     Examples
     --------

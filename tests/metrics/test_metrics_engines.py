@@ -80,7 +80,8 @@ def test_check_of_nothing(read: Callable[[Path], Any], files: dict[str, Path]) -
 def test_naive_times(read: Callable[[Path], Any], files: dict[str, Path]) -> None:
     """Times without a zone are refused by every engine with its own remedy."""
     with pytest.raises(
-        FrameError, match=r"'started_at' has no time zone.*(tz_localize|assume_timezone|replace_time|TIMESTAMP)"
+        FrameError,
+        match=r"'started_at' has no time zone.*(tz_localize|assume_timezone|replace_time|TIMESTAMP)",
     ):
         spend(read(files["naive"]), freq="D")
 

@@ -1,0 +1,73 @@
+"""When in the week work is done."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
+
+from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics import spend
+from handinger_analytics.plots.axes import caption, compact, no_rows, open_axes
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def plot_heatmap(
+    turns: Any,
+    *,
+    measure: Literal["credits", "turns"] = "credits",
+    tz: str = "UTC",
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    """Draw weekday by hour, coloured by what was spent in turns that started then.
+
+    Parameters
+    ----------
+    turns : DataFrame
+        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+    measure : {"credits", "turns"}
+        What is added up.
+    tz : str
+        IANA name of the time zone whose clock decides the weekday and the hour.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure.
+    **kwargs
+        Passed to `matplotlib.axes.Axes.pcolormesh`.
+
+    Returns
+    -------
+    matplotlib Axes
+        The scale stands in an Axes of its own beside it.
+
+    Raises
+    ------
+    FrameError
+        As in `handinger_analytics.spend`, or for another ``measure``.
+
+    Examples
+    --------
+    >>> plot_heatmap(turns, measure="turns", tz="Europe/Madrid")  # doctest: +SKIP
+    """
+    if measure not in ("credits", "turns"):
+        raise FrameError(f"measure: expected 'credits' or 'turns', found {measure!r}")
+    hours = spend(turns, freq="h", tz=tz)
+    week = np.zeros((7, 24), dtype=np.int64)
+    np.add.at(week, (hours["period"].dt.day_of_week, hours["period"].dt.hour), hours[measure])
+    ax = open_axes(ax)
+    ax.set(title=f"{measure.capitalize()} by weekday and hour", xlabel=f"hour ({tz})")
+    caption(ax, hours.attrs)
+    if hours.empty:
+        no_rows(ax)
+        return ax
+    style = {"edgecolors": ax.get_facecolor(), "linewidth": 0.5, "vmin": 0, "vmax": max(week.max(), 1)}
+    mesh = ax.pcolormesh(np.arange(25), np.arange(8), week, **{**style, **kwargs})
+    ax.set_xticks(np.arange(24) + 0.5, [str(hour) if hour % 3 == 0 else "" for hour in range(24)])
+    ax.set_yticks(np.arange(7) + 0.5, _WEEKDAYS)
+    ax.tick_params(length=0)
+    ax.invert_yaxis()
+    ax.figure.colorbar(mesh, ax=ax, label=measure, format=FuncFormatter(lambda value, _: compact(value)))
+    return ax

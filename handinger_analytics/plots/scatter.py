@@ -1,0 +1,143 @@
+"""What a turn cost against the tokens it used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from numpy.typing import NDArray
+
+from handinger_analytics.metrics.checks import grouping
+from handinger_analytics.metrics.inputs import MEASURES, open_frame, to_pandas
+from handinger_analytics.plots.axes import caption, compact, legend_beside, no_rows, open_axes
+from handinger_analytics.plots.groups import Groups, groups_of
+from handinger_analytics.schema import METADATA_KEY
+
+MOST_POINTS = 5000
+"""More turns than this are counted in hexagons instead."""
+
+_ZERO = 0.5
+"""Where a logarithmic axis of whole numbers shows zero."""
+
+
+def plot_credits_vs_tokens(
+    turns: Any,
+    *,
+    by: str | Iterable[str] | None = None,
+    ax: Axes | None = None,
+    **kwargs: Any,
+) -> Axes:
+    """Draw the credits of each turn against its tokens, read and written, on logarithmic axes.
+
+    Up to 5,000 turns are points. More are counted in hexagons, unless ``by`` asks for colours. Turns
+    without credits or tokens lie on the axis, at the tick "0".
+
+    Parameters
+    ----------
+    turns : DataFrame
+        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+        The numbers of all turns are read into memory.
+    by : str or list of str, optional
+        Column to colour by: the eight biggest spenders, and the others in grey.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure.
+    **kwargs
+        Passed to `matplotlib.axes.Axes.scatter`, to `matplotlib.axes.Axes.hexbin` where hexagons are
+        drawn.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    FrameError
+        As in `handinger_analytics.tokens`.
+
+    Examples
+    --------
+    >>> plot_credits_vs_tokens(turns, by="worker_id")  # doctest: +SKIP
+    """
+    columns = grouping(by, reserved=())
+    source = open_frame(turns, MEASURES, by=columns)
+    groups = groups_of(turns, columns)
+    count = int(source.sums([])["turns"].iloc[0])
+    rows = to_pandas(source.frame.select(*source.by, "credits", "input_tokens", "output_tokens"))
+    tokens, credits_ = _visible(rows["input_tokens"] + rows["output_tokens"]), _visible(rows["credits"])
+    ax = open_axes(ax)
+    ax.set(
+        title=f"Credits against tokens, {count:,} turns",
+        xlabel="tokens, read and written",
+        ylabel="credits",
+    )
+    caption(ax, {METADATA_KEY: source.attrs})
+    if rows.empty:
+        no_rows(ax)
+        return ax
+    ax.set(xscale="log", yscale="log")
+    if len(rows) > MOST_POINTS and not columns:
+        _hexagons(ax, tokens, credits_, kwargs)
+    else:
+        _points(ax, tokens, credits_, groups, groups.positions(rows), kwargs)
+    _count_axis_from_zero(ax.xaxis, tokens)
+    _count_axis_from_zero(ax.yaxis, credits_)
+    return ax
+
+
+def _visible(counts: pd.Series[Any]) -> NDArray[np.float64]:
+    visible: NDArray[np.float64] = np.maximum(counts.to_numpy(), _ZERO)
+    return visible
+
+
+def _points(
+    ax: Axes,
+    tokens: NDArray[np.float64],
+    credits_: NDArray[np.float64],
+    groups: Groups,
+    positions: NDArray[np.intp],
+    kwargs: dict[str, Any],
+) -> None:
+    many = len(tokens) > MOST_POINTS
+    style = {"s": 6 if many else 18, "alpha": 0.5 if many else 0.7, "linewidths": 0, "rasterized": many}
+    handles = []
+    for position, (name, colour) in enumerate(zip(groups.labels, groups.colours, strict=True)):
+        ours = positions == position
+        look = {**style, "color": colour, "label": name, **kwargs}
+        handles.append(ax.scatter(tokens[ours], credits_[ours], **look))
+    if groups.by:
+        legend_beside(ax, handles[::-1], groups.labels[::-1], groups.title)
+
+
+def _hexagons(
+    ax: Axes, tokens: NDArray[np.float64], credits_: NDArray[np.float64], kwargs: dict[str, Any]
+) -> None:
+    style = {"gridsize": 45, "bins": "log", "mincnt": 1, "linewidths": 0.2, "xscale": "log", "yscale": "log"}
+    hexagons = ax.hexbin(tokens, credits_, **{**style, **kwargs})
+    scale = ax.figure.colorbar(hexagons, ax=ax, label="turns")
+    scale.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    scale.ax.yaxis.set_minor_locator(NullLocator())
+    scale.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+
+
+def _count_axis_from_zero(axis: Axis, values: NDArray[np.float64]) -> None:
+    """Tick a logarithmic axis at powers of ten, and at zero if it is there."""
+    low, high = values.min(), values.max()
+    exponents = range(int(np.log10(max(low, 1))), int(np.ceil(np.log10(max(high, 10)))) + 1)
+    powers = [10**exponent for exponent in exponents]
+    # One would crowd the zero beside it.
+    axis.set_major_locator(FixedLocator([_ZERO, *(p for p in powers if p > 1)] if low == _ZERO else powers))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _power_of_ten(value)))
+    axis.set_view_interval(low * 0.7, max(high, 10) * 1.4, ignore=True)
+
+
+def _power_of_ten(value: float) -> str:
+    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= unit:
+            return f"{value / unit:,.0f}{name}"
+    return "0" if value == _ZERO else f"{value:.0f}"

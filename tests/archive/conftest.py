@@ -1,0 +1,47 @@
+"""What the archive tests share: an archive in a fresh folder, and ways to fill and compare it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+import handinger_analytics as ha
+from handinger_analytics.archive import Archive
+from handinger_analytics.archive.recording import record_rows, remember
+
+NOON = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture
+def archive(tmp_path) -> Archive:
+    """Name an archive that is not there yet."""
+    return Archive(tmp_path / "archive")
+
+
+@pytest.fixture
+def record(archive):
+    """Return a function that records bodies as a sync would that fetched them at a given time."""
+
+    def write(*bodies: bytes, at: dt.datetime = NOON):
+        result = ha.parse_bodies(bodies, on_error="raise")
+        archive._storage.create()
+        ids_version = remember(archive._storage, result.task_ids)
+        return record_rows(archive._storage, result.rows, ids_version, at)
+
+    return write
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sort rows by their id, so that frames in different order compare."""
+    key = "turn_id" if "turn_id" in frame else "task_id"
+    return frame.sort_values(key).reset_index(drop=True)
+
+
+def assert_same_rows(left: pd.DataFrame, right: pd.DataFrame) -> None:
+    """Columns, dtypes and values are equal, whatever the order of the rows and the attrs."""
+    left, right = in_order(left), in_order(right)
+    left.attrs = right.attrs = {}
+    pd.testing.assert_frame_equal(left, right)

@@ -1,0 +1,169 @@
+"""States of an archive: half-written ones, earlier ones, and its upkeep."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from pathlib import Path
+
+import pytest
+
+from handinger_analytics import FileError, FrameError
+from handinger_analytics.archive.layout import TASKS_LAYOUT, TURNS_LAYOUT, stamp
+from handinger_analytics.archive.merging import merge
+from tests.archive.conftest import HOUR, NOON, assert_same_rows
+from tests.samples import body_a, encoded, task_of, turn_of
+
+NOTHING = dt.timedelta(0)
+
+
+@pytest.fixture
+def half_written(archive, record):
+    """Leave the turns of task b in the archive, but not the task, as a writer does that dies in between."""
+    import pyarrow as pa
+
+    import handinger_analytics as ha
+
+    record(body_a("a", turns=2))
+    rows = ha.parse_bodies([body_a("b", turns=3)]).rows.turns
+    table = archive._storage.open(TURNS_LAYOUT)
+    merge(table, TURNS_LAYOUT, TURNS_LAYOUT.stored(rows, synced_at=stamp(NOON)), pa.array(["b"]))
+    return archive
+
+
+def test_half_written_batch_is_not_seen(half_written):
+    """Turns without their task are on the disk, and no reader sees them."""
+    assert half_written._storage.open(TURNS_LAYOUT).count() == 5
+    assert len(half_written.turns()) == 2
+    assert half_written.turns(engine="pyarrow").count_rows() == 2
+    assert half_written.status().turns == 2
+    assert len(half_written.files("turns")) == 1
+
+
+def test_half_written_batch_survives_upkeep(half_written, record):
+    """Neither compacting nor vacuuming shows it or harms it, and the next fetch of the task completes it."""
+    half_written.compact()
+    half_written.vacuum(NOTHING)
+    assert len(half_written.turns()) == 2
+    record(body_a("b", turns=3), at=NOON + HOUR)
+    assert len(half_written.turns()) == 5
+    assert half_written.tasks()["task_id"].sort_values().tolist() == ["a", "b"]
+
+
+def test_half_written_batch_can_change_before_it_is_completed(half_written, record):
+    """What a dead writer left behind is replaced like anything else."""
+    moved = turn_of("b", 0, startedAt="2026-06-02T00:00:00.000Z", credits=7)
+    record(encoded({"task": task_of("b"), "turns": [moved]}), at=NOON + HOUR)
+    assert half_written.turns(["credits"])["credits"].tolist().count(7) == 1
+    assert len(half_written.turns()) == 3
+
+
+def test_earlier_states(archive, record):
+    """Every batch can be read again by its version, tasks and turns as they belonged together."""
+    record(body_a("a", turns=1))
+    first = archive.status().version
+    record(body_a("a", turns=2), body_a("b", turns=1), at=NOON + HOUR)
+    record(body_a("b", turns=4), at=NOON + 2 * HOUR)
+    assert archive.status().version == first + 2
+    sizes = [(len(one.tasks()), len(one.turns())) for one in map(archive.as_of, range(first, first + 3))]
+    assert sizes == [(1, 1), (2, 3), (2, 6)]
+    assert archive.as_of(first).turns().attrs["handinger"]["requested"] == 1
+    assert "as of version" in repr(archive.as_of(first))
+
+
+def test_state_at_a_time(archive, record):
+    """A time names the last state at that time; a state from before the beginning is an error."""
+    before = dt.datetime.now(dt.UTC) - HOUR
+    record(body_a("a", turns=1))
+    time.sleep(0.05)
+    between = dt.datetime.now(dt.UTC)
+    time.sleep(0.05)
+    record(body_a("b", turns=1))
+    assert archive.as_of(between).tasks()["task_id"].tolist() == ["a"]
+    assert archive.as_of(between.isoformat()).tasks()["task_id"].tolist() == ["a"]
+    assert len(archive.as_of(dt.datetime.now(dt.UTC)).tasks()) == 2
+    with pytest.raises(FileError, match="no state at .*: its log begins at 20"):
+        archive.as_of(before)
+
+
+def test_unknown_state(archive, record):
+    """A version that never was is an error at once."""
+    record(body_a("a"))
+    with pytest.raises(FileError, match="cannot read the archive|there is no archive"):
+        archive.as_of(999)
+    with pytest.raises(FrameError, match="version is 1.5: expected a number or a time"):
+        archive.as_of(1.5)
+
+
+def test_pairing_survives_racing_writers(archive, record):
+    """A commit that names older turns than one before it does not take a recorded task's turns away."""
+    import pyarrow as pa
+
+    import handinger_analytics as ha
+
+    record(body_a("a", turns=2))
+    old = archive._storage.open(TASKS_LAYOUT)
+    record(body_a("b", turns=2))
+    result = ha.parse_bodies([body_a("a", turns=2)])
+    from handinger_analytics.archive.recording import record_rows
+    from handinger_analytics.archive.snapshot import pairing_of
+
+    assert pairing_of(old).turns < pairing_of(archive._storage.open(TASKS_LAYOUT)).turns
+    record_rows(archive._storage, result.rows, 0, NOON + HOUR)
+    assert pairing_of(archive._storage.open(TASKS_LAYOUT)).ids == 2
+    assert len(archive.turns()) == 4
+    assert pa.table({"x": [1]}).num_rows == 1
+
+
+def test_compact_and_vacuum_change_no_row(archive, record):
+    """Fewer files hold the same rows, the old ones go with a vacuum, and so do the states that need them."""
+    for number in range(6):
+        record(body_a(f"t{number}", turns=2), at=NOON + number * HOUR)
+    tasks, turns, first = archive.tasks(), archive.turns(), archive.status().version - 5
+    assert len(archive.files("turns")) == 6
+    assert archive.compact() == 5 + 5 + 5
+    assert len(archive.files("turns")) == len(archive.files("tasks")) == 1
+    assert_same_rows(archive.turns(), turns)
+    assert len(archive.as_of(first).turns()) == 2
+    assert archive.vacuum() == 0
+    assert archive.vacuum(NOTHING) == 18
+    on_disk = [str(path) for path in Path(archive.uri, "turns").rglob("*.parquet")]
+    assert on_disk == archive.files("turns")
+    assert_same_rows(archive.turns(), turns)
+    assert_same_rows(archive.tasks(), tasks)
+    assert archive.compact() == 0
+    record(body_a("t0", turns=3), at=NOON + 9 * HOUR)
+    assert len(archive.turns()) == 13
+
+
+def test_sync_compacts_what_is_scattered(archive, sandbox, client):
+    """Many small batches do not leave as many files behind."""
+    archive.sync(sandbox.task_ids, client=client, batch=2)
+    months = archive.turns()["started_at"].dt.strftime("%Y-%m").nunique()
+    assert len(archive.files("turns")) <= 16 * months
+    assert len(archive.tasks()) == 120
+
+
+def test_vacuum_wants_a_timedelta(archive, record):
+    """A bare number could be hours or days."""
+    record(body_a("a"))
+    with pytest.raises(FrameError, match="older_than is 7: expected a timedelta"):
+        archive.vacuum(7)
+
+
+def test_status(archive, record):
+    """Counts, times and sizes of what is there."""
+    running = turn_of("b", 0, startedAt="2026-06-01T08:00:00.000Z", status="running", completedAt=None)
+    record(body_a("a", turns=2))
+    record(encoded({"task": task_of("b", status="running", completedAt=None), "turns": [running]}))
+    status = archive.status()
+    assert (status.tasks, status.turns, status.unfinished, status.missing) == (2, 3, 1, 0)
+    assert status.first_turn == dt.datetime(2026, 5, 11, 9, 14, 22, tzinfo=dt.UTC)
+    assert status.last_turn == dt.datetime(2026, 6, 1, 8, tzinfo=dt.UTC)
+    assert status.last_sync == NOON
+    files = [path for name in ("tasks", "turns") for path in archive.files(name)]
+    assert status.files == len(files) + 2
+    assert status.size_bytes > sum(Path(path).stat().st_size for path in files)
+    assert status.complete
+    assert "tasks: 2, 1 of them unfinished" in repr(status)
+    assert "<caption>ArchiveStatus</caption>" in status._repr_html_()

@@ -1,0 +1,139 @@
+"""How rows of one fetch take the place of those of an earlier one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from handinger_analytics.archive.layout import TURNS_LAYOUT
+from tests.archive.conftest import HOUR, NOON
+from tests.samples import FILES, encoded, task_of, turn_of
+
+MAY, JUNE = "2026-05-11T09:14:22.000Z", "2026-06-02T00:00:00.000Z"
+
+
+def body(task_id: str, *turns: dict) -> bytes:
+    """Body of generation A with these turns."""
+    return encoded({"task": task_of(task_id), "turns": list(turns)})
+
+
+def credits_of(archive) -> dict[str, int]:
+    """Credits by turn; fails where a turn is there twice."""
+    turns = archive.turns(["turn_id", "credits"])
+    assert turns["turn_id"].is_unique
+    return dict(zip(turns["turn_id"], turns["credits"], strict=True))
+
+
+def test_changed_turn_is_replaced(archive, record):
+    """A turn with another value takes the place of its earlier state, its neighbours stay."""
+    record(body("a", turn_of("a", 0), turn_of("a", 1)), body("b", turn_of("b", 0)))
+    merged = record(body("a", turn_of("a", 0), turn_of("a", 1, credits=50)), at=NOON + HOUR)
+    assert (merged.new, merged.changed) == (0, 1)
+    assert credits_of(archive) == {"trn_a_0": 42, "trn_a_1": 50, "trn_b_0": 42}
+
+
+def test_added_turn_is_added(archive, record):
+    """A follow-up adds its turn."""
+    record(body("a", turn_of("a", 0)))
+    merged = record(body("a", turn_of("a", 0), turn_of("a", 1)), at=NOON + HOUR)
+    assert (merged.new, merged.changed) == (1, 0)
+    assert credits_of(archive) == {"trn_a_0": 42, "trn_a_1": 42}
+
+
+def test_vanished_turn_is_deleted(archive, record):
+    """A turn that the server does not have any more goes, that of another task stays."""
+    record(body("a", turn_of("a", 0), turn_of("a", 1)), body("b", turn_of("b", 0)))
+    record(body("a", turn_of("a", 1)), at=NOON + HOUR)
+    assert credits_of(archive) == {"trn_a_1": 42, "trn_b_0": 42}
+
+
+def test_last_turn_of_a_task_can_vanish(archive, record):
+    """A task may lose all of its turns."""
+    record(body("a", turn_of("a", 0)), body("b", turn_of("b", 0)))
+    record(body("a"), at=NOON + HOUR)
+    assert credits_of(archive) == {"trn_b_0": 42}
+
+
+def test_turn_that_moves_to_another_month_is_there_once(archive, record):
+    """A turn whose start changes to another month leaves the old one."""
+    record(body("a", turn_of("a", 0, startedAt=MAY)))
+    merged = record(body("a", turn_of("a", 0, startedAt=JUNE)), at=NOON + HOUR)
+    assert (merged.new, merged.changed) == (0, 1)
+    assert credits_of(archive) == {"trn_a_0": 42}
+    assert len(archive.turns(since="2026-06-01")) == 1
+    assert len(archive.turns(until="2026-06-01")) == 0
+
+
+def test_earlier_fetch_never_wins(archive, record):
+    """Rows that were fetched before those in the archive, but come later, change nothing."""
+    record(body("a", turn_of("a", 0, credits=50), turn_of("a", 1)), at=NOON)
+    merged = record(body("a", turn_of("a", 0, credits=42)), at=NOON - HOUR)
+    assert (merged.new, merged.changed) == (0, 0)
+    assert credits_of(archive) == {"trn_a_0": 50, "trn_a_1": 42}
+    assert archive.tasks().attrs["handinger"]["fetched_at"].startswith("2026-06-01T12:00")
+
+
+def test_same_rows_write_nothing(archive, record):
+    """A fetch that brings what is there already leaves the turns table at its version."""
+    bodies = [body("a", turn_of("a", 0, files=FILES), turn_of("a", 1, structuredOutput=None, completedAt=None))]
+    first = record(*bodies)
+    second = record(*bodies, at=NOON + HOUR)
+    assert (second.version, second.new, second.changed) == (first.version, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("completedAt", None),
+        ("structuredOutput", {"a": 1}),
+        ("structuredOutput", None),
+        ("outputText", ""),
+        ("files", FILES[:1]),
+        ("status", "aborted"),
+        ("status", "never-seen-before"),
+    ],
+)
+def test_every_change_counts(archive, record, field, value):
+    """A change of any column, to or from a missing value too, replaces the turn; back again, too."""
+    before, after = turn_of("a", 0, files=FILES), turn_of("a", 0, files=FILES) | {field: value}
+    record(body("a", before))
+    assert record(body("a", after), at=NOON + HOUR).changed == 1
+    assert record(body("a", before), at=NOON + 2 * HOUR).changed == 1
+
+
+def test_only_files_that_change_are_written(archive, record):
+    """A change in one month leaves the files of other months alone."""
+    record(body("a", turn_of("a", 0, startedAt=MAY)), body("b", turn_of("b", 0, startedAt=JUNE)))
+    before = set(archive.files("turns"))
+    record(body("a", turn_of("a", 0, startedAt=MAY, credits=1)), at=NOON + HOUR)
+    after = set(archive.files("turns"))
+    assert [path.split("month=")[1][:7] for path in before - after] == ["2026-05"]
+    assert [path.split("month=")[1][:7] for path in after - before] == ["2026-05"]
+
+
+@pytest.mark.parametrize("task_id", ["o'brien", "a\\b", 'say "hi"', "ünï/cødé 🔎", "a;b--c", "%2F", "NULL"])
+def test_any_text_can_be_an_id(archive, record, task_id):
+    """Ids are data: quotes, slashes and the like neither break a merge nor reach beyond their task."""
+    record(body(task_id, turn_of(task_id, 0), turn_of(task_id, 1)), body("b", turn_of("b", 0)))
+    record(body(task_id, turn_of(task_id, 0, credits=7)), at=NOON + HOUR)
+    assert credits_of(archive) == {f"trn_{task_id}_0": 7, "trn_b_0": 42}
+
+
+def test_texts_stay_out_of_the_log(archive, record):
+    """The log of a table, which is easily shared, holds no text of a task."""
+    record(body("a", turn_of("a", 0, input="CANARY", outputText="CANARY")))
+    logs = [path.read_text() for path in Path(archive.uri).rglob("_delta_log/*.json")]
+    assert len(logs) >= 5
+    assert not any("CANARY" in log or "Barcelona" in log for log in logs)
+
+
+def test_stored_types_are_those_that_every_engine_knows(archive, record):
+    """Data files hold plain strings, microseconds and lists, and the month in the path only."""
+    record(body("a", turn_of("a", 0)))
+    [path] = archive.files("turns")
+    stored = TURNS_LAYOUT.schema
+    assert pq.read_schema(path).remove_metadata() == stored.remove(stored.get_field_index("month"))
+    assert str(stored.field("input").type) == "string"
+    assert str(stored.field("started_at").type) == "timestamp[us, tz=UTC]"

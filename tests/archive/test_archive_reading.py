@@ -1,0 +1,170 @@
+"""What can be read from an archive, and on which engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pytest
+
+import handinger_analytics as ha
+from handinger_analytics import FrameError
+from tests.archive.conftest import HOUR, NOON, assert_same_rows
+from tests.samples import encoded, task_of, turn_of
+
+STARTS = {
+    0: "2026-04-30T23:59:59.999Z",
+    1: "2026-05-01T00:00:00.000Z",
+    2: "2026-05-31T23:59:59.999Z",
+    3: "2026-06-01T00:00:00.000Z",
+}
+
+
+@pytest.fixture
+def filled(archive, record):
+    """Fill the archive with one task whose four turns lie around the ends of May, 1, 2, 4 and 8 credits."""
+    turns = [turn_of("a", seq, startedAt=start, credits=2**seq) for seq, start in STARTS.items()]
+    record(encoded({"task": task_of("a", createdAt=STARTS[0], workerId="wrk_1"), "turns": turns[:2]}))
+    record(
+        encoded({"task": task_of("a", createdAt=STARTS[0], workerId="wrk_1"), "turns": turns}), at=NOON + HOUR
+    )
+    record(encoded({"task": task_of("b", workerId="wrk_2"), "turns": []}))
+    return archive
+
+
+def test_only_the_asked_columns(filled):
+    """Columns come in the order asked for, with their dtypes."""
+    frame = filled.turns(["credits", "status"])
+    assert frame.columns.tolist() == ["credits", "status"]
+    assert frame["status"].cat.categories.tolist() == ["pending", "running", "completed", "error", "aborted"]
+    assert filled.tasks(["task_id"]).columns.tolist() == ["task_id"]
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "credits"),
+    [
+        (None, None, 15),
+        ("2026-05-01", None, 14),
+        (None, "2026-05-01", 1),
+        ("2026-05-01", "2026-06-01", 6),
+        ("2026-05-01T02:00:00+02:00", "2026-05-31T23:59:59.999Z", 2),
+        (pd.Timestamp("2026-06-01", tz="UTC"), None, 8),
+        ("2027-01-01", None, 0),
+    ],
+)
+def test_time_range(filled, since, until, credits):
+    """``since`` belongs to the range, ``until`` does not, to the millisecond, on every engine."""
+    part = {"since": since, "until": until}
+    assert filled.turns(**part)["credits"].sum() == credits
+    lazy = filled.turns(**part, engine="polars")
+    assert lazy.select(pl.col("credits").sum()).collect().item() == credits
+    relation = filled.turns(**part, engine="duckdb")
+    assert relation.aggregate("coalesce(sum(credits), 0)").fetchall() == [(credits,)]
+    table = filled.turns(**part, engine="pyarrow").to_table(columns=["credits"])
+    assert (pc.sum(table["credits"]).as_py() or 0) == credits
+
+
+def test_other_months_are_not_touched(filled):
+    """A month is read even if the files of all others are gone."""
+    for path in filled.files("turns"):
+        if "month=2026-05" not in path:
+            Path(path).unlink()
+    assert filled.turns(since="2026-05-01", until="2026-05-31T23:59:59.999Z")["credits"].sum() == 2
+    lazy = filled.turns(since="2026-05-01", until="2026-05-31T23:59:59.999Z", engine="polars")
+    assert lazy.select(pl.col("credits").sum()).collect().item() == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "credits"),
+    [
+        (pc.field("worker_id") == "wrk_1", 15),
+        (pc.field("worker_id") == "wrk_2", 0),
+        (pc.field("credits") > 2, 12),
+        (pc.field("task_id").isin(["a", "z"]) & (pc.field("seq") == 3), 8),
+        (pc.field("status") == "completed", 15),
+        (pc.field("created_by_user_id").is_null(), 0),
+    ],
+)
+def test_where(filled, where, credits):
+    """Rows can be chosen by any column, whatever else is asked for."""
+    assert filled.turns(["credits"], where=where)["credits"].sum() == credits
+    lazy = filled.turns(["credits"], where=where, engine="polars")
+    assert lazy.select(pl.col("credits").sum()).collect().item() == credits
+    relation = filled.turns(["credits"], where=where, engine="duckdb")
+    assert relation.aggregate("coalesce(sum(credits), 0)").fetchall() == [(credits,)]
+
+
+def test_engines_push_their_own_filters_down(filled):
+    """Filters on text that an engine adds by itself work, too."""
+    lazy = filled.turns(engine="polars").filter(pl.col("worker_id") == "wrk_1", pl.col("role") == "user")
+    assert lazy.select(pl.len()).collect().item() == 4
+    relation = filled.turns(engine="duckdb").filter("worker_id = 'wrk_1' AND started_at >= '2026-05-01Z'")
+    assert relation.aggregate("count(*)").fetchall() == [(3,)]
+
+
+def test_kinds_of_lazy_frames(filled):
+    """Each engine gives what its users expect, with the columns of the schema and no others."""
+    names = ha.parse_bodies([]).turns.columns.tolist()
+    lazy = filled.turns(engine="polars")
+    assert isinstance(lazy, pl.LazyFrame)
+    assert lazy.collect_schema().names() == names
+    relation = filled.turns(engine="duckdb")
+    assert isinstance(relation, duckdb.DuckDBPyRelation)
+    assert relation.columns == names
+    dataset = filled.turns(engine="pyarrow")
+    assert isinstance(dataset, ds.Dataset)
+    assert dataset.schema.names == names
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_spend_on_engines(archive, sandbox, client, engine):
+    """`spend` takes the lazy frames as they are and gives the same as on pandas."""
+    archive.sync(sandbox.task_ids, client=client, batch=30)
+    expected = ha.spend(ha.fetch_turns(sandbox.task_ids, client=client), by="worker_id", freq="D")
+    expected.attrs = {}
+    pd.testing.assert_frame_equal(ha.spend(archive.turns(engine=engine), by="worker_id", freq="D"), expected)
+
+
+def test_spend_says_what_is_incomplete(archive, sandbox, client):
+    """The provenance of a frame from the archive travels on."""
+    archive.discover(sandbox.worker_ids[0], client=client)
+    archive.sync(sandbox.task_ids[:3], client=client)
+    assert ha.spend(archive.turns()).attrs["handinger"]["complete"] is False
+
+
+def test_export_of_an_archive_reads_back(archive, sandbox, client, tmp_path):
+    """A frame from the archive can be exported like a fetched one."""
+    archive.sync(sandbox.task_ids, client=client)
+    ha.export_parquet(archive.turns(), tmp_path / "turns.parquet")
+    assert_same_rows(ha.load_parquet(tmp_path / "turns.parquet"), archive.turns())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"columns": ["credit"]}, "turns have no column 'credit'; they have turn_id, task_id"),
+        ({"columns": ["synced_at"]}, "no column 'synced_at'"),
+        ({"columns": "credits"}, "columns is 'credits': expected a list of names"),
+        ({"since": "May"}, "since is 'May': expected ISO 8601"),
+        ({"until": pd.Timestamp("2026-05-01").to_pydatetime()}, "until .* has no time zone"),
+        ({"where": "credits > 3"}, "where is 'credits > 3': expected a pyarrow expression"),
+        ({"where": pc.field("nothing") == 1}, "where cannot be applied: .*nothing"),
+        ({"engine": "spark"}, "engine is 'spark'; give 'pandas', 'polars', 'duckdb' or 'pyarrow'"),
+        ({"engine": "polars", "dtype_backend": "pyarrow"}, "dtype_backend is for engine='pandas'"),
+        ({"engine": "pyarrow", "columns": ["credits"]}, "columns is not for engine='pyarrow'"),
+    ],
+)
+def test_unusable_arguments_are_refused(filled, arguments, message):
+    """The error says what was wrong, what was found and what to give."""
+    with pytest.raises(FrameError, match=message):
+        filled.turns(**arguments)
+
+
+def test_unknown_table_has_no_files(filled):
+    """Only two tables are for users."""
+    with pytest.raises(FrameError, match="table is 'ids'; give 'tasks' or 'turns'"):
+        filled.files("ids")

@@ -1,0 +1,217 @@
+"""What a sync fetches, and what is in the archive afterwards."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+import handinger_analytics as ha
+from handinger_analytics import AuthenticationError, FrameError, Sandbox, TaskIdError
+from handinger_analytics.archive import Archive
+from handinger_analytics.sandbox.faults import Faults
+from tests.archive.conftest import HOUR, NOON, assert_same_rows
+from tests.samples import body_a, encoded, task_of, turn_of
+from tests.scripted import Reply
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def busy():
+    """Run a sandbox of its own, whose clock can be moved."""
+    with Sandbox(tasks=120, seed=7, generation="B", now=NOON) as running:
+        yield running
+
+
+def test_archive_equals_a_fetch(archive, sandbox, client):
+    """Tasks and turns come back with the columns, dtypes and values of a fetch, from both generations."""
+    report = archive.sync(sandbox.task_ids, client=client, batch=50)
+    fetched = ha.fetch(sandbox.task_ids, client=client)
+    assert_same_rows(archive.tasks(), fetched.tasks)
+    assert_same_rows(archive.turns(), fetched.turns)
+    assert_same_rows(
+        archive.turns(dtype_backend="pyarrow"),
+        ha.fetch_turns(sandbox.task_ids, client=client, dtype_backend="pyarrow"),
+    )
+    assert (report.fetched, report.skipped) == (120, 0)
+    assert (report.new, report.changed) == (len(fetched.turns), 0)
+    assert report.complete
+    assert report.failed.columns.tolist() == ["task_id", "stage", "error", "http_status", "message", "attempts"]
+    assert report.duration > dt.timedelta(0)
+
+
+def test_attrs_say_what_is_there(archive, sandbox, client):
+    """A frame carries how many tasks are known, whether all are there, and when they were last fetched."""
+    archive.sync(sandbox.task_ids, client=client, now=NOON)
+    assert archive.turns().attrs["handinger"] == {
+        "schema": 1,
+        "requested": 120,
+        "failed": 0,
+        "complete": True,
+        "fetched_at": "2026-06-01T12:00:00.000+00:00",
+    }
+
+
+def test_finished_tasks_are_not_fetched_again(archive, busy):
+    """A second sync asks only for what was unfinished or has ended less than ``settle`` ago."""
+    with busy.client() as client:
+        archive.sync(busy.task_ids, client=client, now=busy.now)
+        tasks = archive.tasks()
+        unfinished = set(tasks.loc[tasks["completed_at"].isna(), "task_id"])
+        before = busy.stats.requests
+        report = archive.sync(busy.task_ids, client=client, settle=dt.timedelta(0), now=busy.now)
+    assert 0 < len(unfinished) < 20
+    assert (report.fetched, report.skipped) == (len(unfinished), 120 - len(unfinished))
+    assert busy.stats.requests - before == 2 * len(unfinished)
+
+
+def test_follow_up_is_found_while_a_task_settles(archive, busy):
+    """After ten days of syncs the archive is what a fetch of everything gives."""
+    with busy.client() as client:
+        for _ in range(10):
+            archive.sync(busy.task_ids, client=client, now=busy.now, settle=30 * DAY)
+            busy.advance(DAY)
+        archive.sync(busy.task_ids, client=client, now=busy.now, settle=30 * DAY)
+        fetched = ha.fetch(busy.task_ids, client=client)
+    assert len(fetched.tasks) > 120
+    assert_same_rows(archive.tasks(), fetched.tasks)
+    assert_same_rows(archive.turns(), fetched.turns)
+
+
+def test_settle_counts_from_the_last_look(archive, serve):
+    """A task that was last seen a day after its end is looked at again even a year later."""
+    first, reopened = body_a("tsk_1", turns=1), body_a("tsk_1", turns=2)
+    server = serve(Reply(first), Reply(reopened))
+    with server.client() as client:
+        ended = dt.datetime(2026, 5, 11, 9, 14, 48, tzinfo=dt.UTC)
+        archive.sync("tsk_1", client=client, now=ended + DAY)
+        report = archive.sync("tsk_1", client=client, now=ended + 365 * DAY)
+        assert (report.fetched, report.new, report.changed) == (1, 1, 0)
+        report = archive.sync("tsk_1", client=client, now=ended + 365 * DAY)
+        assert (report.fetched, report.skipped) == (0, 1)
+        assert archive.sync("tsk_1", client=client, now=ended + 366 * DAY, max_age=HOUR).fetched == 1
+        assert archive.sync("tsk_1", client=client, now=ended + 366 * DAY, max_age=HOUR).fetched == 0
+        assert archive.sync("tsk_1", client=client, now=ended + 366 * DAY, refresh="all").fetched == 1
+
+
+def test_task_with_an_unfinished_turn_is_not_final(archive, serve):
+    """A task that says completed while a turn of it runs is fetched again."""
+    running = turn_of("tsk_1", 1, status="running", completedAt=None)
+    server = serve(Reply(encoded({"task": task_of("tsk_1"), "turns": [turn_of("tsk_1"), running]})))
+    with server.client() as client:
+        archive.sync("tsk_1", client=client, settle=dt.timedelta(0))
+        assert archive.status().unfinished == 1
+        assert archive.sync("tsk_1", client=client, settle=dt.timedelta(0)).fetched == 1
+
+
+def test_failures_are_kept_and_tried_first(archive, tmp_path):
+    """What failed is in the report and in the archive, heads the next sync, and is forgotten when it heals."""
+    with Sandbox(tasks=30, seed=7, generation="B") as sandbox:
+        ids = sandbox.task_ids
+        always = {ids[20]: "404", ids[10]: "403"}
+    settled = {"settle": dt.timedelta(0), "now": NOON}
+    with Sandbox(tasks=30, seed=7, generation="B", faults=Faults(rate=0, always=always)) as sandbox:
+        with sandbox.client() as client:
+            report = archive.sync(ids, client=client, **settled)
+        assert not report.complete
+        assert report.fetched == 28
+        found = dict(zip(report.failed["task_id"], report.failed["error"], strict=True))
+        assert found == {ids[20]: "NotFoundError", ids[10]: "PermissionDeniedError"}
+    attrs = archive.turns().attrs["handinger"]
+    assert (attrs["requested"], attrs["failed"], attrs["complete"]) == (30, 2, False)
+    assert archive.status().failures["task_id"].sort_values().tolist() == sorted([ids[20], ids[10]])
+    assert archive.status().missing == 2
+    with Sandbox(tasks=30, seed=7, generation="B") as sandbox, sandbox.client() as client:
+        report = archive.sync([ids[0]], client=client, **settled)
+        assert report.complete
+        assert (report.fetched, report.skipped) == (2, 1)
+        assert_same_rows(archive.turns(), ha.fetch_turns(ids, client=client))
+    assert archive.turns().attrs["handinger"]["complete"]
+    assert archive.status().complete
+
+
+def test_task_without_its_turns_is_not_recorded(archive):
+    """Where the turns cannot be fetched, the task stays out until they can."""
+    with Sandbox(tasks=10, seed=7, generation="B") as sandbox:
+        task_id = sandbox.task_ids[3]
+    always = {f"/api/tasks/{task_id}/turns": "422"}
+    with Sandbox(tasks=10, seed=7, generation="B", faults=Faults(rate=0, always=always)) as sandbox:
+        with sandbox.client() as client:
+            report = archive.sync(sandbox.task_ids, client=client)
+    assert report.failed[["task_id", "stage"]].to_numpy().tolist() == [[task_id, "turns"]]
+    assert task_id not in set(archive.tasks()["task_id"])
+    assert len(archive.tasks()) == 9
+
+
+def test_rejected_key_keeps_what_came_before(archive):
+    """A 401 ends the sync with its error, and the batches before it are there."""
+    with Sandbox(tasks=40, seed=7) as sandbox:
+        always = {sandbox.task_ids[30]: "401"}
+    with Sandbox(tasks=40, seed=7, faults=Faults(rate=0, always=always)) as sandbox:
+        with sandbox.client(max_connections=1) as client, pytest.raises(AuthenticationError):
+            archive.sync(sandbox.task_ids, client=client, batch=20)
+        assert set(archive.tasks()["task_id"]) == set(sandbox.task_ids[:30])
+        assert archive.status().missing == 10
+    with Sandbox(tasks=40, seed=7) as sandbox, sandbox.client() as client:
+        archive.sync(client=client)
+        assert_same_rows(archive.turns(), ha.fetch_turns(sandbox.task_ids, client=client))
+
+
+def test_discovered_ids_are_remembered(archive, sandbox, client):
+    """Ids from the webhook log are fetched by a sync without ids, by another object too."""
+    found = archive.discover(sandbox.worker_ids[:2], client=client)
+    assert found == ha.discover_task_ids(sandbox.worker_ids[:2], client=client)
+    assert archive.status().missing == len(found) > 10
+    assert not archive.turns().attrs["handinger"]["complete"]
+    again = Archive(archive.uri)
+    assert again.sync(client=client).fetched == len(found)
+    assert set(again.tasks()["task_id"]) == set(found)
+
+
+def test_links_and_repeats_count_once(archive, sandbox, client):
+    """Ids may come as dashboard links and more than once."""
+    task_id = sandbox.task_ids[0]
+    link = f"https://v3.handinger.com/worker/wrk_1/task/{task_id}"
+    assert archive.sync([link, task_id, task_id], client=client).fetched == 1
+
+
+def test_empty_archive_has_the_columns(archive, sandbox, client):
+    """Before anything was fetched, frames have no rows and the right dtypes."""
+    report = archive.sync([], client=client)
+    empty = ha.parse_bodies([])
+    assert report.fetched == 0
+    assert_same_rows(archive.turns(), empty.turns)
+    assert_same_rows(archive.tasks(since="2026-05-01"), empty.tasks)
+    assert archive.turns().attrs["handinger"]["fetched_at"] is None
+    assert archive.status().first_turn is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        pytest.param({"refresh": "some"}, "refresh is 'some'; give 'unfinished' or 'all'", id="refresh"),
+        pytest.param({"settle": 7}, "settle is 7: expected a timedelta", id="settle"),
+        pytest.param({"max_age": -HOUR}, "max_age is .*: expected a timedelta of 0 or more", id="max-age"),
+        pytest.param({"batch": 0}, "batch is 0: expected a number of tasks, 1 or more", id="batch"),
+        pytest.param({"now": dt.datetime(2026, 6, 1)}, "has no time zone", id="now"),
+    ],
+)
+def test_unusable_options_are_refused(archive, options, message):
+    """Nothing is made or fetched, and the error says what to give."""
+    with pytest.raises(FrameError, match=message):
+        archive.sync(["tsk_1"], **options)
+    assert not archive.exists()
+
+
+def test_unusable_ids_are_refused(archive):
+    """An id that cannot be one is named with its position."""
+    with pytest.raises(TaskIdError, match=r"task_ids\[1\] is None"):
+        archive.sync(["tsk_1", None])
+
+
+def test_report_shows_itself(archive, sandbox, client):
+    """A report is readable in a terminal and in a notebook."""
+    report = archive.sync(sandbox.task_ids, client=client)
+    assert "tasks: 120 fetched, 0 skipped" in repr(report)
+    assert "<caption>SyncReport</caption>" in report._repr_html_()

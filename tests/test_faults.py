@@ -1,0 +1,196 @@
+"""Servers that misbehave, and fetches that lose nothing."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+
+import pandas as pd
+import pytest
+
+from handinger_analytics import RateLimitError, Sandbox, fetch
+from handinger_analytics.sandbox import Faults
+from tests.samples import body_a, encoded
+from tests.scripted import Reply
+
+TASKS = 2000
+OFTEN = [kind for kind in Faults.ALL if kind not in ("429-date", "429-bare", "duplicate-log-pages")]
+KINDS = (*OFTEN * 20, "429-date", "429-bare")
+"""Every kind of fault; the two that stop everybody for up to a second are drawn less often."""
+
+
+def assert_same_rows(result, clean):
+    """Compare every value of every row."""
+    pd.testing.assert_frame_equal(result.tasks, clean.tasks, check_flags=False)
+    pd.testing.assert_frame_equal(result.turns, clean.turns, check_flags=False)
+
+
+def clean_run(task_ids, generation, seed):
+    """Fetch everything from a server that behaves."""
+    with Sandbox(tasks=TASKS, seed=seed, generation=generation) as sandbox, sandbox.client() as client:
+        return fetch(task_ids, client=client, on_error="raise")
+
+
+def test_a_quarter_of_all_requests_failing_loses_nothing():
+    """Two thousand tasks of each generation, side by side, every fault there is: as from a clean server."""
+    faults = Faults(rate=0.25, kinds=KINDS, retry_after=0.005, slow=0.005)
+    with (
+        Sandbox(tasks=TASKS, seed=1, generation="A", faults=faults) as a,
+        Sandbox(tasks=TASKS, seed=2, generation="B", faults=faults) as b,
+        a.client(max_connections=48) as client_a,
+        b.client(max_connections=48) as client_b,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        runs = [
+            pool.submit(fetch, one.task_ids, client=client) for one, client in ((a, client_a), (b, client_b))
+        ]
+        results = [run.result() for run in runs]
+        sandboxes = [(a, "A", 1), (b, "B", 2)]
+        stats = [a.stats, b.stats]
+        ids = [a.task_ids, b.task_ids]
+    for result, (_, generation, seed), counted, task_ids in zip(results, sandboxes, stats, ids, strict=True):
+        assert set(counted.by_fault) == set(KINDS), "every kind of fault was met"
+        share = sum(counted.by_fault.values()) / counted.requests
+        assert 0.2 < share < 0.3
+        assert result.complete
+        assert result.failures.empty
+        assert result.tasks["task_id"].tolist() == task_ids
+        assert not result.turns["turn_id"].duplicated().any()
+        assert counted.distinct_tasks == TASKS
+        assert_same_rows(result, clean_run(task_ids, generation, seed))
+
+
+def test_two_fetches_over_one_client_survive_the_same_faults(generation):
+    """They share the gate and the connections, and nothing else."""
+    faults = Faults(rate=0.25, kinds=OFTEN, retry_after=0.005, slow=0.005, seed=3, max_in_a_row=2)
+    with Sandbox(tasks=200, generation=generation, faults=faults) as sandbox, sandbox.client() as client:
+        with ThreadPoolExecutor(2) as pool:
+            halves = [
+                pool.submit(fetch, part, client=client)
+                for part in (sandbox.task_ids[:100], sandbox.task_ids[100:])
+            ]
+            results = [half.result() for half in halves]
+        whole = fetch(sandbox.task_ids, client=client)
+    assert [result.complete for result in results] == [True, True]
+    turns = pd.concat([result.turns for result in results], ignore_index=True)
+    assert turns["turn_id"].tolist() == whole.turns["turn_id"].tolist()
+    assert turns["credits"].sum() == whole.turns["credits"].sum()
+
+
+def test_bucket_of_200_requests_a_second_is_used_and_respected():
+    """No id is lost, nine tenths of what is allowed are used, and hardly any request is refused."""
+    with Sandbox(tasks=TASKS, seed=5, rate_limit=200) as sandbox, sandbox.client() as client:
+        started = time.monotonic()
+        result = fetch(sandbox.task_ids, client=client, on_error="raise")
+        seconds = time.monotonic() - started
+        stats = sandbox.stats
+    assert result.tasks["task_id"].tolist() == sandbox.task_ids
+    assert result.complete
+    assert stats.by_status[200] == TASKS
+    refused = stats.by_status[429]
+    allowed = 200 + 200 * seconds  # the bucket is full at the start
+    assert refused <= 0.05 * stats.requests, f"{refused} of {stats.requests} were refused"
+    assert stats.by_status[200] >= 0.9 * allowed, f"{stats.by_status[200]} of {allowed:.0f} allowed"
+
+
+@pytest.mark.parametrize("kind", Faults.ALL[:-1])
+def test_each_fault_alone_loses_nothing(generation, kind):
+    """Every second request goes wrong in one way, up to twice in a row."""
+    faults = Faults(rate=0.5, kinds=kind, retry_after=0.01, slow=0.01, max_in_a_row=2)
+    count = 20 if kind in OFTEN else 4
+    with Sandbox(tasks=count, generation=generation, faults=faults) as sandbox, sandbox.client() as client:
+        result = fetch(sandbox.task_ids, client=client, on_error="raise")
+        assert sandbox.stats.by_fault[kind] > 0
+    assert result.complete
+    assert len(result.tasks) == count
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"Retry-After": "1"}, id="seconds"),
+        pytest.param({"retry-after-ms": "1000"}, id="milliseconds"),
+        pytest.param(
+            {"Retry-After": formatdate(1e9 + 1, usegmt=True), "Date": formatdate(1e9, usegmt=True)}, id="date"
+        ),
+    ],
+)
+def test_one_429_holds_every_thread(serve, headers):
+    """While the server asks for a second's peace it is asked nothing, by no thread."""
+    replies = [Reply(body_a(f"t{n}")) for n in range(40)]
+    replies[5] = Reply(encoded({"error": "Slow down"}), 429, headers)
+    server = serve(*replies)
+    with server.client(max_connections=4) as client:
+        result = fetch([f"t{n}" for n in range(39)], client=client, on_error="raise")
+    assert result.complete
+    gaps = [after - before for before, after in itertools.pairwise(server.moments)]
+    assert sum(gap > 0.9 for gap in gaps) == 1
+    position = next(n for n, gap in enumerate(gaps) if gap > 0.9)
+    assert position <= 5 + 4, "requests that were under way may still be answered, new ones may not be sent"
+
+
+def test_429_that_is_not_to_be_retried_holds_the_others_too(serve):
+    """``x-should-retry: false`` is about this request; the limit is about all."""
+    server = serve(Reply(b"", 429, {"Retry-After": "30", "x-should-retry": "false"}))
+    with server.client() as client:
+        with pytest.raises(RateLimitError):
+            client.retrieve_task("t1")
+        assert client.gate.closed_for > 25
+
+
+def test_limit_beyond_patience_makes_failures_that_say_so(serve):
+    """An hour's wait is refused at once for every id, with seconds and setting; nobody keeps asking."""
+    server = serve(Reply(encoded({"error": "Quota used up"}), 429, {"Retry-After": "3600"}))
+    with server.client(max_wait=5) as client:
+        result = fetch([f"t{n}" for n in range(50)], client=client, on_error="collect")
+    assert len(server.paths) <= 16
+    assert result.failures["error"].unique().tolist() == ["RateLimitError"]
+    assert len(result.failures) == 50
+    assert result.failures["message"].str.contains("more than max_wait=5 leaves").all()
+    assert result.failures["message"].str.contains("larger max_wait").all()
+    sent = result.failures["attempts"].sum()
+    assert sent == len(server.paths), "attempts count what was sent"
+
+
+def test_server_that_always_says_429_is_given_up():
+    """Each id is asked ``max_attempts`` times at most, then becomes a failure."""
+    names = Sandbox(tasks=4).task_ids
+    faults = Faults(rate=0, always=dict.fromkeys(names, "429-seconds"), retry_after=0.01)
+    with Sandbox(tasks=4, faults=faults) as sandbox, sandbox.client(max_attempts=3) as client:
+        result = fetch(names, client=client, on_error="collect")
+        assert sandbox.stats.requests == 12
+    assert result.failures["attempts"].tolist() == [3] * 4
+    assert result.failures["http_status"].tolist() == [429] * 4
+    assert result.failures["message"].str.contains(r"rate limited .*after 3 attempts").all()
+
+
+def test_one_bad_id_is_not_asked_more_than_allowed(generation):
+    """One layer of retries: six attempts are six requests."""
+    names = Sandbox(tasks=5).task_ids
+    with Sandbox(
+        tasks=5, generation=generation, faults=Faults(rate=0, always={names[2]: "429-ms"}, retry_after=0.001)
+    ) as sandbox:
+        with sandbox.client() as client:
+            result = fetch(names, client=client, on_error="collect")
+        good = 4 if generation == "A" else 8
+        assert sandbox.stats.requests == good + 6
+    assert result.failures["attempts"].tolist() == [6]
+
+
+def test_failed_ids_of_a_bad_hour_are_healed_by_a_retry(generation):
+    """With too few attempts many ids fail; asking again for those only completes the result."""
+    faults = Faults(rate=0.4, kinds=("500", "502", "truncated-json"), seed=4)
+    with (
+        Sandbox(tasks=100, generation=generation, faults=faults) as sandbox,
+        sandbox.client(max_attempts=1) as client,
+    ):
+        result = fetch(sandbox.task_ids, client=client, on_error="collect")
+        assert len(result.failures) > 20
+        for _ in range(20):
+            result = result.retry_failed()
+        assert result.complete
+        assert result.tasks["task_id"].tolist() == sandbox.task_ids
+    with Sandbox(tasks=100, generation=generation) as clean, clean.client() as client:
+        assert_same_rows(result, fetch(clean.task_ids, client=client))

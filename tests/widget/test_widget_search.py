@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+from handinger_analytics import FrameError, Sandbox, discover_task_ids, export_parquet, fetch, parse_bodies
+from handinger_analytics.widget.search import TaskIndex, entered_ids
+from tests.samples import body_a
+from tests.widget.touching import click, control, enter, entry, matches, page
+
+BODIES = [
+    body_a("tsk_a", title="Invoice for São Paulo", createdAt="2026-05-01T22:30:00.000Z"),
+    body_a("tsk_b", title="Late invoice", createdAt="2026-05-03T10:00:00.000Z", status="error"),
+    body_a("my id", title="<b>Refund</b>", createdAt="2026-05-02T10:00:00.000Z", workerId="wrk_other"),
+]
+
+
+@pytest.fixture(scope="module")
+def parsed():
+    """Parse three tasks with known titles."""
+    return parse_bodies(BODIES)
+
+
+def texts(lookup) -> list[str]:
+    """Return the matches on offer, without the marks that isolate their direction."""
+    return [button.description.replace("\u2068", "").replace("\u2069", "") for button in matches(lookup)]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        pytest.param("tsk_a", ["tsk_a"], id="one"),
+        pytest.param("tsk_a,tsk_b;tsk_a\ntsk_c", ["tsk_a", "tsk_b", "tsk_c"], id="separators"),
+        pytest.param('["tsk_a", "tsk_b"]', ["tsk_a", "tsk_b"], id="a Python list"),
+        pytest.param("<https://v3.handinger.com/worker/w/task/a%20b>.", ["a b"], id="a link in a text"),
+        pytest.param("own-id (odd)", ["own-id", "(odd)"], id="any other word is an id as it stands"),
+        pytest.param("100%", ["100%"], id="percent sign"),
+    ],
+)
+def test_entered_ids(text, ids):
+    """Ids and links are told apart by separators, and freed of quotes and brackets."""
+    assert entered_ids(text) == ids
+
+
+def test_entered_words():
+    """With a source, words are a search, unless one of them is an id or all of them are."""
+    known = {"my id", "own-id"}
+    assert entered_ids("late invoice", known) == []
+    assert entered_ids("my id", known) == ["my id"]
+    assert entered_ids("own-id", known) == ["own-id"]
+    assert entered_ids("late tsk_1", known) == ["late", "tsk_1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        pytest.param("invoice", ["tsk_b", "tsk_a"], id="newest first"),
+        pytest.param("PAULO inv", ["tsk_a"], id="all words, any case, parts of words"),
+        pytest.param("sao", ["tsk_a"], id="without its accent"),
+        pytest.param("são", ["tsk_a"], id="with its accent"),
+        pytest.param("tsk_", ["tsk_b", "tsk_a"], id="id"),
+        pytest.param("wrk_other", ["my id"], id="worker"),
+        pytest.param("", ["tsk_b", "my id", "tsk_a"], id="no words"),
+        pytest.param("umbrella", [], id="nothing"),
+        pytest.param(".*", [], id="no pattern"),
+    ],
+)
+def test_search_words(parsed, words, ids):
+    """Every word must be in the title, the id or the worker."""
+    count, found = TaskIndex(parsed.tasks).search(words)
+    assert (count, [match.task_id for match in found]) == (len(ids), ids)
+
+
+def test_search_limit(parsed):
+    """The count is of all matches, however few are returned."""
+    count, found = TaskIndex(parsed.tasks).search("invoice", limit=1)
+    assert (count, len(found)) == (2, 1)
+
+
+def test_search_filters(parsed):
+    """Status, worker and moments narrow the matches; the end is not part of the range."""
+    index = TaskIndex(parsed.tasks)
+    created = dt.datetime(2026, 5, 2, 10, tzinfo=dt.UTC)
+
+    def ids(**filters) -> list[str]:
+        return [match.task_id for match in index.search("", **filters)[1]]
+
+    assert ids(status="error") == ["tsk_b"]
+    assert ids(worker_id="wrk_other") == ["my id"]
+    assert ids(since=created) == ["tsk_b", "my id"]
+    assert ids(before=created) == ["tsk_a"]
+    assert (index.statuses, index.workers) == (["completed", "error"], ["wrk_vk81XUHKHG-qr4", "wrk_other"])
+
+
+def test_turns_are_a_source(parsed):
+    """A frame of turns offers each of its tasks once, at the start of its first turn."""
+    turns = parse_bodies([body_a("tsk_a", turns=3, title="Invoice")]).turns
+    count, (match,) = TaskIndex(turns).search("invoice")
+    assert (count, match.task_id, match.status) == (1, "tsk_a", None)
+    assert match.at == dt.datetime(2026, 5, 11, 9, 14, 22, tzinfo=dt.UTC)
+
+
+def test_frame_without_tasks_is_refused():
+    """A frame that has no tasks in it is refused with the columns it has."""
+    with pytest.raises(FrameError, match="expected the columns of tasks .* found day, credits"):
+        TaskIndex(pd.DataFrame({"day": [1], "credits": [2]}))
+
+
+def test_type_and_choose(open_lookup, client, parsed):
+    """Matches change with each key, and choosing one looks it up, whatever its id."""
+    lookup = open_lookup(client, source=parsed.tasks)
+    assert lookup.wait(30)
+    assert "Type words to search 3 tasks" in page(lookup)
+    assert len(matches(lookup)) == 3
+    entry(lookup).value = "i"
+    entry(lookup).value = "inv"
+    assert texts(lookup) == [
+        "Late invoice  ·  2026-05-03 10:00  ·  error  ·  tsk_b",
+        "Invoice for São Paulo  ·  2026-05-01 22:30  ·  completed  ·  tsk_a",
+    ]
+    entry(lookup).value = "refund"
+    assert texts(lookup) == ["<b>Refund</b>  ·  2026-05-02 10:00  ·  completed  ·  my id"]
+    matches(lookup)[0].click()
+    assert lookup.wait(30)
+    assert lookup.value.task_ids == ("my id",)
+    assert matches(lookup) == []
+
+
+def test_enter_with_words(open_lookup, client, parsed):
+    """Enter looks the only match up, and asks for more words or fewer otherwise."""
+    lookup = open_lookup(client, source=parsed.tasks)
+    assert lookup.wait(30)
+    enter(lookup, "invoice")
+    assert "2 tasks match: choose one, or type more words." in page(lookup)
+    enter(lookup, "umbrella")
+    assert "No task matches these words." in page(lookup)
+    assert lookup.value is None
+    enter(lookup, "late")
+    assert lookup.value.task_ids == ("tsk_b",)
+
+
+def test_ids_are_no_search(open_lookup, client, parsed):
+    """An id in the box takes the matches away, and Enter looks it up although the source lacks it."""
+    lookup = open_lookup(client, source=parsed.tasks)
+    assert lookup.wait(30)
+    entry(lookup).value = "tsk_elsewhere"
+    assert matches(lookup) == []
+    enter(lookup, "tsk_elsewhere")
+    assert lookup.value.task_ids == ("tsk_elsewhere",)
+
+
+def test_filters_of_the_page(open_lookup, client, parsed):
+    """Filters narrow the matches; days are those of the zone, both ends included."""
+    lookup = open_lookup(client, source=parsed.tasks, tz="Europe/Madrid")
+    assert lookup.wait(30)
+    control(lookup, "From").value = dt.date(2026, 5, 2)
+    control(lookup, "To").value = dt.date(2026, 5, 2)
+    assert [text.split("  ·  ")[-1] for text in texts(lookup)] == ["my id", "tsk_a"]
+    control(lookup, "Worker").value = "wrk_other"
+    assert [text.split("  ·  ")[-1] for text in texts(lookup)] == ["my id"]
+    control(lookup, "Status").value = "error"
+    assert matches(lookup) == []
+    assert "No task matches." in page(lookup)
+
+
+def test_without_a_source_nothing_is_offered(lookup):
+    """Without a source there are no filters and no matches, and words are looked up as ids."""
+    entry(lookup).value = "invoice"
+    assert matches(lookup) == []
+    click(lookup, "Look up")
+    assert "invoice There is no such task" in page(lookup)
+
+
+@pytest.mark.parametrize("kind", ["tasks", "turns"])
+@pytest.mark.parametrize("text", [True, False])
+def test_parquet_is_a_source(open_lookup, client, parsed, tmp_path, kind, text):
+    """A file of tasks or turns is a source, also one written without text, by its ids and workers."""
+    path = tmp_path / "some.parquet"
+    export_parquet(getattr(parsed, kind), path, text=text)
+    lookup = open_lookup(client, source=str(path))
+    assert lookup.wait(30)
+    entry(lookup).value = "late" if text else "wrk_vk81"
+    expected = ["tsk_b"] if text else ["tsk_a", "tsk_b"]
+    assert sorted(description.split("  ·  ")[-1] for description in texts(lookup)) == expected
+
+
+def test_missing_file_is_said(open_lookup, client, tmp_path):
+    """A file that is not there is said in plain words, and ids can be looked up all the same."""
+    lookup = open_lookup(client, source=tmp_path / "gone.parquet")
+    assert lookup.wait(30)
+    assert "Nothing can be searched: Cannot read" in page(lookup)
+    assert "gone.parquet" in page(lookup)
+    enter(lookup, "tsk_2Z-YWz3hFq6VlW")
+    assert len(lookup.tasks) == 1
+
+
+def test_webhook_log_is_a_source(open_lookup):
+    """Worker ids are a source: what their webhook log names can be found by its title."""
+    with Sandbox(tasks=60, seed=7) as sandbox, sandbox.client() as client:
+        log = discover_task_ids(sandbox.worker_ids, client=client, as_frame=True)
+        wanted = log[log["task_title"].str.len() > 10].iloc[0]
+        lookup = open_lookup(client, source=sandbox.worker_ids)
+        assert lookup.wait(30)
+        assert f"search {len(log)} tasks" in page(lookup)
+        entry(lookup).value = wanted["task_title"]
+        ids = [description.split("  ·  ")[-1] for description in texts(lookup)]
+        assert wanted["task_id"] in ids
+        matches(lookup)[ids.index(wanted["task_id"])].click()
+        assert lookup.wait(30)
+    assert lookup.tasks["task_id"].tolist() == [wanted["task_id"]]
+
+
+def test_webhook_log_of_another_organization(open_lookup):
+    """A worker whose log may not be read is said in plain words."""
+    with Sandbox(tasks=1) as sandbox, sandbox.client() as client:
+        lookup = open_lookup(client, source=[sandbox.forbidden_worker_id])
+        assert lookup.wait(30)
+    assert "Nothing can be searched: Your key has no access to it." in page(lookup)
+
+
+def test_fetched_frames_are_a_source(open_lookup, sandbox, client):
+    """What was fetched can be searched as it is."""
+    lookup = open_lookup(client, source=fetch(sandbox.task_ids, client=client).turns)
+    assert lookup.wait(30)
+    assert "The newest 8 of 120 tasks; more words narrow them down" in page(lookup)
