@@ -21,12 +21,14 @@ from handinger_analytics.errors import (
     APITimeoutError,
     status_error_class,
 )
+from handinger_analytics.settings import Secret
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 Answer = requests.Response | requests.RequestException | urllib3.exceptions.HTTPError
 
 _WORTH_ANOTHER_ATTEMPT = frozenset({408, 409, 425, 429})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError)
 _EXCERPT = 200
 _MEANING = {
     401: "the API key was not accepted; check HANDINGER_API_KEY, or make a new key in the dashboard",
@@ -63,18 +65,22 @@ class Problem:
     wait: float | None = None
 
 
-def read_answer(answer: Answer, kind: type[Record]) -> Record | Problem:
-    """Read an answer, or what came instead of one, as a record of ``kind``."""
+def read_answer(answer: Answer, kind: type[Record], key: Secret) -> Record | Problem:
+    """Read an answer, or what came instead of one, as a record of ``kind``.
+
+    ``key`` is taken out of whatever a problem quotes, since a server may repeat it.
+    """
     if not isinstance(answer, requests.Response):
-        if isinstance(answer, requests.Timeout | urllib3.exceptions.TimeoutError):
-            return Problem(f"no answer in time ({_cleaned(str(answer))})", APITimeoutError)
-        return Problem(f"no complete answer ({_cleaned(str(answer))})", APIConnectionError)
+        cause = _quoted(str(answer), key)
+        if isinstance(answer, _TIMEOUTS) and not isinstance(answer, urllib3.exceptions.NewConnectionError):
+            return Problem(f"no answer in time ({cause})", APITimeoutError)
+        return Problem(f"no complete answer ({cause})", APIConnectionError)
     if answer.status_code != 200:
-        return _status_problem(answer)
+        return _status_problem(answer, key)
     try:
         return wire.decode(answer.content, kind)
     except wire.MalformedBody as error:
-        excerpt = _cleaned(answer.content[: 4 * _EXCERPT].decode("utf-8", "replace"))
+        excerpt = _quoted(answer.content.decode("utf-8", "replace"), key)
         message = f"the answer is not JSON ({error}); it begins with {excerpt!r}"
         return Problem(message, APIResponseValidationError, 200)
     except wire.UnexpectedBody as error:
@@ -82,15 +88,15 @@ def read_answer(answer: Answer, kind: type[Record]) -> Record | Problem:
         return Problem(message, APIResponseValidationError, 200, worth_another_attempt=False)
 
 
-def _status_problem(answer: requests.Response) -> Problem:
+def _status_problem(answer: requests.Response, key: Secret) -> Problem:
     status = answer.status_code
     meaning = _MEANING.get(status, "the server failed" if status >= 500 else "unexpected answer")
     if 300 <= status < 400:
         meaning = (
-            f"the server redirects to {_cleaned(answer.headers.get('Location', ''))!r}, where the key is not "
-            "sent; check HANDINGER_BASE_URL"
+            f"the server redirects to {_quoted(answer.headers.get('Location', ''), key)!r}, where the key "
+            "is not sent; check HANDINGER_BASE_URL"
         )
-    said = _server_text(answer.content)
+    said = _quoted(_server_text(answer.content), key)
     return Problem(
         message=f"{meaning} (status {status}" + (f', the server says "{said}")' if said else ")"),
         error=status_error_class(status),
@@ -128,28 +134,28 @@ def _number(header: str | None) -> float | None:
         number = float(header or "")
     except ValueError:
         return None
-    return None if math.isnan(number) else number
+    return number if math.isfinite(number) else None
 
 
 def _http_date(header: str | None) -> dt.datetime | None:
     try:
         date = parsedate_to_datetime(header or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=dt.UTC)
 
 
 def _server_text(body: bytes) -> str:
-    """Return the text of the documented error body, or the beginning of whatever came."""
+    """Return the text of the documented error body, or whatever came."""
     try:
         said = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        said = body[: 4 * _EXCERPT].decode("utf-8", "replace")
-    if isinstance(said, dict) and isinstance(said.get("error"), str):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body.decode("utf-8", "replace")
+    if isinstance(said, dict) and "error" in said:
         said = said["error"]
-    return _cleaned(str(said))
+    return str(said)
 
 
-def _cleaned(text: str) -> str:
-    """One short line without control characters."""
-    return _CONTROL.sub(" ", text)[:_EXCERPT].strip()
+def _quoted(text: str, key: Secret) -> str:
+    """One short line of a stranger's text, without control characters and without the key."""
+    return _CONTROL.sub(" ", text.replace(key.reveal(), "***"))[:_EXCERPT].strip()

@@ -9,7 +9,7 @@ import msgspec
 from handinger_analytics import wire
 from handinger_analytics.errors import APIResponseValidationError
 from handinger_analytics.frames import DtypeBackend, Failure, RowBuilder
-from handinger_analytics.result import FetchResult, OnError, check_on_error, now
+from handinger_analytics.result import FetchResult, OnError, check_options, now
 
 
 def parse_bodies(
@@ -47,7 +47,7 @@ def parse_bodies(
     >>> parse_bodies([]).complete
     True
     """
-    check_on_error(on_error)
+    check_options(on_error, dtype_backend)
     pairing = _Pairing()
     for number, body in enumerate([bodies] if isinstance(bodies, bytes | str) else bodies):
         pairing.take(number, body)
@@ -89,13 +89,12 @@ class _Pairing:
 
     def result(self, dtype_backend: DtypeBackend) -> FetchResult:
         """Say what came of it."""
-        newer, renewed = RowBuilder(), []
+        newer = RowBuilder()
         failed: dict[int, Failure] = {}
         for task_id, position in self._positions.items():
             task, turns = self._tasks.get(task_id), self._turns.get(task_id)
             if task is not None and turns is not None:
                 if task_id in self._handed_on:
-                    renewed.append(position)
                     newer.add(position, task, turns)
                 else:
                     self._builder.add(position, task, turns)
@@ -104,8 +103,9 @@ class _Pairing:
                     self._builder.add(position, task, ())
                 failed[position] = self._unreadable.get(task_id) or _half(task_id, task)
         rows = self._builder.finish()
-        if renewed:
-            rows = rows.replaced_by(newer.finish(), renewed)
+        renewed = newer.finish()
+        if renewed.tasks.num_rows:
+            rows = rows.replaced_by(renewed)
         return FetchResult(tuple(self._positions), rows, failed, now(), dtype_backend)
 
     def _position(self, task_id: str) -> int:

@@ -77,8 +77,9 @@ class Client:
         max_connections: int = 16,
         session: requests.Session | None = None,
     ) -> None:
-        secret = api_key_from(api_key)
-        api_key = "***"  # a traceback shows the locals of this frame
+        given = None if api_key is None else Secret(api_key)
+        api_key = None  # a traceback shows the locals of this frame
+        secret = api_key_from(given)
         self.settings = Settings(
             secret, base_url_from(base_url), timeout, max_attempts, max_wait, max_connections
         )
@@ -195,29 +196,27 @@ class Client:
         """Send a request until it is answered, or not worth another attempt."""
         patience = Patience(self.settings.max_wait, cancel)
         problem = Problem("rate limited", RateLimitError, 429)  # somebody else's, until there is an own one
+        sent = 0
         for attempt in range(1, self.settings.max_attempts + 1):
             try:
                 with self.gate.passage(attempt, patience):
+                    sent = attempt
                     answer = self._send(path)
-                outcome = read_answer(answer, kind)
+                outcome = read_answer(answer, kind, self.settings.api_key)
                 if not isinstance(outcome, Problem):
                     self.gate.succeeded()
                     return outcome
                 problem = outcome
-                if not problem.worth_another_attempt:
+                wait = backoff(attempt) if problem.wait is None else problem.wait
+                if problem.status == 429:
+                    self.gate.close_for(wait)
+                if not problem.worth_another_attempt or attempt == self.settings.max_attempts:
                     break
-                self._wait(problem, attempt, patience)
-            except WaitTooLong as wait:
-                raise self._error(what, problem, attempt, wait.seconds) from None
-        raise self._error(what, problem, attempt)
-
-    def _wait(self, problem: Problem, attempt: int, patience: Patience) -> None:
-        """Wait before another attempt, or make everybody wait, if there will be one."""
-        seconds = backoff(attempt) if problem.wait is None else problem.wait
-        if problem.status == 429:
-            self.gate.close_for(seconds)
-        elif attempt < self.settings.max_attempts:
-            patience.wait(seconds)
+                if problem.status != 429:
+                    patience.wait(wait)
+            except WaitTooLong as too_long:
+                raise self._error(what, problem, sent, too_long.seconds) from None
+        raise self._error(what, problem, sent)
 
     def _send(self, path: str) -> Answer:
         """Send once. A failure is returned, not raised: the cause of an error of ours would hold the key."""
@@ -239,7 +238,6 @@ class Client:
             )
         elif attempts > 1:
             message += f" (after {attempts} attempts)"
-        message = message.replace(self.settings.api_key.reveal(), "***")
         return problem.error(message, http_status=problem.status, attempts=attempts)
 
 

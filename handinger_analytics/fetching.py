@@ -11,7 +11,7 @@ from handinger_analytics.client import Client, opened
 from handinger_analytics.frames import DtypeBackend
 from handinger_analytics.ids import normalize_task_ids
 from handinger_analytics.pool import gather
-from handinger_analytics.result import FetchResult, OnError, check_on_error, now
+from handinger_analytics.result import FetchResult, OnError, check_options, now
 
 
 def fetch(
@@ -115,7 +115,7 @@ def _fetch(
     with_turns: bool = True,
     cancel: threading.Event | None = None,
 ) -> FetchResult:
-    check_on_error(on_error)
+    check_options(on_error, dtype_backend)
     ids = normalize_task_ids(task_ids)
     with opened(client) as one:
         rows, failed, error = gather(

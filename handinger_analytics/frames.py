@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Literal
@@ -71,9 +71,9 @@ class Rows:
     task_positions: Positions
     turn_positions: Positions
 
-    def replaced_by(self, other: Rows, positions: Iterable[int]) -> Rows:
-        """Return these rows with those of ``positions`` taken from ``other``."""
-        gone = np.fromiter(positions, np.int64)
+    def replaced_by(self, other: Rows) -> Rows:
+        """Return these rows and those of ``other``, which count where both have a task."""
+        gone = other.task_positions
         tasks, task_positions = _merge(
             self.tasks, self.task_positions, other.tasks, other.task_positions, gone
         )
@@ -159,9 +159,9 @@ def table(columns: Sequence[Column], records: Sequence[object]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=arrow_schema(columns))
 
 
-def failures_frame(failures: Sequence[Failure]) -> pd.DataFrame:
+def failures_frame(failures: Sequence[Failure], *, dtype_backend: DtypeBackend = "numpy") -> pd.DataFrame:
     """Frame with one row per failed id, columns as ``schema.FAILURES``."""
-    return to_pandas(table(FAILURES, failures), FAILURES)
+    return to_pandas(table(FAILURES, failures), FAILURES, dtype_backend=dtype_backend)
 
 
 def to_pandas(
@@ -184,13 +184,12 @@ def to_pandas(
     FrameError
         For another ``dtype_backend``.
     """
+    check_dtype_backend(dtype_backend)
     nullable = {column.name for column in columns if column.nullable}
     if dtype_backend == "numpy":
         series = {name: _numpy_series(rows[name], name in nullable) for name in rows.column_names}
-    elif dtype_backend == "pyarrow":
-        series = {name: _arrow_series(rows[name]) for name in rows.column_names}
     else:
-        raise FrameError(f"dtype_backend is {dtype_backend!r}; give 'numpy' or 'pyarrow'")
+        series = {name: _arrow_series(rows[name]) for name in rows.column_names}
     return pd.DataFrame(series, copy=False)
 
 
@@ -219,6 +218,12 @@ def from_pandas(frame: pd.DataFrame, known: Mapping[str, Column]) -> pa.Table:
         pa.Table.from_arrays(arrays, schema=pa.schema(fields)),
         [known[name] for name in names if name in known],
     )
+
+
+def check_dtype_backend(dtype_backend: str) -> None:
+    """Raise `FrameError` unless it is "numpy" or "pyarrow"."""
+    if dtype_backend not in ("numpy", "pyarrow"):
+        raise FrameError(f"dtype_backend is {dtype_backend!r}; give 'numpy' or 'pyarrow'")
 
 
 def encode_categories(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
@@ -271,7 +276,10 @@ def _json_texts(values: list[Any]) -> pa.Array:
     texts: list[bytes | None] = list(map(bytes, values))
     if b"null" in texts:
         texts = [None if text == b"null" else text for text in texts]
-    return pa.array(texts, pa.large_binary()).cast(TEXT)
+    try:
+        return pa.array(texts, pa.large_binary()).cast(TEXT)
+    except pa.ArrowInvalid:  # bytes that are not UTF-8, which no column can hold
+        return pa.array([None if text is None else text.decode("utf-8", "replace") for text in texts], TEXT)
 
 
 def _files(values: list[tuple[wire.File, ...] | None], kind: pa.DataType) -> pa.Array:

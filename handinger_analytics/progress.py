@@ -23,7 +23,8 @@ class ProgressBar:
     """
 
     def __init__(self, total: int, unit: str, shown: bool | None) -> None:
-        disable = not (sys.stderr.isatty() if shown is None else shown)
+        watched = sys.stderr is not None and sys.stderr.isatty()
+        disable = sys.stderr is None or not (watched if shown is None else shown)
         self._bar = tqdm(
             total=total,
             unit=f" {unit}",

@@ -22,17 +22,26 @@ from handinger_analytics.errors import (
     PartialDataWarning,
     SettingsError,
 )
-from handinger_analytics.frames import DtypeBackend, Failure, Rows, failures_frame, to_pandas, with_attrs
+from handinger_analytics.frames import (
+    DtypeBackend,
+    Failure,
+    Rows,
+    check_dtype_backend,
+    failures_frame,
+    to_pandas,
+    with_attrs,
+)
 from handinger_analytics.pool import gather
 from handinger_analytics.schema import SCHEMA_VERSION, TASKS, TURNS
 
 OnError = Literal["warn", "raise", "collect"]
 
 
-def check_on_error(on_error: str) -> None:
-    """Raise `SettingsError` unless it is one of the three words."""
+def check_options(on_error: str, dtype_backend: str) -> None:
+    """Raise `SettingsError` or `FrameError` unless both are words that are known."""
     if on_error not in ("warn", "raise", "collect"):
         raise SettingsError(f"on_error is {on_error!r}; give 'warn', 'raise' or 'collect'")
+    check_dtype_backend(dtype_backend)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -73,7 +82,8 @@ class FetchResult:
     @cached_property
     def failures(self) -> pd.DataFrame:
         """One row per failed id: ``task_id stage error http_status message attempts``."""
-        return with_attrs(failures_frame(list(self.failed.values())), self.attrs)
+        failures = list(self.failed.values())
+        return with_attrs(failures_frame(failures, dtype_backend=self.dtype_backend), self.attrs)
 
     @property
     def complete(self) -> bool:
@@ -114,8 +124,14 @@ class FetchResult:
         ]
         with opened(client or self.client) as one:
             rows, failed, error = gather(one, missing, with_turns=True, progress=progress)
-        merged = self.rows.replaced_by(rows, [position for position, _ in missing])
-        result = replace(self, rows=merged, failed=failed, fetched_at=now())
+        fetched = set(rows.task_positions.tolist()) - failed.keys()
+        still = {position: failure for position, failure in self.failed.items() if position not in fetched}
+        result = replace(
+            self,
+            rows=self.rows.replaced_by(rows),
+            failed=dict(sorted({**still, **failed}.items())),
+            fetched_at=now(),
+        )
         if error is not None:
             result.raise_error(error)
         return result

@@ -168,7 +168,7 @@ WORKER_STATE: tuple[Column, ...] = (
 
 WORKER_MESSAGES: tuple[Column, ...] = (
     Column("seq", "seq", _INT, "position, from 0"),
-    Column("message", "message", TEXT, "JSON text as it was sent", text=True, json=True),
+    Column("message", "message", TEXT, "JSON text as it was sent", nullable=True, text=True, json=True),
 )
 
 WORKER_FILES: tuple[Column, ...] = (

@@ -86,7 +86,7 @@ class Settings:
             raise SettingsError("timeout is 0, which leaves no time for any answer; give seconds above 0")
 
 
-def api_key_from(value: str | None) -> Secret:
+def api_key_from(value: str | Secret | None) -> Secret:
     """Wrap the key that was given, or the one in the environment.
 
     Raises
@@ -95,7 +95,9 @@ def api_key_from(value: str | None) -> Secret:
         Without a key, or with one that cannot be sent in a header. The message never shows it.
     """
     origin = "api_key" if value is not None else API_KEY_VARIABLE
-    secret = Secret((os.environ.get(API_KEY_VARIABLE, "") if value is None else value).strip())
+    if value is None:
+        value = os.environ.get(API_KEY_VARIABLE, "")
+    secret = Secret((value.reveal() if isinstance(value, Secret) else value).strip())
     value = None  # a traceback shows the locals of this frame
     if not secret.reveal():
         raise SettingsError(

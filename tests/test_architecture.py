@@ -20,8 +20,8 @@ LAYERS = [
     ("settings", "times"),
     ("wire", "pacing", "ids", "progress"),
     ("answers", "frames"),
-    ("client", "metrics", "budget"),
-    ("pool",),
+    ("client", "metrics"),
+    ("pool", "budget"),
     ("result",),
     ("fetching", "bodies", "worker", "discover", "plots", "parquet"),
     ("archive", "reporting"),
@@ -111,7 +111,7 @@ def test_one_door_to_the_network():
 
 
 def test_table_of_contents_is_sorted_and_whole():
-    """``__all__`` names every lazily loaded name once: constants, classes, functions, each by the alphabet."""
+    """``__all__`` names each lazily loaded name once: constants, classes, functions, by the alphabet."""
     names = handinger_analytics.__all__
     assert names == sorted(set(names), key=lambda name: (not name.isupper(), name[0].islower(), name))
     lazy = [name for names in handinger_analytics._MODULES.values() for name in names]

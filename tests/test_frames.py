@@ -20,18 +20,18 @@ TASK_DTYPES = {
     "title": "str", "status": "category", "triggered_by": "category", "created_at": UTC,
     "completed_at": UTC, "duration_ms": "int64", "credits": "int64", "turn_count": "int64", "url": "str",
 }  # fmt: skip
-FILES_DTYPE = (
-    "list<item: struct<filename: string, media_type: string not null, url: string not null, size: int64>>"
-)
+FILE = "filename: string, media_type: string not null, url: string not null, size: int64"
+FILES_DTYPE = f"list<item: struct<{FILE}>>"
 TURN_DTYPES = {
     "turn_id": "str", "task_id": "str", "seq": "int64", "role": "category", "status": "category",
     "started_at": UTC, "completed_at": UTC, "duration_ms": "int64", "credits": "int64",
     "input_tokens": "int64", "output_tokens": "int64", "input": "str", "output_text": "str",
-    "structured_output": "str", "files": f"{FILES_DTYPE}[pyarrow]", "worker_id": "str", "organization_id": "str",
-    "created_by_user_id": "str", "triggered_by": "category", "task_title": "str",
+    "structured_output": "str", "files": f"{FILES_DTYPE}[pyarrow]", "worker_id": "str",
+    "organization_id": "str", "created_by_user_id": "str", "triggered_by": "category", "task_title": "str",
 }  # fmt: skip
 FAILURE_DTYPES = {
-    "task_id": "str", "stage": "str", "error": "str", "http_status": "Int64", "message": "str", "attempts": "int64",
+    "task_id": "str", "stage": "str", "error": "str", "http_status": "Int64", "message": "str",
+    "attempts": "int64",
 }  # fmt: skip
 
 
@@ -257,7 +257,7 @@ def test_replaced_rows_take_the_place_of_the_old_ones():
 
     old = rows((0, "completed", 1), (2, "paused", 2), (3, "error", 1))
     new = rows((1, "resumed", 2), (2, "completed", 1))
-    merged = old.replaced_by(new, [1, 2])
+    merged = old.replaced_by(new)
     assert merged.tasks["task_id"].to_pylist() == ["tsk_0", "tsk_1", "tsk_2", "tsk_3"]
     assert merged.tasks["status"].to_pylist() == ["completed", "resumed", "completed", "error"]
     assert merged.turn_positions.tolist() == [0, 1, 1, 2, 3]

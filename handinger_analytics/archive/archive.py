@@ -36,9 +36,9 @@ class Archive(ArchiveView):
 
     Notes
     -----
-    The tables are in Delta Lake format. Readers see a batch of tasks with its turns whole or not at all,
-    and any number of processes may sync at the same time. On S3 this rests on conditional writes
-    (``If-None-Match``), which AWS, Cloudflare R2 and MinIO have.
+    The tables are in Delta Lake format. A task that is in the archive has all of its turns, whenever a
+    sync is killed, and several processes may sync at the same time. On S3 this rests on conditional
+    writes (``If-None-Match``), which AWS, Cloudflare R2 and MinIO have.
 
     Examples
     --------

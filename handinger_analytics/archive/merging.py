@@ -23,7 +23,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from handinger_analytics.archive.layout import MONTH, STATISTICS, SYNCED_AT, Layout
-from handinger_analytics.archive.storage import commit_properties
+from handinger_analytics.archive.storage import commit_properties, filesystem
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -171,13 +171,13 @@ def _commit(
     table: DeltaTable, layout: Layout, rows: pa.Table, gone: list[str], metadata: dict[str, int] | None
 ) -> None:
     """Write rows, one file a month, and put them in the place of files."""
-    filesystem = _filesystem(table)
-    sizes = pa.table(table.get_add_actions())
+    files = filesystem(table)
+    present = pa.table(table.get_add_actions())
     added: list[AddAction] = []
     try:
         for part in _by_month(rows, layout):
-            added.append(_write(filesystem, layout, part))
-        actions: list[AddAction | RemoveAction] = [*added, *(_remove(path, sizes, layout) for path in gone)]
+            added.append(_write(files, layout, part))
+        actions: list[AddAction | RemoveAction] = [*added, *(_remove(path, present, layout) for path in gone)]
         table.create_write_transaction(
             actions,
             "append",
@@ -188,7 +188,7 @@ def _commit(
     except BaseException:
         for action in added:
             with contextlib.suppress(OSError):
-                filesystem.delete_file(action.path)
+                files.delete_file(action.path)
         raise
 
 
@@ -199,7 +199,7 @@ def _by_month(rows: pa.Table, layout: Layout) -> list[pa.Table]:
     return [rows.filter(pc.equal(rows[MONTH], month)) for month in months]
 
 
-def _write(filesystem: pafs.FileSystem, layout: Layout, part: pa.Table) -> AddAction:
+def _write(files: pafs.FileSystem, layout: Layout, part: pa.Table) -> AddAction:
     from deltalake.transaction import AddAction
 
     partition = {name: part[name][0].as_py() for name in layout.partition_by}
@@ -209,17 +209,17 @@ def _write(filesystem: pafs.FileSystem, layout: Layout, part: pa.Table) -> AddAc
     pq.write_table(part.drop_columns(layout.partition_by), sink, compression="zstd")
     content = sink.getvalue()
     # Buffered, because the stream of deltalake takes bytes and pyarrow would hand it a Buffer.
-    with filesystem.open_output_stream(path, buffer_size=2**16) as stream:
+    with files.open_output_stream(path, buffer_size=2**16) as stream:
         stream.write(content)
     return AddAction(path, content.size, partition, int(time.time() * 1000), True, _statistics(part, layout))
 
 
-def _remove(path: str, files: pa.Table, layout: Layout) -> RemoveAction:
+def _remove(path: str, present: pa.Table, layout: Layout) -> RemoveAction:
     from deltalake.transaction import RemoveAction
 
-    place = files["path"].to_pylist().index(path)
-    partition = {MONTH: files["partition"][place][MONTH].as_py()} if layout.partition_by else {}
-    return RemoveAction(path, True, int(time.time() * 1000), files["size_bytes"][place].as_py(), partition)
+    place = present["path"].to_pylist().index(path)
+    partition = {MONTH: present["partition"][place][MONTH].as_py()} if layout.partition_by else {}
+    return RemoveAction(path, True, int(time.time() * 1000), present["size_bytes"][place].as_py(), partition)
 
 
 def _statistics(part: pa.Table, layout: Layout) -> str:
@@ -240,9 +240,3 @@ def _json_value(value: pa.Scalar) -> int | str:
     if isinstance(plain, int):
         return plain
     return f"{plain:%Y-%m-%dT%H:%M:%S}.{plain.microsecond // 1000:03d}Z"
-
-
-def _filesystem(table: DeltaTable) -> pafs.FileSystem:
-    from deltalake.fs import DeltaStorageHandler
-
-    return pafs.PyFileSystem(DeltaStorageHandler(table.table_uri, table._storage_options))

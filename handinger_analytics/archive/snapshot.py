@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from handinger_analytics.archive.layout import (
     TURNS_LAYOUT,
     Layout,
 )
-from handinger_analytics.archive.storage import Storage
+from handinger_analytics.archive.storage import Storage, filesystem
 from handinger_analytics.errors import FileError
 from handinger_analytics.schema import METADATA_KEY, SCHEMA_VERSION
 
@@ -47,11 +48,15 @@ class Pairing:
 def pairing_of(tasks: DeltaTable) -> Pairing:
     """Return the versions named by the latest commit of ours up to this version of ``tasks``.
 
-    Commits of others, such as an OPTIMIZE by Spark, name none and change no rows.
+    Commits of others, such as an OPTIMIZE by Spark, name none and change no rows. The log is read
+    here because ``DeltaTable.history`` counts from the latest commit, whichever version is open.
     """
-    for limit in (1, None):
-        for commit in tasks.history(limit):
-            found = commit.get(METADATA_KEY)
+    log = filesystem(tasks)
+    for version in range(tasks.version(), 0, -1):
+        with log.open_input_file(f"_delta_log/{version:020}.json") as file:
+            actions = [json.loads(line) for line in file.read().splitlines()]
+        for action in actions:
+            found = action.get("commitInfo", {}).get(METADATA_KEY)
             if isinstance(found, dict):
                 return Pairing(int(found["turns"]), int(found["ids"]))
     return Pairing()

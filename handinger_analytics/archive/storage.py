@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 
 from handinger_analytics.archive.layout import LAYOUTS, STATISTICS, Layout
 from handinger_analytics.errors import FileError
@@ -194,6 +195,13 @@ def conflict_error() -> type[Exception]:
     """Class of what deltalake raises where another writer was faster."""
     error: type[Exception] = _deltalake().exceptions.CommitFailedError
     return error
+
+
+def filesystem(table: DeltaTable) -> pafs.FileSystem:
+    """Files of a table, the log among them."""
+    from deltalake.fs import DeltaStorageHandler
+
+    return pafs.PyFileSystem(DeltaStorageHandler(table.table_uri, table._storage_options))
 
 
 def commit_properties(metadata: Mapping[str, Any] | None = None) -> CommitProperties:

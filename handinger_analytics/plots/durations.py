@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from handinger_analytics.metrics import durations
 from handinger_analytics.metrics.checks import grouping
 from handinger_analytics.metrics.inputs import open_frame, to_pandas
-from handinger_analytics.plots.axes import caption, count_axis, no_rows, open_axes
+from handinger_analytics.plots.axes import caption, count_axis, no_rows, open_axes, row_axis
 from handinger_analytics.plots.groups import PALETTE, Groups, groups_of
 from handinger_analytics.schema import METADATA_KEY
 
@@ -143,8 +143,7 @@ def _boxes(
     for box, colour in zip(drawn["boxes"], groups.colours, strict=True):
         box.set_facecolor(colour)
     p95 = ax.scatter(marks["p95_ms"], marks["group"], marker="D", s=28, zorder=3, color=ink)
-    ax.set_yticks(places, groups.labels)
-    ax.invert_yaxis()
+    row_axis(ax, groups.labels)
     ax.legend([drawn["medians"][0], p95], ["p50", "p95"])
 
 

@@ -24,6 +24,8 @@ from handinger_analytics.plots.labels import label
 
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
 OTHER_COLOUR = "#94a4a2"
+COLOUR_MAP = "viridis"
+"""For amounts; a style may set one that begins with its own white or black, in which little would vanish."""
 STATUS_COLOURS = {
     "completed": "#3f90da",
     "error": "#bd1f01",

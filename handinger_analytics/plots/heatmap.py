@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics import spend
 from handinger_analytics.plots.axes import caption, compact, no_rows, open_axes
+from handinger_analytics.plots.groups import COLOUR_MAP
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -63,7 +64,13 @@ def plot_heatmap(
     if hours.empty:
         no_rows(ax)
         return ax
-    style = {"edgecolors": ax.get_facecolor(), "linewidth": 0.5, "vmin": 0, "vmax": max(week.max(), 1)}
+    style = {
+        "cmap": COLOUR_MAP,
+        "edgecolors": ax.get_facecolor(),
+        "linewidth": 0.5,
+        "vmin": 0,
+        "vmax": max(week.max(), 1),
+    }
     mesh = ax.pcolormesh(np.arange(25), np.arange(8), week, **{**style, **kwargs})
     ax.set_xticks(np.arange(24) + 0.5, [str(hour) if hour % 3 == 0 else "" for hour in range(24)])
     ax.set_yticks(np.arange(7) + 0.5, _WEEKDAYS)

@@ -33,7 +33,7 @@ def label(value: Any, length: int = MAX_LENGTH) -> str:
     value : Any
         A group, a title, an id; a missing value gives "(none)", one without visible text "(empty)".
     length : int
-        Most characters; longer text ends in an ellipsis.
+        Most characters; longer text is shortened with an ellipsis.
 
     Examples
     --------
@@ -42,18 +42,26 @@ def label(value: Any, length: int = MAX_LENGTH) -> str:
     """
     if pd.isna(value):
         return NONE
-    text = _visible(str(value))
+    text = visible(str(value))
     if not text:
         return EMPTY
     if len(text) > length:
-        text = text[: length - 1].rstrip() + "…"
+        text = _shortened(text, length)
     drawable = _drawable(tuple(FontProperties().get_family()))
     boxed = "".join(char if ord(char) in drawable else _BOX for char in text)
     # Where the user has switched math off, Matplotlib shows a backslash as it is.
     return boxed.replace("$", r"\$") if mpl.rcParams["text.parse_math"] else boxed
 
 
-def _visible(text: str) -> str:
+def _shortened(text: str, length: int) -> str:
+    """Cut text at its end, and an id, which has no spaces, in its middle: ids often differ at their ends."""
+    if " " in text:
+        return text[: length - 1].rstrip() + "…"
+    tail = (length - 1) // 3
+    return text[: length - 1 - tail] + "…" + text[-tail:]
+
+
+def visible(text: str) -> str:
     """Drop control, format and unassigned characters and variation selectors; white space becomes a space."""
     kept = (
         char

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from handinger_analytics.metrics import summarize, top_tasks
-from handinger_analytics.plots.axes import caption, count_axis, no_rows, open_axes
+from handinger_analytics.plots.axes import caption, count_axis, no_rows, open_axes, row_axis
 from handinger_analytics.plots.groups import OTHER_COLOUR, PALETTE
 from handinger_analytics.plots.labels import label
 
@@ -62,8 +62,7 @@ def plot_pareto(turns: Any, *, n: int = 20, ax: Axes | None = None, **kwargs: An
     ax.bar_label(
         bars, [f"{share:.0%}" if pd.notna(share) else "" for share in shares], padding=3, fontsize="small"
     )
-    ax.set_yticks(range(len(labels)), labels)
-    ax.set_ylim(len(labels) - 0.4, -0.6)
+    row_axis(ax, labels)
     ax.set_xlim(0, 1.1 * max(credits_) or 1)
     count_axis(ax.xaxis, ticks=6)
     return ax

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from handinger_analytics.metrics.checks import grouping
 from handinger_analytics.metrics.inputs import MEASURES, open_frame, to_pandas
 from handinger_analytics.plots.axes import caption, compact, legend_beside, no_rows, open_axes
-from handinger_analytics.plots.groups import Groups, groups_of
+from handinger_analytics.plots.groups import COLOUR_MAP, Groups, groups_of
 from handinger_analytics.schema import METADATA_KEY
 
 MOST_POINTS = 5000
@@ -116,7 +116,15 @@ def _points(
 def _hexagons(
     ax: Axes, tokens: NDArray[np.float64], credits_: NDArray[np.float64], kwargs: dict[str, Any]
 ) -> None:
-    style = {"gridsize": 45, "bins": "log", "mincnt": 1, "linewidths": 0.2, "xscale": "log", "yscale": "log"}
+    style = {
+        "cmap": COLOUR_MAP,
+        "gridsize": 45,
+        "bins": "log",
+        "mincnt": 1,
+        "linewidths": 0.2,
+        "xscale": "log",
+        "yscale": "log",
+    }
     hexagons = ax.hexbin(tokens, credits_, **{**style, **kwargs})
     scale = ax.figure.colorbar(hexagons, ax=ax, label="turns")
     scale.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
@@ -25,11 +25,14 @@ from handinger_analytics.plots.axes import (
 from handinger_analytics.plots.dates import (
     PERIOD_NAMES,
     bar_places,
-    date_numbers,
     period_axis,
     spend_by_period,
 )
 from handinger_analytics.plots.groups import Groups
+
+_MOST_BARS = 1000
+_Places: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Middle and width of each bar."""
 
 
 def plot_spend(
@@ -63,7 +66,8 @@ def plot_spend(
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
     **kwargs
-        Passed to `matplotlib.axes.Axes.bar`, to `matplotlib.axes.Axes.plot` if ``cumulative``.
+        Passed to `matplotlib.axes.Axes.bar`, to `matplotlib.axes.Axes.plot` if ``cumulative``. More than
+        1,000 bars, too fine to see apart, are drawn as steps: passed to `matplotlib.axes.Axes.fill_between`.
 
     Returns
     -------
@@ -94,8 +98,8 @@ def plot_spend(
     if not len(starts):
         no_rows(ax)
         return ax
-    draw = _lines if cumulative else _bars
-    handles, labels = draw(ax, starts, credits_, groups, freq, kwargs)
+    draw = _lines if cumulative else _bars if credits_.size <= _MOST_BARS else _steps
+    handles, labels = draw(ax, bar_places(starts, freq), credits_, groups, kwargs)
     if budget is not None:
         line = ax.axhline(budget, color=mpl.rcParams["text.color"], linestyle="--", linewidth=1.2)
         handles, labels = [*handles, line], [*labels, f"budget {compact(budget)}"]
@@ -122,44 +126,55 @@ def _matrix(spent: pd.DataFrame, groups: Groups, periods: int) -> NDArray[np.int
 
 
 def _bars(
-    ax: Axes,
-    starts: pd.DatetimeIndex,
-    credits_: NDArray[np.int64],
-    groups: Groups,
-    freq: str,
-    kwargs: dict[str, Any],
+    ax: Axes, places: _Places, credits_: NDArray[np.int64], groups: Groups, kwargs: dict[str, Any]
 ) -> tuple[list[Any], list[str]]:
-    places, widths = bar_places(starts, freq)
-    style: dict[str, Any] = {
-        "width": widths,
-        "edgecolor": ax.get_facecolor(),
-        "linewidth": 0.3,
-    }
-    bottoms = np.cumsum(credits_, axis=0) - credits_
-    groups_ = zip(credits_, bottoms, groups.labels, groups.colours, strict=True)
+    middles, widths = places
+    style: dict[str, Any] = {"width": widths, "edgecolor": ax.get_facecolor(), "linewidth": 0.3}
     bars = [
-        ax.bar(places, heights, bottom=bottom, label=label, **{**style, "color": colour, **kwargs})
-        for heights, bottom, label, colour in groups_
+        ax.bar(middles, top - bottom, bottom=bottom, **{**style, "color": colour, "label": label, **kwargs})
+        for bottom, top, label, colour in _stacked(credits_, groups)
     ]
     return bars, groups.labels
 
 
-def _lines(
-    ax: Axes,
-    starts: pd.DatetimeIndex,
-    credits_: NDArray[np.int64],
-    groups: Groups,
-    freq: str,
-    kwargs: dict[str, Any],
+def _steps(
+    ax: Axes, places: _Places, credits_: NDArray[np.int64], groups: Groups, kwargs: dict[str, Any]
 ) -> tuple[list[Any], list[str]]:
+    """Draw each group as one shape; Matplotlib takes a second for every thousand bars."""
+    middles, widths = places
+    lefts = middles - widths / 2
+    edges = np.append(lefts, lefts[-1] + widths[-1])
+    style: dict[str, Any] = {"step": "post", "linewidth": 0}
+    steps = [
+        ax.fill_between(
+            edges,
+            np.append(bottom, bottom[-1]),
+            np.append(top, top[-1]),
+            **{**style, "color": colour, "label": label, **kwargs},
+        )
+        for bottom, top, label, colour in _stacked(credits_, groups)
+    ]
+    return steps, groups.labels
+
+
+def _stacked(credits_: NDArray[np.int64], groups: Groups) -> Iterator[tuple[Any, Any, str, str]]:
+    """Yield bottom, top, label and colour of each group."""
+    tops = np.cumsum(credits_, axis=0)
+    return zip(tops - credits_, tops, groups.labels, groups.colours, strict=True)
+
+
+def _lines(
+    ax: Axes, places: _Places, credits_: NDArray[np.int64], groups: Groups, kwargs: dict[str, Any]
+) -> tuple[list[Any], list[str]]:
+    middles, _ = places
     # A single point has no line to see.
-    style: dict[str, Any] = {"marker": "o" if len(starts) == 1 else None}
+    style: dict[str, Any] = {"marker": "o" if len(middles) == 1 else None}
     labels, colours, spent = groups.labels, groups.colours, credits_
     if len(labels) > 1:
         labels, colours = [*labels, "total"], [*colours, mpl.rcParams["text.color"]]
         spent = np.vstack([credits_, credits_.sum(axis=0)])
     lines = [
-        ax.plot(date_numbers(starts), np.cumsum(row), label=label, **{**style, "color": colour, **kwargs})[0]
+        ax.plot(middles, np.cumsum(row), **{**style, "color": colour, "label": label, **kwargs})[0]
         for row, label, colour in zip(spent, labels, colours, strict=True)
     ]
     return lines, labels

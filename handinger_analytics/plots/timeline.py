@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.checks import zone_info
 from handinger_analytics.metrics.inputs import STARTED_MS, Input, open_frame, to_pandas
-from handinger_analytics.plots.axes import caption, legend_beside, no_rows, open_axes
+from handinger_analytics.plots.axes import caption, legend_beside, no_rows, open_axes, row_axis
 from handinger_analytics.plots.dates import date_axis, date_numbers
 from handinger_analytics.plots.durations import short_duration
 from handinger_analytics.plots.groups import Groups
@@ -145,8 +145,7 @@ def _draw(ax: Axes, bars: pd.DataFrame, rows: list[str], zone: ZoneInfo, kwargs:
     if len(rows) == len(bars):
         _write_durations(ax, bars, ends)
     date_axis(ax, zone)
-    ax.set_yticks(range(len(rows)), rows)
-    ax.set_ylim(max(len(rows), _FEWEST_ROWS) - 0.4, -0.6)
+    row_axis(ax, rows, fewest=_FEWEST_ROWS)
     ax.set_xlim(_room(starts.min(), ends.max(), for_text=len(rows) == len(bars)))
     handles = [Patch(color=colour) for colour in groups.colours]
     legend_beside(ax, handles[::-1], groups.labels[::-1], "status")

@@ -13,7 +13,15 @@ from matplotlib.axes import Axes
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics import spend
 from handinger_analytics.metrics.checks import grouping, zone_info
-from handinger_analytics.plots.axes import caption, compact, count_axis, legend_beside, no_rows, open_axes
+from handinger_analytics.plots.axes import (
+    caption,
+    compact,
+    count_axis,
+    legend_beside,
+    no_rows,
+    open_axes,
+    row_axis,
+)
 from handinger_analytics.plots.dates import bar_places, period_axis, spend_by_period
 from handinger_analytics.plots.groups import PALETTE, Groups
 
@@ -94,8 +102,7 @@ def _by_group(ax: Axes, spent: pd.DataFrame, by: list[str], kwargs: dict[str, An
         return ax
     folded = spent[["input_tokens", "output_tokens"]].groupby(groups.positions(spent)).sum()
     _back_to_back(ax, ax.barh, np.arange(len(folded)), folded, kwargs)
-    ax.set_yticks(range(len(groups.labels)), groups.labels)
-    ax.invert_yaxis()
+    row_axis(ax, groups.labels)
     count_axis(ax.xaxis, ticks=6)
     return ax
 

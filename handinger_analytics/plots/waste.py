@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from handinger_analytics.metrics import spend
 from handinger_analytics.metrics.checks import grouping
 from handinger_analytics.metrics.wasted import WASTED
-from handinger_analytics.plots.axes import caption, count_axis, legend_beside, no_rows, open_axes
+from handinger_analytics.plots.axes import caption, count_axis, legend_beside, no_rows, open_axes, row_axis
 from handinger_analytics.plots.groups import Groups, groups_of
 
 _ORDER = {"error": 0, "aborted": 1, "completed": 3}
@@ -64,7 +64,7 @@ def plot_waste(
     wasted = matrix[[index for index, key in enumerate(statuses.keys) if key[0] in WASTED]].sum(axis=0)
     ax = open_axes(ax)
     ax.set(xlabel="credits", ylabel=rows.title)
-    ax.set_title(f"{wasted.sum():,} of {total.sum():,} credits went into failed or aborted turns")
+    ax.set_title(f"{wasted.sum():,} of {total.sum():,} credits wasted")
     caption(ax, spent.attrs)
     if spent.empty:
         no_rows(ax)
@@ -75,8 +75,7 @@ def plot_waste(
         bars.append(ax.barh(range(len(rows.labels)), widths, left=left, **look))
     shares = [f"{part / whole:.0%}" if whole else "" for part, whole in zip(wasted, total, strict=True)]
     ax.bar_label(bars[-1], shares, padding=3, fontsize="small")
-    ax.set_yticks(range(len(rows.labels)), rows.labels)
-    ax.invert_yaxis()
+    row_axis(ax, rows.labels)
     ax.set_xlim(0, 1.1 * total.max() or 1)
     count_axis(ax.xaxis, ticks=6)
     legend_beside(ax, bars[::-1], statuses.labels[::-1], "status")

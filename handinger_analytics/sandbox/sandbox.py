@@ -210,8 +210,8 @@ class Sandbox:
 
         return Client(**{"api_key": self.api_key, "base_url": self.url, **options})
 
-    def start(self) -> None:
-        """Start the server; :attr:`url` is valid when this returns.
+    def start(self) -> Self:
+        """Start the server and return it; :attr:`url` is valid when this returns.
 
         Raises
         ------
@@ -225,6 +225,7 @@ class Sandbox:
                 raise RuntimeError(f"The sandbox is already running at {self.url}.")
             self._server = HttpServer(self._port, self._respond, self._tally)
             self._stopped.clear()
+        return self
 
     def stop(self) -> None:
         """Close the port and every connection; nothing happens if the sandbox is not running."""

@@ -34,6 +34,7 @@ class Answer(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self._zone, self._copy, self._lock = zone, StaticCopy(), threading.RLock()
         self._card, self._chart, self._table = w.HTML(), w.HTML(), w.HTML()
         super().__init__([self._card, self._chart, self._table])
+        self.add_class("ha-panel")
 
     def show(self, tasks: pd.DataFrame, turns: pd.DataFrame) -> None:
         """Show tasks, without their chart yet."""

@@ -38,6 +38,7 @@ def timeline_image(turns: pd.DataFrame, zone: ZoneInfo) -> str:
     from handinger_analytics.plots import plot_timeline
 
     drawn = _some(turns).sort_values(["started_at", "task_id", "seq"])
+    drawn.attrs = {}  # that another id of the session failed is no matter of this picture
     key = "task_id" if len(drawn["task_id"].unique()) > 1 else "seq"
     credits = drawn.groupby(key, sort=False)["credits"].sum()
     figure = Figure(figsize=(10, 1.3 + 0.27 * max(5, len(credits))), layout="constrained")
@@ -45,7 +46,7 @@ def timeline_image(turns: pd.DataFrame, zone: ZoneInfo) -> str:
     costs.barh(range(len(credits)), credits.to_numpy(), height=0.6, color="0.6")
     costs.set(title="Credits", xlabel="credits")
     costs.bar_label(costs.containers[0], [f"{value:,}" for value in credits], padding=3, fontsize="small")
-    costs.margins(x=0.3)
+    costs.margins(x=0.45)
     plot_timeline(drawn, n=MOST_TASKS, tz=zone.key, ax=times)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110)

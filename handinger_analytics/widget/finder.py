@@ -46,6 +46,7 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self._offers = classed(w.VBox([self._note, *self._buttons]), "ha-matches")
         filters = (self._status, self._worker, self._since, self._until)
         super().__init__([row(*filters, kind="ha-filters"), self._offers])
+        self.add_class("ha-panel")
         for control in filters:
             control.observe(lambda _: refine(), "value")
         for position, match_button in enumerate(self._buttons):

@@ -120,7 +120,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         self._finder = Finder(self._zone, lambda task_id: self._start([task_id]), self._search)
         self._standing = Standing(lambda: self._start(self._failed))
         self._answer = Answer(self._zone)
-        self._shelf = Shelf(self._on_history, self.clear, self._save, self._standing.say)
+        self._shelf = Shelf(self._on_history, self.clear, self._save)
         css = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
         style = w.HTML(f"<style>{css}</style>", layout={"display": "none"})
         entry_row = row(classed(self._entry, "ha-entry"), self._look_up, self._cancel)
@@ -279,6 +279,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
             if self._under_way is not under_way:
                 return  # somebody cleared the widget meanwhile
             self._under_way = None
+            self._standing.tick("")
             self._take(result)
         self._cancel.disabled = True
         if problem or result is None:
@@ -341,9 +342,9 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
             try:
                 save_frames(names, self._session.tasks, self._session.turns)
             except HandingerError as error:
-                self._standing.say(f"Not saved: {error_words(error)}", "bad")
+                self._shelf.say(f"Not saved: {error_words(error)}", "bad")
             else:
-                self._standing.say(saved_words(names, self._session.tasks, self._session.turns), "good")
+                self._shelf.say(saved_words(names, self._session.tasks, self._session.turns), "good")
 
         self._run(save)
 

@@ -21,7 +21,7 @@ _PLAIN = {
         "There is no such task. Check the id, and that your key belongs to the same organization."
     ),
     "RateLimitError": "The server limits how fast it may be asked. Wait a little, then try again.",
-    "APITimeoutError": "The server did not answer in time. Try again.",
+    "APITimeoutError": "No answer from the server in time. Check the network, then try again.",
     "APIConnectionError": "No connection to the server. Check the network, then try again.",
     "InternalServerError": "The server failed. Try again in a while.",
     "APIResponseValidationError": (
@@ -108,7 +108,7 @@ def failures_list(failures: pd.DataFrame) -> str:
 
 def spaces_hint(entered: str, failures: pd.DataFrame) -> str:
     """Advice for somebody whose id has a space in it and was taken for two."""
-    if " " not in entered.strip() or "NotFoundError" not in set(failures["error"]):
+    if " " not in entered.strip() or (failures["error"] == "NotFoundError").sum() < 2:
         return ""
     return (
         '<p class="ha-muted">Ids are told apart by spaces, commas and semicolons. For an id with one of them '

@@ -23,7 +23,7 @@ from handinger_analytics.errors import FrameError, SettingsError
 from handinger_analytics.frames import from_pandas
 from handinger_analytics.ids import normalize_task_ids
 from handinger_analytics.parquet import load_parquet
-from handinger_analytics.schema import DISCOVERED, TASKS, TURNS
+from handinger_analytics.schema import DISCOVERED, TASKS, TIMESTAMP, TURNS
 
 Source = pd.DataFrame | str | os.PathLike[str] | Iterable[str]
 
@@ -157,7 +157,7 @@ class TaskIndex:
         folded = _folded(pa.array([words], pa.large_string()))[0].as_py().split()
         tests = [pc.match_substring(self._words, word) for word in folded]
         wanted = (("status", pc.equal, status), ("worker_id", pc.equal, worker_id))
-        within = (("at", pc.greater_equal, since), ("at", pc.less, before))
+        within = (("at", pc.greater_equal, _instant(since)), ("at", pc.less, _instant(before)))
         tests += [
             test(self._rows[name], value) for name, test, value in (*wanted, *within) if value is not None
         ]
@@ -272,6 +272,10 @@ def _most_frequent(values: pa.ChunkedArray) -> list[str]:
     counts = pc.value_counts(values.drop_null())
     pairs = zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True)
     return [value for value, _ in sorted(pairs, key=lambda pair: (-pair[1], pair[0]))]
+
+
+def _instant(moment: dt.datetime | None) -> pa.Scalar | None:
+    return None if moment is None else pa.scalar(moment.astimezone(dt.UTC), TIMESTAMP)
 
 
 def _folded(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

@@ -43,7 +43,7 @@ def merged(session: FetchResult, result: FetchResult) -> FetchResult:
     fresh = set(came.task_positions.tolist())
     failed = {where: failure for where, failure in session.failed.items() if where not in fresh}
     failed |= {where: failure for where, failure in failed_now.items() if where not in kept}
-    rows = session.rows.replaced_by(came, sorted(fresh))
+    rows = session.rows.replaced_by(came)
     return FetchResult(ids, rows, dict(sorted(failed.items())), result.fetched_at, client=result.client)
 
 

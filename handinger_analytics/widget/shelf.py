@@ -11,6 +11,7 @@ import pandas as pd
 from handinger_analytics.errors import FileError
 from handinger_analytics.parquet import export_parquet
 from handinger_analytics.widget.markup import count, plain, titled
+from handinger_analytics.widget.notices import notice
 from handinger_analytics.widget.parts import NARROW, button, classed, row, shown
 
 _SUFFIX = ".parquet"
@@ -27,8 +28,6 @@ class Shelf(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         Called when somebody wants to forget them.
     save : callable
         Called with the names of the files for turns and for tasks.
-    refuse : callable
-        Called with plain words on why nothing is saved yet.
     """
 
     def __init__(
@@ -36,7 +35,6 @@ class Shelf(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         view: Callable[[list[str]], None],
         clear: Callable[[], None],
         save: Callable[[tuple[str, str]], None],
-        refuse: Callable[[str], None],
     ) -> None:
         self._recent: list[str] = []
         self._ours: set[str] = set()
@@ -44,15 +42,19 @@ class Shelf(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
             description="Looked up (choose several to compare)",
             rows=4,
             style=NARROW,
-            layout={"width": "100%"},
+            layout={"width": "auto"},
         )
         self._name = w.Text(value=f"turns{_SUFFIX}", description="File name", style=NARROW)
+        self._notice = w.HTML()
         clear_button = button("Clear", "Forget everything that was looked up")
         save_button = button("Save as Parquet", "Write all turns, and beside them all tasks, to files")
-        super().__init__([classed(self._history, "ha-history"), row(clear_button, self._name, save_button)])
+        super().__init__(
+            [classed(self._history, "ha-history"), row(clear_button, self._name, save_button), self._notice]
+        )
+        self.add_class("ha-panel")
         self._history.observe(lambda change: view(list(change["new"])), "value")
         clear_button.on_click(lambda _: clear())
-        save_button.on_click(lambda _: self._on_save(save, refuse))
+        save_button.on_click(lambda _: self._on_save(save))
         shown(self, False)
 
     def put(self, tasks: pd.DataFrame, ids: Sequence[str]) -> None:
@@ -75,23 +77,27 @@ class Shelf(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self._history.index = tuple(range(len(ids)))
         shown(self, bool(self._recent))
 
+    def say(self, text: str, kind: str = "info") -> None:
+        """Say one sentence where the button is that somebody just pressed, see `notice`."""
+        self._notice.value = notice(text, kind)
+
     def empty(self) -> None:
         """Forget all tasks."""
-        self._recent = []
+        self._recent, self._notice.value = [], ""
         self._history.options = []
         shown(self, False)
 
-    def _on_save(self, save: Callable[[tuple[str, str]], None], refuse: Callable[[str], None]) -> None:
+    def _on_save(self, save: Callable[[tuple[str, str]], None]) -> None:
         """Save, but replace a file of somebody else's only when asked twice."""
         try:
             names = file_names(self._name.value)
         except FileError as error:
-            refuse(str(error))
+            self.say(str(error), "bad")
             return
         there = [name for name in names if name not in self._ours and Path(name).expanduser().exists()]
         self._ours.update(names)
         if there:
-            refuse(f"{' and '.join(there)} exists already. Press the button again to replace it.")
+            self.say(f"{' and '.join(there)} exists already. Press the button again to replace it.")
         else:
             save(names)
 

@@ -24,6 +24,7 @@ class Standing(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self._again = button("Try again", "Look up once more what failed")
         self._again.on_click(lambda _: again())
         super().__init__([row(self._notice, self._clock, self._again, kind="ha-standing"), self._problems])
+        self.add_class("ha-panel")
         shown(self._again, False)
 
     def say(self, text: str, kind: str = "info") -> None:

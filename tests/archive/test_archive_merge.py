@@ -77,7 +77,9 @@ def test_earlier_fetch_never_wins(archive, record):
 
 def test_same_rows_write_nothing(archive, record):
     """A fetch that brings what is there already leaves the turns table at its version."""
-    bodies = [body("a", turn_of("a", 0, files=FILES), turn_of("a", 1, structuredOutput=None, completedAt=None))]
+    bodies = [
+        body("a", turn_of("a", 0, files=FILES), turn_of("a", 1, structuredOutput=None, completedAt=None))
+    ]
     first = record(*bodies)
     second = record(*bodies, at=NOON + HOUR)
     assert (second.version, second.new, second.changed) == (first.version, 0, 0)

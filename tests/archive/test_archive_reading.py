@@ -102,7 +102,9 @@ def test_engines_push_their_own_filters_down(filled):
     """Filters on text that an engine adds by itself work, too."""
     lazy = filled.turns(engine="polars").filter(pl.col("worker_id") == "wrk_1", pl.col("role") == "user")
     assert lazy.select(pl.len()).collect().item() == 4
-    relation = filled.turns(engine="duckdb").filter("worker_id = 'wrk_1' AND started_at >= '2026-05-01Z'")
+    relation = filled.turns(engine="duckdb").filter(
+        "worker_id = 'wrk_1' AND started_at >= '2026-05-01 00:00:00+00'"
+    )
     assert relation.aggregate("count(*)").fetchall() == [(3,)]
 
 

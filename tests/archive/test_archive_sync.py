@@ -37,7 +37,14 @@ def test_archive_equals_a_fetch(archive, sandbox, client):
     assert (report.fetched, report.skipped) == (120, 0)
     assert (report.new, report.changed) == (len(fetched.turns), 0)
     assert report.complete
-    assert report.failed.columns.tolist() == ["task_id", "stage", "error", "http_status", "message", "attempts"]
+    assert report.failed.columns.tolist() == [
+        "task_id",
+        "stage",
+        "error",
+        "http_status",
+        "message",
+        "attempts",
+    ]
     assert report.duration > dt.timedelta(0)
 
 

@@ -172,9 +172,7 @@ def test_any_engine_gives_the_same_picture(plot, options, engine, fetched, tmp_p
 
 
 def _numbers(ax) -> list[float]:
-    boxes = [
-        patch.get_path().vertices if patch in ax.artists else patch.get_extents() for patch in ax.patches
-    ]
+    boxes = [patch.get_extents() for patch in ax.patches]
     points = [points.get_offsets().data for points in ax.collections]
     lines = [line.get_xydata() for line in ax.lines]
     flat = [np.sort(np.ravel(np.asarray(numbers, dtype=float))) for numbers in (*boxes, *points, *lines)]

@@ -25,7 +25,8 @@ from handinger_analytics.plots.labels import label
         pytest.param("天気 ok", "□□ ok", id="no glyph"),
         pytest.param("❤\ufe0f", "❤", id="variation selector"),
         pytest.param("x" * 40, "x" * 40, id="just fits"),
-        pytest.param("x" * 41, "x" * 39 + "…", id="too long"),
+        pytest.param("word " * 9, "word word word word word word word word…", id="too long"),
+        pytest.param("wrk_" + "0" * 35 + "12", "wrk_" + "0" * 22 + "…" + "0" * 11 + "12", id="long id"),
         pytest.param(7, "7", id="number"),
     ],
 )

@@ -196,7 +196,7 @@ def test_waste_is_by_worker_and_status():
     assert widths(ax) == [[10, 0], [0, 8], [0, 0], [30, 0]]
     assert [bar.get_x() for bar in ax.containers[3]] == [10, 8]
     assert [text.get_text() for text in ax.texts] == ["25%", "100%"]
-    assert ax.get_title() == "18 of 48 credits went into failed or aborted turns"
+    assert ax.get_title() == "18 of 48 credits wasted"
 
 
 @pytest.mark.parametrize("by", ["triggered_by", "status", ["worker_id", "role"]])

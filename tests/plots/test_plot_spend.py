@@ -94,6 +94,22 @@ def test_a_bar_is_as_wide_as_its_month():
     assert january < 31
 
 
+def test_more_than_a_thousand_bars_are_steps(turns):
+    """Each group is one shape then; the areas of all hold every credit of the frame."""
+    ax = drawn(plot_spend(turns, by="worker_id", freq="h", tz="Europe/Madrid", alpha=0.5))
+    assert ax.containers == []
+    assert len(ax.collections) == turns["worker_id"].nunique() == len(legend_labels(ax))
+    area = sum(_area(shape.get_paths()[0].vertices) for shape in ax.collections)
+    assert area * 24 == pytest.approx(turns["credits"].sum())
+    assert {shape.get_alpha() for shape in ax.collections} == {0.5}
+
+
+def _area(corners: np.ndarray) -> float:
+    """Area of a polygon, by the shoelace formula."""
+    x, y = corners.T - corners.min(axis=0)[:, None]
+    return abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
+
+
 def test_nine_groups_become_eight_and_other():
     """The ninth is grey, the total stays whole."""
     turns = turns_of(*({"worker_id": f"wrk_{n}", "credits": n} for n in range(1, 11)))

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from handinger_analytics import Sandbox
 from handinger_analytics.widget import TaskLookup
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """Run a well-behaved sandbox; which generation it speaks is no matter of the widget."""
+    with Sandbox(tasks=120, seed=7, generation="B") as running:
+        yield running
 
 
 @pytest.fixture

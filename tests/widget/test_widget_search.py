@@ -222,6 +222,6 @@ def test_webhook_log_of_another_organization(open_lookup):
 
 def test_fetched_frames_are_a_source(open_lookup, sandbox, client):
     """What was fetched can be searched as it is."""
-    lookup = open_lookup(client, source=fetch(sandbox.task_ids, client=client).turns)
+    lookup = open_lookup(client, source=fetch(sandbox.task_ids, client=client).tasks)
     assert lookup.wait(30)
     assert "The newest 8 of 120 tasks; more words narrow them down" in page(lookup)

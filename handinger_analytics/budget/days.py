@@ -1,0 +1,102 @@
+"""The days a budget looks at: the history behind, today, and the rest of the period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics.periods import DAY_MS, Periods, periods_between
+
+PERIODS = {"day": "D", "week": "W", "month": "MS", "quarter": "QS", "year": "YS"}
+"""Periods a limit may hold for, and how pandas calls them."""
+
+HISTORY_DAYS = 56
+"""Days before today that say how much a day costs: eight weeks, so that old habits fade."""
+
+_LONGEST_MS = 370 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The calendar days from the first that matters to the last of the period.
+
+    Attributes
+    ----------
+    starts : pandas.DatetimeIndex
+        First instant of each day, ``datetime64[ms, tz]``.
+    end : pandas.Timestamp
+        First instant after the period.
+    as_of : pandas.Timestamp
+        The moment looked from, in the same zone.
+    first : int
+        Position of the first day of the period.
+    today : int
+        Position of the day of ``as_of``.
+    periods : Periods
+        The same days, for the engine.
+    """
+
+    starts: pd.DatetimeIndex
+    end: pd.Timestamp
+    as_of: pd.Timestamp
+    first: int
+    today: int
+    periods: Periods
+
+    @property
+    def start(self) -> pd.Timestamp:
+        """First instant of the period."""
+        return self.starts[self.first]
+
+    @property
+    def bounds_ms(self) -> NDArray[np.int64]:
+        """First instants of all days and the end, milliseconds since 1970 UTC."""
+        return np.append(self.starts.asi8, milliseconds(self.end))
+
+    @property
+    def left(self) -> NDArray[np.float64]:
+        """How much of each day from today on is left, 0 to 1; one entry per day."""
+        bounds = self.bounds_ms[self.today :]
+        left = np.ones(len(bounds) - 1)
+        left[0] = (bounds[1] - milliseconds(self.as_of)) / (bounds[1] - bounds[0])
+        return left
+
+    @property
+    def elapsed(self) -> float:
+        """Days of the period that are over, with today's part."""
+        return self.today - self.first + 1 - float(self.left[0])
+
+    def weekdays(self, history: int) -> NDArray[np.int64]:
+        """Weekday (Monday 0) of so many days before today, then of each day that is left."""
+        return self.starts[self.today - history :].day_of_week.to_numpy().astype(np.int64)
+
+
+def days_of(period: str, zone: ZoneInfo, as_of: datetime) -> Days:
+    """Lay out the days of the period that holds a moment, and of the history before it.
+
+    Raises
+    ------
+    FrameError
+        An unknown period.
+    """
+    if period not in PERIODS:
+        raise FrameError(f"unknown period {period!r}: use one of {', '.join(map(repr, PERIODS))}")
+    # A moment between two milliseconds belongs to the earlier one, as turns do.
+    now = pd.Timestamp(as_of).tz_convert(zone).as_unit("ms")
+    now_ms = milliseconds(now)
+    start, end = periods_between(PERIODS[period], zone, now_ms, now_ms + _LONGEST_MS).starts[:2]
+    begin = min(milliseconds(start), now_ms - (HISTORY_DAYS + 1) * DAY_MS)
+    periods = periods_between("D", zone, begin, milliseconds(end) - 1)
+    first, today = periods.starts.searchsorted([start, now], side="right") - 1
+    return Days(periods.starts, end, now, int(first), int(today), periods)
+
+
+def milliseconds(instant: pd.Timestamp) -> int:
+    """Milliseconds since 1970 UTC."""
+    return int(instant.as_unit("ms").asm8.astype("int64"))

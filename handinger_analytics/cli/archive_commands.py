@@ -1,0 +1,86 @@
+"""Commands that keep an archive up to date, made for cron: quiet unless something is wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+import click
+
+PARTIAL = 3
+
+
+@click.command()
+@click.argument("uri")
+@click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]")
+@click.option("--worker", "workers", multiple=True, help="Take the ids from this worker's webhook log.")
+@click.option(
+    "--ids-from", type=click.File(), help="File with ids or dashboard links, one a line; - is stdin."
+)
+@click.option(
+    "--settle",
+    default=7.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="DAYS",
+    help="How long after its end a task is still fetched again, for follow-ups.",
+)
+@click.option("--all", "everything", is_flag=True, help="Fetch finished tasks again, too.")
+@click.option("--verbose", "-v", is_flag=True, help="Say what was done.")
+def sync(
+    uri: str,
+    task_ids: tuple[str, ...],
+    workers: tuple[str, ...],
+    ids_from: TextIO | None,
+    settle: float,
+    everything: bool,
+    verbose: bool,
+) -> None:
+    """Bring the archive at URI up to date: a folder, or s3://, gs://, abfss://.
+
+    Without ids, all that the archive knows are looked after. Prints nothing if all went well; tasks that
+    failed are listed (exit code 3) and tried first the next time. Buckets are reached with the usual
+    environment variables, such as AWS_ACCESS_KEY_ID and AWS_REGION.
+    """
+    from handinger_analytics.archive import Archive
+    from handinger_analytics.cli.show import plain, show_table
+
+    if sum(map(bool, (task_ids, workers, ids_from))) > 1:
+        raise click.UsageError("give task ids, or --worker, or --ids-from, not several of them")
+    archive = Archive(uri)
+    ids: list[str] | None = [*task_ids] or None
+    if workers:
+        ids = archive.discover(workers)
+    elif ids_from:
+        ids = [line.strip() for line in ids_from if line.strip()]
+    report = archive.sync(
+        ids, settle=dt.timedelta(days=settle), refresh="all" if everything else "unfinished"
+    )
+    if verbose:
+        _echo(report.summary())
+    if not report.complete:
+        click.echo(f"{len(report.failed):,} tasks failed in {plain(archive.uri)}")
+        show_table("Failed tasks", report.failed[["task_id", "stage", "error", "message"]])
+        sys.exit(PARTIAL)
+
+
+@click.command()
+@click.argument("uri")
+def status(uri: str) -> None:
+    """Say what the archive at URI holds; exit code 3 if known tasks are missing or failed."""
+    from handinger_analytics.archive import Archive
+    from handinger_analytics.cli.show import show_table
+
+    found = Archive(uri).status()
+    _echo(found.summary())
+    if len(found.failures):
+        show_table("Failed tasks", found.failures[["task_id", "stage", "error", "message"]])
+    if not found.complete:
+        sys.exit(PARTIAL)
+
+
+def _echo(lines: Iterable[tuple[str, str]]) -> None:
+    for name, text in lines:
+        click.echo(f"{name:<10}{text}")

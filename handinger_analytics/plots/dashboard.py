@@ -1,0 +1,100 @@
+"""Six plots of one frame on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics import summarize
+from handinger_analytics.metrics.checks import grouping, zone_info
+from handinger_analytics.plots.axes import incompleteness
+from handinger_analytics.plots.durations import plot_durations
+from handinger_analytics.plots.heatmap import plot_heatmap
+from handinger_analytics.plots.pareto import plot_pareto
+from handinger_analytics.plots.spend import plot_spend
+from handinger_analytics.plots.tokens import plot_tokens
+from handinger_analytics.plots.waste import plot_waste
+
+_SIZE = (16, 14)
+
+
+def plot_dashboard(
+    turns: Any,
+    *,
+    by: str | Iterable[str] = "worker_id",
+    tz: str = "UTC",
+    budget: float | None = None,
+    **kwargs: Any,
+) -> Figure:
+    """Draw six plots on a page: spend, tokens, durations, the week, the tasks that cost most, and waste.
+
+    The one function here that makes a figure of its own instead of drawing on an Axes.
+
+    Parameters
+    ----------
+    turns : DataFrame
+        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+    by : str or list of str
+        Column that spend, durations and waste are grouped by, in the same colours.
+    tz : str
+        IANA name of the time zone whose clock decides days, weekdays and hours.
+    budget : float, optional
+        Credits that may be spent per period, drawn as a line over the spend.
+    **kwargs
+        Passed to `matplotlib.pyplot.figure`.
+
+    Returns
+    -------
+    matplotlib Figure
+        With six subfigures, in the order named above.
+
+    Raises
+    ------
+    FrameError
+        As in `handinger_analytics.spend`.
+
+    Examples
+    --------
+    >>> plot_dashboard(turns, tz="Europe/Madrid").savefig("week.pdf")  # doctest: +SKIP
+    """
+    zone_info(tz)
+    overview = summarize(turns)
+    figure = plt.figure(**{"figsize": _SIZE, "layout": "constrained", **kwargs})
+    lines = (_title(overview["value"], tz), incompleteness(overview.attrs))
+    figure.suptitle("\n".join(line for line in lines if line))
+    try:
+        _fill(figure, turns, grouping(by, reserved=()), tz, budget)
+    except FrameError:
+        plt.close(figure)
+        raise
+    return figure
+
+
+def _fill(figure: Figure, turns: Any, by: list[str], tz: str, budget: float | None) -> None:
+    if isinstance(turns, pd.DataFrame):
+        # What is missing is said once, above.
+        turns = turns.copy(deep=False)
+        turns.attrs = {}
+    # A long label in one of them must not make the others narrow.
+    figure.subfigures(3, 2)
+    spend, tokens, lengths, week, tasks, wasted = (cell.subplots() for cell in figure.subfigs)
+    plot_spend(turns, by=by, tz=tz, budget=budget, ax=spend)
+    plot_tokens(turns, tz=tz, ax=tokens)
+    plot_durations(turns, by=by, ax=lengths)
+    plot_heatmap(turns, tz=tz, ax=week)
+    plot_pareto(turns, n=12, ax=tasks)
+    plot_waste(turns, by=by, ax=wasted)
+
+
+def _title(overview: pd.Series[Any], tz: str) -> str:
+    amount = f"{overview['credits']:,} credits in {overview['turns']:,} turns of {overview['tasks']:,} tasks"
+    if not overview["turns"]:
+        return amount
+    ends = (overview["first_started_at"], overview["last_started_at"])
+    first, last = (f"{instant.tz_convert(tz):%Y-%m-%d}" for instant in ends)
+    return f"{amount}, {first} to {last} ({tz})"

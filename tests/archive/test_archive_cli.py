@@ -1,0 +1,102 @@
+"""The commands `sync` and `status`, run as cron runs them."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import handinger_analytics as ha
+from handinger_analytics import Sandbox
+from handinger_analytics.archive import Archive
+from handinger_analytics.cli.archive_commands import status, sync
+from handinger_analytics.sandbox.faults import Faults
+
+
+@pytest.fixture
+def run(sandbox, monkeypatch):
+    """Return a function that runs a command against the sandbox."""
+    monkeypatch.setenv("HANDINGER_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("HANDINGER_BASE_URL", sandbox.url)
+
+    def invoke(command: click.Command, *arguments: str, stdin: str | None = None):
+        return CliRunner().invoke(command, arguments, input=stdin)
+
+    return invoke
+
+
+def test_commands_have_the_names_users_type():
+    """The owner of the group adds them as they are."""
+    assert (sync.name, status.name) == ("sync", "status")
+
+
+def test_sync_is_quiet_when_all_is_well(run, sandbox, archive):
+    """No output and exit code 0; without ids the known ones are continued."""
+    result = run(sync, archive.uri, *sandbox.task_ids[:5])
+    assert (result.output, result.exit_code) == ("", 0)
+    result = run(sync, archive.uri, "--all", "-v")
+    assert result.exit_code == 0
+    assert "tasks     5 fetched, 0 skipped" in result.output
+    assert len(archive.tasks()) == 5
+
+
+def test_ids_from_standard_input(run, sandbox, archive):
+    """Ids and links can be piped in, one a line."""
+    lines = f"{sandbox.task_ids[0]}\n\n https://v3.handinger.com/worker/w/task/{sandbox.task_ids[1]} \n"
+    assert run(sync, archive.uri, "--ids-from", "-", stdin=lines).exit_code == 0
+    assert set(archive.tasks()["task_id"]) == set(sandbox.task_ids[:2])
+
+
+def test_ids_of_workers(run, sandbox, archive, client):
+    """Several workers can be named."""
+    first, second = sandbox.worker_ids[:2]
+    assert run(sync, archive.uri, "--worker", first, "--worker", second).exit_code == 0
+    assert set(archive.tasks()["task_id"]) == set(ha.discover_task_ids([first, second], client=client))
+
+
+def test_settle(run, sandbox, archive):
+    """``--settle 0`` trusts the end of a task, a long one fetches it again."""
+    ids = archive.uri, "tsk_2Z-YWz3hFq6VlW"
+    run(sync, *ids)
+    assert "0 fetched, 1 skipped" in run(sync, *ids, "--settle", "0", "-v").output
+    assert "1 fetched, 0 skipped" in run(sync, *ids, "--settle", "36500", "-v").output
+
+
+def test_two_sources_are_one_too_many(run, sandbox, archive):
+    """Wrong usage has exit code 2 and makes no archive."""
+    result = run(sync, archive.uri, "tsk_1", "--worker", "wrk_1")
+    assert result.exit_code == 2
+    assert "give task ids, or --worker, or --ids-from, not several" in result.output
+    assert not archive.exists()
+
+
+def test_failures_are_listed(run, archive, monkeypatch):
+    """What failed is said, with exit code 3, by `sync` and by `status` afterwards."""
+    with Sandbox(tasks=10, seed=7) as calm:
+        bad = calm.task_ids[3]
+    with Sandbox(tasks=10, seed=7, faults=Faults(rate=0, always={bad: "404"})) as sandbox:
+        monkeypatch.setenv("HANDINGER_BASE_URL", sandbox.url)
+        result = run(sync, archive.uri, *sandbox.task_ids)
+    assert result.exit_code == 3
+    assert f"1 tasks failed in {archive.uri}" in result.output
+    assert "NotFoundError" in result.output
+    assert bad in result.output
+    result = run(status, archive.uri)
+    assert result.exit_code == 3
+    assert "NO: 1 tasks missing, 1 failed" in result.output
+    assert bad in result.output
+
+
+def test_status(run, sandbox, archive):
+    """What is there, with exit code 0 when nothing is missing."""
+    Archive(archive.uri).sync(sandbox.task_ids, client=sandbox.client())
+    result = run(status, archive.uri)
+    assert result.exit_code == 0
+    assert result.output.startswith("tasks     120, ")
+    assert "complete  yes" in result.output
+
+
+def test_no_archive(run, archive):
+    """The error of the library reaches the group, which makes one line of it."""
+    result = run(status, archive.uri)
+    assert isinstance(result.exception, ha.FileError)

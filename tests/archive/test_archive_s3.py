@@ -1,0 +1,95 @@
+"""An archive in a bucket, on a real S3 server on loopback."""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import requests
+
+import handinger_analytics as ha
+from handinger_analytics import FileError
+from handinger_analytics.archive import Archive
+from tests.archive.conftest import assert_same_rows
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[dict[str, str]]:
+    """Run a moto server with one bucket, as a process of its own; yield the options to reach it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    moto = Path(sys.executable).with_name("moto_server")
+    command = [moto, "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(200):
+            try:
+                requests.put(f"{url}/bucket", timeout=5)
+                break
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        yield {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "somebody",
+            "AWS_SECRET_ACCESS_KEY": "secret-CANARY",
+            "AWS_REGION": "us-east-1",
+            "AWS_ALLOW_HTTP": "true",
+        }
+        server.kill()
+
+
+def test_archive_in_a_bucket(bucket, sandbox, client, generation):
+    """Sync, sync again, read on every engine, go back, compact and vacuum: all as in a folder."""
+    archive = Archive(f"s3://bucket/{generation}/archive/", storage_options=bucket)
+    assert not archive.exists()
+    report = archive.sync(sandbox.task_ids[:60], client=client, batch=30)
+    assert report.fetched == 60
+    first = archive.status().version
+    archive.sync(sandbox.task_ids, client=client)
+    fetched = ha.fetch(sandbox.task_ids, client=client)
+    assert_same_rows(archive.tasks(), fetched.tasks)
+    assert_same_rows(archive.turns(), fetched.turns)
+    credits = int(fetched.turns["credits"].sum())
+    assert archive.turns(engine="polars").select(pl.col("credits").sum()).collect().item() == credits
+    assert archive.turns(engine="duckdb").aggregate("sum(credits)").fetchall() == [(credits,)]
+    assert len(archive.as_of(first).tasks()) == 60
+    assert all(path.startswith(f"s3://bucket/{generation}/archive/turns/") for path in archive.files("turns"))
+    assert archive.compact() > 0
+    assert archive.vacuum(dt.timedelta(0)) > 0
+    assert_same_rows(archive.turns(), fetched.turns)
+
+
+def test_two_writers_in_a_bucket(bucket, sandbox, client, generation):
+    """Conditional writes keep two writers apart in a bucket, too."""
+    place = f"s3://bucket/{generation}/raced"
+    ids = sandbox.task_ids
+    archives = [Archive(place, storage_options=bucket) for _ in range(2)]
+    parts = [ids[:80], ids[40:]]
+    threads = [
+        threading.Thread(target=archive.sync, args=(part,), kwargs={"client": client, "batch": 10})
+        for archive, part in zip(archives, parts, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    fetched = ha.fetch(ids, client=client)
+    assert_same_rows(archives[0].turns(), fetched.turns)
+    assert_same_rows(archives[1].tasks(), fetched.tasks)
+
+
+def test_bucket_that_is_not_there(bucket):
+    """The error says what is missing, and no secret."""
+    archive = Archive("s3://another/archive", storage_options=bucket)
+    with pytest.raises(FileError, match="there is no such bucket: check the address") as error:
+        archive.sync(["tsk_1"])
+    assert "CANARY" not in str(error.value)

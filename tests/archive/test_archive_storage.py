@@ -1,0 +1,200 @@
+"""What can be wrong with the place of an archive, and what the error says then."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import handinger_analytics as ha
+from handinger_analytics import FileError, Sandbox
+from handinger_analytics.archive import Archive
+from handinger_analytics.archive.layout import LAYOUTS, TASKS_LAYOUT
+from tests.archive.conftest import assert_same_rows
+from tests.samples import body_a
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_disk_full(small_disk):
+    """A full disk stops the sync with a clear error; the archive is a fetch of the batches before."""
+    archive = Archive(small_disk / "archive")
+    with Sandbox(tasks=2000, seed=7) as sandbox, sandbox.client() as client:
+        with pytest.raises(FileError, match="the disk is full: free some space and sync again") as error:
+            archive.sync(sandbox.task_ids, client=client, batch=100)
+        assert "What was in the archive is as it was." in str(error.value)
+        there = archive.tasks()["task_id"].tolist()
+        assert 100 <= len(there) < 2000
+        assert len(there) % 100 == 0
+        assert_same_rows(archive.turns(), ha.fetch_turns(there, client=client))
+        with pytest.raises(FileError, match="the disk is full"):
+            archive.sync(client=client)
+        assert len(archive.tasks()) >= len(there)
+        subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+        archive.sync(client=client)
+        assert_same_rows(archive.turns(), ha.fetch_turns(sandbox.task_ids, client=client))
+
+
+def test_read_only(small_disk):
+    """In a folder that is mounted read-only a sync says so, and reading goes on."""
+    archive = Archive(small_disk / "archive")
+    with Sandbox(tasks=20, seed=7) as sandbox, sandbox.client() as client:
+        archive.sync(sandbox.task_ids[:10], client=client)
+        subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+        with pytest.raises(FileError, match="it cannot be written: check who owns it"):
+            archive.sync(sandbox.task_ids, client=client)
+        with pytest.raises(FileError, match="it cannot be written: check who owns it"):
+            Archive(small_disk / "another").sync(sandbox.task_ids, client=client)
+        assert_same_rows(archive.turns(), ha.fetch_turns(sandbox.task_ids[:10], client=client))
+
+
+def test_file_size_limit(tmp_path):
+    """A limit on the size of files (ulimit -f) is an error that names it, and nothing is half there."""
+    code = """
+import resource, sys
+import handinger_analytics as ha
+from handinger_analytics.archive import Archive
+archive = Archive(sys.argv[1])
+with ha.Sandbox(tasks=400, seed=7) as sandbox, sandbox.client() as client:
+    archive.sync(sandbox.task_ids[:100], client=client)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, resource.RLIM_INFINITY))
+    try:
+        archive.sync(sandbox.task_ids, client=client)
+    except ha.FileError as error:
+        print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "archive"], capture_output=True, text=True, check=True
+    )
+    assert "a file may not grow that large here: raise the limit (ulimit -f)" in done.stdout
+    assert len(Archive(tmp_path / "archive").tasks()) == 100
+
+
+def test_folder_below_a_file(tmp_path):
+    """A path that cannot be a folder is an error, not a traceback of the storage."""
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(FileError, match="cannot (read|write) the archive"):
+        Archive(tmp_path / "file" / "archive").sync(["tsk_1"])
+
+
+def test_no_archive(archive):
+    """Reading what is not there says how to make it; asking whether it is there does not make it."""
+    with pytest.raises(
+        FileError, match=r"there is no archive at .*; Archive\(…\).sync\(task_ids\) makes one"
+    ):
+        archive.turns()
+    assert not archive.exists()
+    assert not Path(archive.uri).exists()
+
+
+def test_exists(archive, record):
+    """After the first sync there is one."""
+    record(body_a("a"))
+    assert archive.exists()
+
+
+def test_half_made_archive_is_finished(archive, record):
+    """A process that dies while it makes the tables leaves nothing that a later one cannot complete."""
+    archive._storage._create(LAYOUTS[0])
+    assert not archive.exists()
+    record(body_a("a"))
+    assert len(archive.tasks()) == 1
+
+
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        pytest.param("2", "has columns of version 2, this package knows 1: upgrade", id="newer"),
+        pytest.param(
+            "0", "has columns of version 0, this package writes 1: sync its ids into a new", id="older"
+        ),
+    ],
+)
+def test_other_schema_versions(archive, record, version, message):
+    """An archive of another version of the columns is neither read nor written."""
+    record(body_a("a"))
+    tasks = archive._storage.open(TASKS_LAYOUT)
+    tasks.alter.set_table_properties({"handinger.schema": version}, raise_if_not_exists=False)
+    for use in (archive.tasks, archive.turns, archive.status, lambda: archive.sync(["a"])):
+        with pytest.raises(FileError, match=message):
+            use()
+
+
+def test_tables_of_others(archive):
+    """Delta tables that something else wrote are left alone."""
+    import pyarrow as pa
+    from deltalake import write_deltalake
+
+    write_deltalake(f"{archive.uri}/tasks", pa.table({"task_id": ["a"]}))
+    with pytest.raises(FileError, match="holds Delta tables that this package did not write"):
+        archive.sync(["a"])
+
+
+def test_bucket_that_cannot_be_reached():
+    """The error names the bucket, what to check, and no secret."""
+    options = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "AKIA-CANARY",
+        "AWS_SECRET_ACCESS_KEY": "secret-CANARY",
+        "AWS_REGION": "us-east-1",
+        "AWS_ALLOW_HTTP": "true",
+        "max_retries": "1",
+    }
+    archive = Archive("s3://bucket/archive", storage_options=options)
+    for use in (archive.turns, lambda: archive.sync(["a"]), archive.exists):
+        with pytest.raises(FileError, match="'s3://bucket/archive': the storage cannot be reached") as error:
+            use()
+        assert "CANARY" not in str(error.value)
+        assert "\x1b" not in str(error.value)
+    assert "CANARY" not in repr(archive) + repr(archive._storage)
+
+
+def test_unknown_kind_of_address():
+    """An address that nothing can open is an error with the address in it."""
+    with pytest.raises(FileError, match="nonsense://x"):
+        Archive("nonsense://x").turns()
+
+
+def test_home_folder_and_paths(tmp_path, monkeypatch):
+    """A path may be relative, begin with ~, or be a Path."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    expected = str(tmp_path / "archive")
+    assert Archive("~/archive").uri == Archive("archive").uri == Archive(tmp_path / "archive").uri == expected
+
+
+def test_without_deltalake(tmp_path):
+    """Without the extra, the error says what to install."""
+    code = """
+import sys
+sys.modules["deltalake"] = None
+import handinger_analytics as ha
+from handinger_analytics.archive import Archive
+try:
+    Archive(sys.argv[1]).turns()
+except ha.FileError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert "pip install 'handinger-analytics[archive]'" in done.stdout
+
+
+def test_importing_loads_no_engine():
+    """Deltalake and the engines are loaded when they are used."""
+    code = "import sys, handinger_analytics.archive; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()).isdisjoint(["deltalake", "polars", "duckdb", "pyspark"])

@@ -1,0 +1,93 @@
+"""Every plot in three styles, on sandbox data, to be looked at.
+
+Run as ``python -m tests.gallery DIR``; it writes one PNG per plot and style.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from handinger_analytics import plots
+from handinger_analytics.fetching import fetch
+from handinger_analytics.sandbox import Sandbox
+
+TZ = "Europe/Madrid"
+STYLES: dict[str, Any] = {
+    "notebook": "default",
+    "dark": "dark_background",
+    "report": ["seaborn-v0_8-whitegrid", {"figure.figsize": (4.6, 3.2), "font.size": 8, "savefig.dpi": 150}],
+}
+
+
+def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
+    """Return what is drawn, by name of the file."""
+    longest = turns["task_id"].value_counts().index[0]
+    running = turns.loc[turns["status"] == "running", "task_id"].iloc[0]
+    incomplete = turns.copy(deep=False)
+    incomplete.attrs = {"handinger": {"requested": 200, "failed": 12, "complete": False}}
+    many = pd.concat([turns] * 20, ignore_index=True)
+    return {
+        "spend": lambda: plots.plot_spend(turns, tz=TZ),
+        "spend_by_worker": lambda: plots.plot_spend(turns, by="worker_id", tz=TZ, budget=3000),
+        "spend_by_title": lambda: plots.plot_spend(turns, by="task_title", freq="W", tz=TZ),
+        "spend_cumulative": lambda: plots.plot_spend(turns, by="worker_id", cumulative=True, budget=60_000),
+        "spend_incomplete": lambda: plots.plot_spend(incomplete, by="triggered_by", tz=TZ),
+        "spend_few_days": lambda: plots.plot_spend(turns.tail(30), by="worker_id", tz=TZ),
+        "spend_hours": lambda: plots.plot_spend(turns.tail(5), by="worker_id", tz=TZ),
+        "spend_one_turn": lambda: plots.plot_spend(turns.head(1)),
+        "tokens": lambda: plots.plot_tokens(turns, tz=TZ),
+        "tokens_by_worker": lambda: plots.plot_tokens(turns, by="worker_id"),
+        "durations": lambda: plots.plot_durations(turns),
+        "durations_by_worker": lambda: plots.plot_durations(turns, by="worker_id"),
+        "credits_vs_tokens": lambda: plots.plot_credits_vs_tokens(turns, by="worker_id"),
+        "credits_vs_tokens_many": lambda: plots.plot_credits_vs_tokens(many),
+        "heatmap": lambda: plots.plot_heatmap(turns, tz=TZ),
+        "pareto": lambda: plots.plot_pareto(turns),
+        "timeline": lambda: plots.plot_timeline(turns, tz=TZ),
+        "timeline_one_task": lambda: plots.plot_timeline(turns[turns["task_id"] == longest], tz=TZ),
+        "timeline_running": lambda: plots.plot_timeline(turns[turns["task_id"] == running], tz=TZ),
+        "budget": lambda: plots.plot_budget(turns, 40_000, tz=TZ, as_of="2026-06-18T12:00Z"),
+        "budget_exceeded": lambda: plots.plot_budget(turns, 15_000, tz=TZ, as_of="2026-06-18T12:00Z"),
+        "budget_little_data": lambda: plots.plot_budget(turns, 5_000, as_of="2026-05-05T12:00Z"),
+        "waste": lambda: plots.plot_waste(turns),
+        "dashboard": lambda: plots.plot_dashboard(incomplete, tz=TZ, budget=3000),
+        "no_turns": lambda: plots.plot_spend(turns.head(0), by="worker_id"),
+    }
+
+
+def draw(folder: Path) -> list[Path]:
+    """Draw the gallery and return the files written."""
+    with Sandbox(tasks=200, seed=7) as sandbox, sandbox.client() as client:
+        turns = fetch(sandbox.task_ids, client=client, progress=False).turns
+    written = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for style, settings in STYLES.items():
+        with plt.style.context(settings):
+            for name, picture in pictures(turns).items():
+                drawn = picture()
+                figure = drawn if isinstance(drawn, Figure) else drawn.figure
+                written.append(folder / f"{name}-{style}.png")
+                figure.savefig(written[-1])
+                plt.close(figure)
+    return written
+
+
+def main() -> None:
+    """Draw the gallery into the folder named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    mpl.use("Agg")
+    for path in draw(parser.parse_args().folder):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The page of six plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+from handmade import AWKWARD, captions, turns_of
+from matplotlib.figure import Figure
+from matplotlib.testing.compare import compare_images
+
+from handinger_analytics.errors import FrameError
+from handinger_analytics.plots import plot_dashboard
+
+BASELINE = Path(__file__).parent / "baseline" / "dashboard.png"
+"""What the dashboard of the sandbox looked like when a person last looked at it.
+
+After a wanted change: look at the new picture, which the failing test names, and copy it here.
+"""
+TOLERANCE = 8
+"""Root mean square of the difference, of 255: other versions of Matplotlib draw text a little differently."""
+
+
+def titles(figure) -> list[str]:
+    """Titles of the six plots."""
+    return [cell.axes[0].get_title() for cell in figure.subfigs]
+
+
+def test_the_page_holds_six_plots(turns):
+    """Spend, tokens, durations, the week, the tasks that cost most, waste."""
+    figure = plot_dashboard(turns)
+    assert isinstance(figure, Figure)
+    first_words = [title.split()[0] for title in titles(figure)]
+    assert first_words == ["Credits", "Tokens:", "Duration", "Credits", "12", "1,728"]
+    assert figure.get_suptitle() == (
+        "54,512 credits in 383 turns of 198 tasks, 2026-05-01 to 2026-06-30 (UTC)"
+    )
+
+
+def test_the_page_looks_as_it_did(turns, tmp_path):
+    """Compared with a picture that a person has looked at."""
+    with plt.style.context("default"):
+        plot_dashboard(turns, tz="Europe/Madrid", budget=3000).savefig(tmp_path / "dashboard.png", dpi=60)
+    assert compare_images(str(BASELINE), str(tmp_path / "dashboard.png"), tol=TOLERANCE) is None
+
+
+def test_another_page_looks_different(turns, tmp_path):
+    """The comparison notices when one plot of six shows other data."""
+    with plt.style.context("default"):
+        page = plot_dashboard(turns, tz="Asia/Tokyo", budget=3000)
+        page.savefig(tmp_path / "dashboard.png", dpi=60)
+    assert compare_images(str(BASELINE), str(tmp_path / "dashboard.png"), tol=TOLERANCE) is not None
+
+
+def test_the_page_says_once_that_it_is_incomplete(incomplete_turns):
+    """Under its title, not over each of the plots, and the frame keeps saying so."""
+    figure = plot_dashboard(incomplete_turns)
+    assert figure.get_suptitle().endswith("\nincomplete: 12 of 200 tasks failed")
+    assert [captions(ax) for ax in figure.axes if captions(ax)] == []
+    assert incomplete_turns.attrs["handinger"]["complete"] is False
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([], id="no rows"),
+        pytest.param([{}], id="one point"),
+        pytest.param(
+            [{"credits": 0, "duration_ms": 0, "input_tokens": 0, "output_tokens": 0}], id="all zero"
+        ),
+        pytest.param([{"worker_id": text, "task_title": text} for text in AWKWARD], id="awkward"),
+    ],
+)
+def test_odd_frames_fill_the_page(rows):
+    """Nothing raises or warns."""
+    figure = plot_dashboard(turns_of(*rows))
+    figure.canvas.draw()
+    assert all(titles(figure))
+
+
+def test_options_reach_the_plots(turns):
+    """Groups, budget and zone; further keywords go to the figure."""
+    by = (column for column in ["triggered_by"])
+    figure = plot_dashboard(turns, by=by, tz="Europe/Madrid", budget=77, figsize=(12, 10))
+    spend, durations = figure.subfigs[0].axes[0], figure.subfigs[2].axes[0]
+    assert spend.get_legend().get_title().get_text() == "triggered_by"
+    assert spend.get_legend().get_texts()[0].get_text() == "budget 77"
+    assert durations.get_ylabel() == "triggered_by"
+    assert figure.get_size_inches().tolist() == [12, 10]
+    assert sum("(Europe/Madrid)" in ax.get_xlabel() for ax in figure.axes) == 3
+
+
+def test_a_mistake_leaves_no_figure(turns):
+    """What the metrics refuse is refused before anything is drawn."""
+    with pytest.raises(FrameError, match="unknown time zone 'Madrid'"):
+        plot_dashboard(turns, tz="Madrid")
+    with pytest.raises(FrameError, match="no column 'nope'"):
+        plot_dashboard(turns, by="nope")
+    with pytest.raises(FrameError, match="budget: expected credits"):
+        plot_dashboard(turns, budget=-1)
+    assert plt.get_fignums() == []
+
+
+def test_a_dark_style_is_followed(turns):
+    """Also by the figure."""
+    with plt.style.context("dark_background"):
+        before = dict(mpl.rcParams)
+        assert plot_dashboard(turns).get_facecolor() == (0, 0, 0, 1)
+        assert dict(mpl.rcParams) == before

@@ -1,0 +1,161 @@
+"""The command line as a user meets it: its own process, its files, its exit codes."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+import handinger_analytics as ha
+from handinger_analytics.cli.show import plain, show_table
+from handinger_analytics.sandbox import Faults, Sandbox
+
+
+def run(*arguments, cwd, **environment):
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "handinger_analytics", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def served_by(sandbox):
+    """Return the environment that points a command at a sandbox."""
+    return {"HANDINGER_BASE_URL": sandbox.url, "HANDINGER_API_KEY": sandbox.api_key}
+
+
+def test_demo_leaves_tables_files_and_a_chart(tmp_path, generation):
+    """Without a key or network, the demo shows the spend and leaves what it fetched."""
+    done = run("demo", "--out", "here", "--generation", generation, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Spend per worker" in done.stdout
+    assert re.search(r"^credits +54,512 +credits$", done.stdout, re.MULTILINE)
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
+        "spend.png",
+        "tasks.parquet",
+        "turns.parquet",
+    ]
+    assert len(ha.load_parquet(tmp_path / "here/tasks.parquet")) == 200
+    assert (tmp_path / "here/spend.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_fetch_from_the_environment(sandbox, tmp_path):
+    """Ids from arguments and a file, links too, are fetched from the server in the environment."""
+    first, second, third = sandbox.task_ids[:3]
+    (tmp_path / "ids.txt").write_text(f"{second}\n\nhttps://v3.handinger.com/worker/w/task/{third}\n")
+    done = run(
+        "fetch", first, "--ids-from", "ids.txt", "--out", "o", "--no-text", cwd=tmp_path, **served_by(sandbox)
+    )
+    assert done.returncode == 0, done.stderr
+    tasks = ha.load_parquet(tmp_path / "o/tasks.parquet")
+    assert list(tasks["task_id"]) == [first, second, third]
+    assert "title" not in tasks
+
+
+def test_partial_data_says_so_everywhere(sandbox, tmp_path):
+    """A failed id is in the table, in a file, in the metadata, and in the exit code."""
+    done = run("fetch", sandbox.task_ids[0], "tsk_gone", "--out", "o", cwd=tmp_path, **served_by(sandbox))
+    assert done.returncode == 3
+    assert "INCOMPLETE" in done.stdout
+    assert "tsk_gone" in done.stdout
+    assert list(ha.load_parquet(tmp_path / "o/failures.parquet")["task_id"]) == ["tsk_gone"]
+    assert ha.load_parquet(tmp_path / "o/turns.parquet").attrs["handinger"]["complete"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "text"),
+    [
+        pytest.param(["fetch", "--out", "o"], {}, 2, "give task ids", id="no ids"),
+        pytest.param(["fetch", "a"], {}, 2, "--out", id="no folder"),
+        pytest.param(["fetch", "a", "--out", "o"], {}, 1, "HANDINGER_API_KEY", id="no key"),
+        pytest.param(
+            ["fetch", "a", "--out", "o"],
+            {"HANDINGER_API_KEY": "k", "HANDINGER_BASE_URL": "http://example.com"},
+            1,
+            "https",
+            id="plain http",
+        ),
+    ],
+)
+def test_errors_are_one_line_and_a_code(tmp_path, arguments, environment, code, text):
+    """What is wrong stands on stderr without a traceback."""
+    done = run(*arguments, cwd=tmp_path, **environment)
+    assert done.returncode == code
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_key_that_is_not_accepted_is_code_5(sandbox, tmp_path):
+    """A wrong key ends the command at once with a code of its own."""
+    wrong = {**served_by(sandbox), "HANDINGER_API_KEY": "hdg_live_wrong"}
+    done = run("fetch", *sandbox.task_ids[:9], "--out", "o", cwd=tmp_path, **wrong)
+    assert done.returncode == 5
+    assert "not accepted" in done.stderr
+    assert "hdg_live_wrong" not in done.stderr
+
+
+def test_an_interrupted_fetch_keeps_what_it_has(tmp_path):
+    """Ctrl-C leaves the rows so far, marked incomplete, and code 130."""
+    with Sandbox(tasks=400, latency=0.1, faults=Faults(rate=0)) as slow:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "handinger_analytics", "fetch", *slow.task_ids, "--out", "o"],
+            cwd=tmp_path,
+            env={**os.environ, **served_by(slow)},
+            stderr=subprocess.PIPE,
+        )
+        while slow.stats.served < 60:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    turns = ha.load_parquet(tmp_path / "o/turns.parquet")
+    assert len(turns)
+    assert turns.attrs["handinger"]["complete"] is False
+
+
+def test_sandbox_serves_other_programs(tmp_path):
+    """The command prints what to export, and serves until it is interrupted."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "handinger_analytics", "sandbox", "--tasks", "3"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    url, key = (process.stdout.readline().strip().partition("=")[2] for _ in range(2))
+    task_id = process.stdout.readline().split("for example ")[1].split()[0]
+    with ha.Client(key, base_url=url) as client:
+        assert client.retrieve_task(task_id).task.id == task_id
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_help_does_not_load_pandas():
+    """Asking for help costs no more than reading it."""
+    script = (
+        "import sys; from handinger_analytics.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print({'pandas', 'pyarrow', 'matplotlib', 'requests', 'numpy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_text_from_a_server_does_not_drive_the_terminal(capsys):
+    """Escape sequences, control characters and direction marks are not printed; long text is cut."""
+    assert plain("\x1b[31mred\x1b[0m\x07\r\n\u202egnp.exe\x9b2J") == "redgnp.exe2J"
+    show_table("t", pd.DataFrame({"title": ["\x1b[2Jclear", "x" * 99], "n": [1234567, 1]}))
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "clear" in shown
+    assert "x" * 39 + "…" in shown
+    assert "1,234,567" in shown

@@ -1,0 +1,122 @@
+"""Task ids from the webhook log, text, files and columns."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import handinger_analytics as ha
+from handinger_analytics.sandbox import Faults, Sandbox
+from tests.scripted import Reply
+
+
+def page(number, of, *task_ids, worker_id="wrk_1"):
+    """Return a page of the log; an entry's time follows its task id."""
+    logs = [
+        {
+            "id": f"whx_{number}_{position}",
+            "createdAt": f"2026-05-{11 + position:02d}T09:14:49.000Z",
+            "durationMs": 1,
+            "errorMessage": None,
+            "requestStatus": "success",
+            "responseStatus": 200,
+            "taskId": task_id,
+            "taskTitle": f"title of {task_id}",
+            "url": "https://example.com",
+            "workerId": worker_id,
+        }
+        for position, task_id in enumerate(task_ids)
+    ]
+    return Reply(json.dumps({"logs": logs, "page": number, "pageCount": of, "totalCount": 9}).encode())
+
+
+def test_every_logged_task_is_found_once(sandbox, client):
+    """All pages of all workers are read; ids that exist are found, none twice."""
+    ids = ha.discover_task_ids(sandbox.worker_ids, client=client)
+    assert len(ids) == len(set(ids)) > 100
+    assert set(ids) <= set(sandbox.task_ids)
+
+
+def test_pages_that_repeat_entries_change_nothing():
+    """A log whose pages shift while it is read gives the same ids."""
+    faults = Faults(rate=1, kinds=("duplicate-log-pages",))
+    with Sandbox(tasks=200) as calm, Sandbox(tasks=200, faults=faults) as shifting:
+        expected = ha.discover_task_ids(calm.worker_ids, client=calm.client())
+        assert sorted(ha.discover_task_ids(shifting.worker_ids, client=shifting.client())) == sorted(expected)
+
+
+def test_a_log_that_grows_is_read_to_its_new_end(serve):
+    """When a page is added during the walk, it is read, too."""
+    server = serve(page(1, 2, "a", "b"), page(2, 3, "b", "c"), page(3, 3, "d"))
+    with server.client() as client:
+        assert ha.discover_task_ids("wrk_1", client=client) == ["a", "b", "c", "d"]
+    assert [path.rpartition("?")[2] for path in server.paths] == ["page=1", "page=2", "page=3"]
+
+
+def test_the_frame_has_the_latest_delivery(serve):
+    """One row a task, with its title, worker and the time it was last seen; entries without a task are not."""
+    server = serve(page(1, 1, "a", None, "a", "b"))
+    with server.client() as client:
+        frame = ha.discover_task_ids(["wrk_1"], client=client, as_frame=True)
+    assert frame.to_dict("list") == {
+        "task_id": ["a", "b"],
+        "task_title": ["title of a", "title of b"],
+        "worker_id": ["wrk_1", "wrk_1"],
+        "last_seen": [pd.Timestamp("2026-05-13 09:14:49Z"), pd.Timestamp("2026-05-14 09:14:49Z")],
+    }
+
+
+def test_an_empty_log_gives_an_empty_frame_of_the_same_dtypes(serve):
+    """No entries, no rows, the same columns and dtypes."""
+    with serve(page(1, 0)).client() as client, serve(page(1, 1, "a")).client() as other:
+        empty = ha.discover_task_ids("wrk_1", client=client, as_frame=True)
+        full = ha.discover_task_ids("wrk_1", client=other, as_frame=True)
+    assert len(empty) == 0
+    assert list(empty.dtypes.items()) == list(full.dtypes.items())
+
+
+def test_a_worker_of_somebody_else(sandbox, client):
+    """A 403 says who may read the log."""
+    with pytest.raises(ha.PermissionDeniedError, match="Only the creator of a worker may read"):
+        ha.discover_task_ids(sandbox.forbidden_worker_id, client=client)
+
+
+LINK = "https://v3.handinger.com/worker/wrk_1/task/my%20own%2Fid"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param(f"see tsk_b, {LINK}. Also (tsk_a) and tsk_b!", ["tsk_b", "my own/id", "tsk_a"], id="text"),
+        pytest.param("nothing here", [], id="no ids"),
+        pytest.param(["own-id", LINK, "own-id"], ["own-id", "my own/id"], id="list"),
+        pytest.param(pd.Series(["a", None, "b", "a"]), ["a", "b"], id="column with gaps"),
+        pytest.param(pd.DataFrame({"task_id": ["a", "b"]}), ["a", "b"], id="frame"),
+    ],
+)
+def test_ids_are_picked_out(source, expected):
+    """Ids and links are found in the order met, each once."""
+    assert ha.task_ids_from(source) == expected
+
+
+def test_ids_are_picked_out_of_files(tmp_path):
+    """Text, CSV and Parquet files name ids as text and columns do."""
+    (tmp_path / "notes.txt").write_text(f"* tsk_a\n* {LINK}\n")
+    pd.DataFrame({"task_id": ["own-id", "tsk_b"]}).to_csv(tmp_path / "ids.csv")
+    pd.DataFrame({"task": ["tsk_c"]}).to_parquet(tmp_path / "ids.parquet")
+    assert ha.task_ids_from(tmp_path / "notes.txt") == ["tsk_a", "my own/id"]
+    assert ha.task_ids_from(tmp_path / "ids.csv") == ["own-id", "tsk_b"]
+    assert ha.task_ids_from(tmp_path / "ids.parquet", "task") == ["tsk_c"]
+
+
+def test_sources_without_ids_are_named(tmp_path):
+    """A missing column, a missing file and a damaged file are errors that name them."""
+    with pytest.raises(ha.FrameError, match="no column 'task_id'; there are id"):
+        ha.task_ids_from(pd.DataFrame({"id": ["a"]}))
+    with pytest.raises(ha.FileError, match="nowhere.txt"):
+        ha.task_ids_from(tmp_path / "nowhere.txt")
+    (tmp_path / "bad.parquet").write_bytes(b"no parquet")
+    with pytest.raises(ha.FileError, match="bad.parquet"):
+        ha.task_ids_from(tmp_path / "bad.parquet")
+    with pytest.raises(ha.TaskIdError, match=r"task_ids\[1\] is None"):
+        ha.task_ids_from(["a", None])
