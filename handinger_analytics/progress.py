@@ -9,6 +9,10 @@ from typing import Self
 from tqdm import tqdm
 
 
+class _Bar(tqdm):  # type: ignore[type-arg]  # it is generic for type checkers only
+    monitor_interval = 0  # no thread of its own: it is drawn often enough
+
+
 class ProgressBar:
     """Counts finished items, failed ones among them, and says when the server makes us wait.
 
@@ -25,7 +29,7 @@ class ProgressBar:
     def __init__(self, total: int, unit: str, shown: bool | None) -> None:
         watched = sys.stderr is not None and sys.stderr.isatty()
         disable = sys.stderr is None or not (watched if shown is None else shown)
-        self._bar = tqdm(
+        self._bar = _Bar(
             total=total,
             unit=f" {unit}",
             disable=disable,

@@ -186,9 +186,7 @@ class Sync:
         with ProgressBar(len(due), "tasks", progress) as bar:
             if due:
                 with opened(client) as one:
-                    for start in range(0, len(due), batch):
-                        self._batch(due[start : start + batch], one)
-                        bar.show(min(start + batch, len(due)), len(self._failures))
+                    self._work(itertools.batched(due, batch), one, bar)
         return SyncReport(
             fetched=self._fetched,
             skipped=self._todo.skipped,
@@ -198,14 +196,21 @@ class Sync:
             duration=dt.timedelta(seconds=time.monotonic() - self._started),
         )
 
-    def _batch(self, task_ids: list[str], client: Client) -> None:
-        try:
-            result = fetch(task_ids, client=client, on_error="collect", progress=False)
-        except (HandingerError, FetchInterrupted) as error:
-            if error.result is not None:
-                self._record(error.result)
-            raise
-        self._record(result)
+    def _work(self, batches: Iterable[Sequence[str]], client: Client, bar: ProgressBar) -> None:
+        """Fetch a batch while another thread records the one before it."""
+        with ThreadPoolExecutor(1, "handinger-record") as recorder:
+            recording: Future[None] | None = None
+            for task_ids in batches:
+                error, result = _fetched(task_ids, client)
+                if recording is not None:
+                    recording.result()
+                    bar.show(self._fetched + len(self._failures), len(self._failures))
+                recording = recorder.submit(self._record, result)
+                if error is not None:
+                    recording.result()
+                    raise error
+            if recording is not None:
+                recording.result()
 
     def _record(self, result: FetchResult) -> None:
         rows = whole_tasks(result)

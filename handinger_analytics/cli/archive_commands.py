@@ -61,8 +61,7 @@ def sync(
     if verbose:
         _echo(report.summary())
     if not report.complete:
-        click.echo(f"{len(report.failed):,} tasks failed in {plain(archive.uri)}")
-        show_table("Failed tasks", report.failed[["task_id", "stage", "error", "message"]])
+        show_table(f"Failed tasks of {plain(archive.uri)}", report.failed[["task_id", "stage", "error", "message"]])
         sys.exit(PARTIAL)
 
 

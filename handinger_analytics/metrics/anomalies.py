@@ -65,7 +65,7 @@ def anomalies(
     share : float
         Part of everybody's credits, 0 to 1, from which a group is a chronic burner if it stays there.
     min_history : int
-        Periods needed before a verdict.
+        Periods needed before a verdict, 3 to 56.
 
     Returns
     -------
@@ -129,8 +129,8 @@ def _check_numbers(threshold: float, share: float, min_history: int) -> None:
         raise FrameError(f"threshold: expected a score, a number above 0, found {threshold!r}")
     if isinstance(share, bool) or not isinstance(share, Real) or not 0 < share <= 1:
         raise FrameError(f"share: expected a part of the whole, above 0 and up to 1, found {share!r}")
-    if isinstance(min_history, bool) or not isinstance(min_history, Integral) or min_history < 3:
-        raise FrameError(f"min_history: expected periods, a whole number from 3, found {min_history!r}")
+    if isinstance(min_history, bool) or not isinstance(min_history, Integral) or not 3 <= min_history <= _WINDOW:
+        raise FrameError(f"min_history: expected a whole number from 3 to {_WINDOW}, found {min_history!r}")
 
 
 def _spikes(

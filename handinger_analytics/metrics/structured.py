@@ -166,7 +166,7 @@ def _can_be_taken_apart(sent: bytes, turn_id: str) -> bool:
         except RecursionError:
             return False
         except ValueError as error:
-            found = f"{error}; found {sent[:40]!r}"
+            found = f"{error}; found {sent[:40].decode(errors='ignore')!r}"
             raise FrameError(f"turn {turn_id!r}: structured_output is not JSON text: {found}") from None
         return False
     return True

@@ -103,7 +103,7 @@ def report(
         "budget": None if budget is None else _budget(turns, budget, tz, moment),
         "checked": checked_table(checked),
         "verdict": _verdict(checked),
-        "written": f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
+        "as_of": f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
     }
     environment = Environment(
         loader=PackageLoader("handinger_analytics"),

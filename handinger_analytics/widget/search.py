@@ -6,6 +6,7 @@ The API has no search. A frame, file or webhook log that the person has at hand 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import os
 import re
 from collections.abc import Collection, Iterable
@@ -23,7 +24,7 @@ from handinger_analytics.errors import FrameError, SettingsError
 from handinger_analytics.frames import from_pandas
 from handinger_analytics.ids import normalize_task_ids
 from handinger_analytics.parquet import load_parquet
-from handinger_analytics.schema import DISCOVERED, TASKS, TIMESTAMP, TURNS
+from handinger_analytics.schema import DISCOVERED, TASKS, TEXT, TIMESTAMP, TURNS
 
 Source = pd.DataFrame | str | os.PathLike[str] | Iterable[str]
 
@@ -122,7 +123,7 @@ class TaskIndex:
         self.workers = _most_frequent(self._rows["worker_id"])
         self.statuses = _most_frequent(self._rows["status"])
         words = [pc.fill_null(self._rows[name], "") for name in ("title", "task_id", "worker_id")]
-        self._words = _folded(pc.binary_join_element_wise(*words, pa.scalar(" ", pa.large_string())))
+        self._words = _folded(pc.binary_join_element_wise(*words, pa.scalar(" ", TEXT)))
 
     def search(
         self,
@@ -154,22 +155,28 @@ class TaskIndex:
         list of Match
             The newest ones.
         """
-        folded = _folded(pa.array([words], pa.large_string()))[0].as_py().split()
-        tests = [pc.match_substring(self._words, word) for word in folded]
+        positions = self._filtered(status, worker_id, since, before)
+        # The longest word first: it leaves the fewest rows for the others.
+        for word in sorted(_folded_words(words), key=len, reverse=True):
+            texts = self._words if positions is None else self._words.take(positions)
+            here = pc.indices_nonzero(pc.match_substring(texts, word))
+            positions = here if positions is None else positions.take(here)
+        if positions is None:
+            return self._rows.num_rows, _matches(self._rows.slice(0, limit))
+        return len(positions), _matches(self._rows.take(positions[:limit]))
+
+    def _filtered(
+        self, status: str | None, worker_id: str | None, since: dt.datetime | None, before: dt.datetime | None
+    ) -> pa.Array | None:
+        """Positions of the rows that the filters let through, None without a filter."""
         wanted = (("status", pc.equal, status), ("worker_id", pc.equal, worker_id))
         within = (("at", pc.greater_equal, _instant(since)), ("at", pc.less, _instant(before)))
-        tests += [
+        masks = [
             test(self._rows[name], value) for name, test, value in (*wanted, *within) if value is not None
         ]
-        found = self._rows
-        count = found.num_rows
-        if tests:
-            mask = tests[0]
-            for test in tests[1:]:
-                mask = pc.and_(mask, test)
-            positions = pc.indices_nonzero(pc.fill_null(mask, False))
-            count, found = len(positions), found.take(positions[:limit])
-        return count, [Match(**row) for row in found.slice(0, limit).to_pylist()]
+        if not masks:
+            return None
+        return pc.indices_nonzero(pc.fill_null(functools.reduce(pc.and_, masks), False))
 
 
 def open_source(source: Source, client: Client | None) -> TaskIndex:
@@ -247,12 +254,12 @@ def _renamed(table: pa.Table) -> pa.Table:
     """Table with the columns of `Match`, absent ones as nulls."""
     names = next(columns for columns in _COLUMNS if set(columns) == set(table.column_names))
     table = table.rename_columns([names[name] for name in table.column_names])
-    nulls = pa.nulls(table.num_rows, pa.large_string())
+    nulls = pa.nulls(table.num_rows, TEXT)
     columns = {
         name: table[name] if name in table.column_names else nulls
         for name in ("task_id", "title", "worker_id", "status", "at")
     }
-    texts = {name: column.cast(pa.large_string()) for name, column in columns.items() if name != "at"}
+    texts = {name: column.cast(TEXT) for name, column in columns.items() if name != "at"}
     return pa.table({**texts, "at": columns["at"]})
 
 
@@ -276,6 +283,15 @@ def _most_frequent(values: pa.ChunkedArray) -> list[str]:
 
 def _instant(moment: dt.datetime | None) -> pa.Scalar | None:
     return None if moment is None else pa.scalar(moment.astimezone(dt.UTC), TIMESTAMP)
+
+
+def _folded_words(text: str) -> list[str]:
+    words: list[str] = _folded(pa.array([text], TEXT))[0].as_py().split()
+    return words
+
+
+def _matches(rows: pa.Table) -> list[Match]:
+    return [Match(**row) for row in rows.to_pylist()]
 
 
 def _folded(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

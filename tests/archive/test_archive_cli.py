@@ -78,7 +78,7 @@ def test_failures_are_listed(run, archive, monkeypatch):
         monkeypatch.setenv("HANDINGER_BASE_URL", sandbox.url)
         result = run(sync, archive.uri, *sandbox.task_ids)
     assert result.exit_code == 3
-    assert f"1 tasks failed in {archive.uri}" in result.output
+    assert f"Failed tasks of {archive.uri}" in result.output
     assert "NotFoundError" in result.output
     assert bad in result.output
     result = run(status, archive.uri)

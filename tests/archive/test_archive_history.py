@@ -82,16 +82,16 @@ def test_state_at_a_time(archive, record):
     assert archive.as_of(between).tasks()["task_id"].tolist() == ["a"]
     assert archive.as_of(between.isoformat()).tasks()["task_id"].tolist() == ["a"]
     assert len(archive.as_of(dt.datetime.now(dt.UTC)).tasks()) == 2
-    with pytest.raises(FileError, match="no state at .*: its log begins at 20"):
+    with pytest.raises(FileError, match=r"no state at .*: its log begins at 20"):
         archive.as_of(before)
 
 
 def test_unknown_state(archive, record):
     """A version that never was is an error at once."""
     record(body_a("a"))
-    with pytest.raises(FileError, match="cannot read the archive|there is no archive"):
+    with pytest.raises(FileError, match=r"cannot read the archive|there is no archive"):
         archive.as_of(999)
-    with pytest.raises(FrameError, match="version is 1.5: expected a number or a time"):
+    with pytest.raises(FrameError, match=r"version is 1\.5: expected a number or a time"):
         archive.as_of(1.5)
 
 

@@ -85,7 +85,7 @@ with ha.Sandbox(tasks=400, seed=7) as sandbox, sandbox.client() as client:
 def test_folder_below_a_file(tmp_path):
     """A path that cannot be a folder is an error, not a traceback of the storage."""
     (tmp_path / "file").write_text("text")
-    with pytest.raises(FileError, match="cannot (read|write) the archive"):
+    with pytest.raises(FileError, match=r"cannot (read|write) the archive"):
         Archive(tmp_path / "file" / "archive").sync(["tsk_1"])
 
 

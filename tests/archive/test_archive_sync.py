@@ -113,7 +113,7 @@ def test_task_with_an_unfinished_turn_is_not_final(archive, serve):
 
 
 def test_failures_are_kept_and_tried_first(archive, tmp_path):
-    """What failed is in the report and in the archive, heads the next sync, and is forgotten when it heals."""
+    """What failed is reported and kept, heads the next sync, and is forgotten when it heals."""
     with Sandbox(tasks=30, seed=7, generation="B") as sandbox:
         ids = sandbox.task_ids
         always = {ids[20]: "404", ids[10]: "403"}

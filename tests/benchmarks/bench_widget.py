@@ -63,9 +63,7 @@ def big_task() -> None:
     html = markup(lookup)
     assert html.count('<tbody class="ha-turn">') == TURNS
     layout = browser_seconds(html)
-    print(
-        f"{TURNS} turns: answer {answered:.2f} s, with widget and chart {complete:.2f} s, {len(html) / 1e6:.1f} MB"
-    )
+    print(f"{TURNS} turns: answer {answered:.2f} s, with widget and chart {complete:.2f} s")
     print("browser: " + ("no Chromium found" if layout is None else f"{layout:.2f} s to lay the page out"))
     on_screen = complete - answered + (layout or 0)
     report(f"task with {TURNS} turns on screen after its answer", on_screen, WANTED_ON_SCREEN, " s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -48,7 +49,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, request):
-    """Open a page that remembers what went wrong in it; it must have been nothing, and no request to outside.
+    """Open a page that remembers what went wrong in it: nothing may, and nothing may be asked outside.
 
     An exception in a handler of a widget is shown nowhere on the page: only the kernel's messages have it.
     """
@@ -72,7 +73,7 @@ def page(browser, request):
 
 @pytest.fixture
 def shoot() -> Callable[..., None]:
-    """Return a function that takes a picture of an element, if the variable UI_SHOTS names a folder for it."""
+    """Return a function that takes a picture of an element, into the folder that UI_SHOTS names, if it does."""
 
     def take(element, name: str) -> None:
         if SHOTS:
@@ -148,7 +149,7 @@ def _kernel_errors(frame: str | bytes) -> list[str]:
     if not 6 <= count < 1000:
         return []
     offsets = [int.from_bytes(frame[8 * n : 8 * n + 8], "little") for n in range(1, count + 1)]
-    channel, header, _, _, content = (frame[a:b] for a, b in zip(offsets[:5], offsets[1:6], strict=True))
+    channel, header, _, _, content = (frame[a:b] for a, b in itertools.pairwise(offsets[:6]))
     if channel != b"iopub" or json.loads(header).get("msg_type") != "error":
         return []
     error = json.loads(content)

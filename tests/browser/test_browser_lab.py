@@ -25,7 +25,7 @@ def sandbox():
 
 @pytest.fixture
 def open_panel(run_in_lab, lab, sandbox, tmp_path):
-    """Return a function that runs a notebook with a widget in it and returns the widget's part of the page."""
+    """Return a function that runs a notebook with a widget in it and returns the widget on the page."""
 
     def show(name: str, *before: str, source: str = "None"):
         (tmp_path / "key").write_text(KEY)
@@ -120,7 +120,8 @@ def test_keyboard_order(open_panel, page):
         names.append(
             page.evaluate(
                 "() => { const e = document.activeElement;"
-                " return (e.labels?.[0] ?? e).getAttribute('aria-label') ?? (e.labels?.[0] ?? e).innerText.trim(); }"
+                " const named = e.labels?.[0] ?? e;"
+                " return named.getAttribute('aria-label') ?? named.innerText.trim(); }"
             )
         )
     expected = [

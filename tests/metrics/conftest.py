@@ -14,6 +14,7 @@ import pytest
 from handinger_analytics.fetching import fetch
 from handinger_analytics.result import FetchResult
 from handinger_analytics.sandbox import Sandbox
+from handinger_analytics.worker import fetch_schedules
 
 ELSEWHERE = "America/Bogota"
 """Session time zone of the engines that have one: neither UTC nor a zone that is asked for."""
@@ -24,6 +25,13 @@ def fetched() -> FetchResult:
     """Two hundred tasks and their turns, fetched over HTTP."""
     with Sandbox(tasks=200, seed=7) as sandbox, sandbox.client() as client:
         return fetch(sandbox.task_ids, client=client)
+
+
+@pytest.fixture(scope="session")
+def schedules() -> pd.DataFrame:
+    """Give what the workers plan to run."""
+    with Sandbox(tasks=200, seed=7) as sandbox, sandbox.client() as client:
+        return fetch_schedules(sandbox.worker_ids, client=client)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,18 @@ import pandas as pd
 import pytest
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import check, durations, spend, summarize, tokens, top_tasks, waste
+from handinger_analytics.budget import budget_status
+from handinger_analytics.metrics import (
+    anomalies,
+    check,
+    durations,
+    explode_structured_output,
+    spend,
+    summarize,
+    tokens,
+    top_tasks,
+    waste,
+)
 
 QUESTIONS: dict[str, Callable[[Any], pd.DataFrame]] = {
     "summarize": summarize,
@@ -34,6 +45,8 @@ QUESTIONS: dict[str, Callable[[Any], pd.DataFrame]] = {
     "waste": waste,
     "waste by trigger": lambda turns: waste(turns, by="triggered_by"),
     "waste by status": lambda turns: waste(turns, by="status"),
+    "anomalies": lambda turns: anomalies(turns, tz="Europe/Madrid", threshold=2, share=0.3),
+    "anomalies of all": lambda turns: anomalies(turns, by=None, freq="W", min_history=3),
 }
 
 
@@ -59,6 +72,32 @@ def test_empty(
     assert len(empty) == (
         len(ask(turns)) if question in ("summarize", "spend", "durations", "tokens", "waste") else 0
     )
+
+
+def test_structured_output(read: Callable[[Path], Any], files: dict[str, Path], turns: pd.DataFrame) -> None:
+    """Outputs become the columns of the pandas answer, whatever order an engine keeps its rows in."""
+    there, here = (
+        explode_structured_output(frame).sort_values("turn_id", ignore_index=True)
+        for frame in (read(files["turns"]), turns)
+    )
+    pd.testing.assert_frame_equal(there, here, check_like=True)
+    empty = explode_structured_output(read(files["empty"]))
+    assert empty.columns.tolist() == ["turn_id", "task_id", "seq", "worker_id", "started_at"]
+    pd.testing.assert_series_equal(empty.dtypes, here.dtypes[empty.columns])
+
+
+def test_budget(
+    read: Callable[[Path], Any], files: dict[str, Path], turns: pd.DataFrame, schedules: pd.DataFrame
+) -> None:
+    """A budget of turns anywhere, with schedules, has the status of the fetched pandas frame."""
+    ask = {"limit": 30_000, "tz": "Europe/Madrid", "schedules": schedules, "as_of": "2026-06-24T09:00Z"}
+    status = budget_status(turns, **ask)
+    assert status["value"]["scheduled"] > 0
+    there = budget_status(read(files["turns"]), **ask)
+    pd.testing.assert_frame_equal(there, status, rtol=1e-12)
+    nothing = budget_status(read(files["empty"]), **ask)
+    assert nothing["value"]["verdict"] == "not enough data"
+    assert nothing["value"]["spent"] == 0
 
 
 def test_check(read: Callable[[Path], Any], files: dict[str, Path], turns: pd.DataFrame) -> None:

@@ -61,8 +61,8 @@ def main(report: str, folder: str | None = None) -> None:
             page = browser.new_page(viewport={"width": width, "height": height})
             seen[name] = look(page, Path(report).resolve())
             if folder:
-                page.screenshot(path=Path(folder, f"{name}.png"), full_page=True)
-                page.pdf(path=Path(folder, f"{name}.pdf"), format="A4")
+                page.screenshot(path=Path(folder, f"{Path(report).stem}-{name}.png"), full_page=True)
+                page.pdf(path=Path(folder, f"{Path(report).stem}-{name}.pdf"), format="A4")
             page.close()
         browser.close()
     print(json.dumps(seen))

@@ -292,7 +292,8 @@ def test_static_answer():
     assert lines == [
         "TaskLookup",
         "  Weather report for Barcelona [tsk_1] completed, 2026-05-11 09:14:22 UTC, 42 credits, 25.8 s",
-        "      0 completed 2026-05-11 09:14:22       25.8 s       42 credits  What's the weather today in Barcelona?",
+        "      0 completed 2026-05-11 09:14:22       25.8 s       42 credits  What's the weather today in "
+        "Barcelona?",
         lines[-1],
     ]
     assert "pip install ipywidgets" in lines[-1]

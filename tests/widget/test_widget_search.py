@@ -104,7 +104,7 @@ def test_turns_are_a_source(parsed):
 
 def test_frame_without_tasks_is_refused():
     """A frame that has no tasks in it is refused with the columns it has."""
-    with pytest.raises(FrameError, match="expected the columns of tasks .* found day, credits"):
+    with pytest.raises(FrameError, match=r"expected the columns of tasks .* found day, credits"):
         TaskIndex(pd.DataFrame({"day": [1], "credits": [2]}))
 
 
