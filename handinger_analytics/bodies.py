@@ -8,8 +8,9 @@ import msgspec
 
 from handinger_analytics import wire
 from handinger_analytics.errors import APIResponseValidationError
-from handinger_analytics.frames import DtypeBackend, Failure, RowBuilder
+from handinger_analytics.frames import DtypeBackend
 from handinger_analytics.result import FetchResult, OnError, check_options, now
+from handinger_analytics.rows import Failure, RowBuilder
 
 
 def parse_bodies(

@@ -18,8 +18,9 @@ import pandas as pd
 from handinger_analytics import wire
 from handinger_analytics.client import Client, opened
 from handinger_analytics.errors import FileError, FrameError, PermissionDeniedError
-from handinger_analytics.frames import table, to_pandas
+from handinger_analytics.frames import to_pandas
 from handinger_analytics.ids import normalize_task_ids, task_id_in_link
+from handinger_analytics.rows import table
 from handinger_analytics.schema import DISCOVERED
 
 _IN_TEXT = re.compile(r"https?://[^\s\"'<>]+/task/[^\s\"'<>,;]+|\btsk_[A-Za-z0-9_-]+")

@@ -1,162 +1,27 @@
-"""Records to Arrow tables to DataFrames, and back; pure, no I/O.
-
-Records become Arrow batches while a fetch is under way, so that bodies and records are dropped
-early; DataFrames are made from the tables at the end, mostly without copying.
-"""
+"""Arrow rows to DataFrames, mostly without copying, and back; pure, no I/O."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from handinger_analytics import wire
 from handinger_analytics.errors import FrameError
+from handinger_analytics.rows import Failure, encoded, table
 from handinger_analytics.schema import (
     FAILURES,
     METADATA_KEY,
-    TASKS,
     TEXT,
     TIMESTAMP,
-    TURNS,
-    TURNS_CONTEXT,
-    TURNS_OWN,
     Column,
-    arrow_schema,
 )
 
 DtypeBackend = Literal["numpy", "pyarrow"]
-
-Positions = np.ndarray[Any, np.dtype[np.int64]]
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_ROWS_PER_BATCH = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One id that could not be fetched; the fields are the columns of the failures frame."""
-
-    task_id: str
-    stage: str
-    error: str
-    http_status: int | None
-    message: str
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Tasks and turns with the position of their id in the caller's order.
-
-    Attributes
-    ----------
-    tasks, turns : pyarrow.Table
-        Tables in the schema of ``schema.TASKS`` and ``schema.TURNS``, in the caller's order.
-    task_positions, turn_positions : numpy.ndarray of int64
-        For each row the position of its id, ascending.
-    """
-
-    tasks: pa.Table
-    turns: pa.Table
-    task_positions: Positions
-    turn_positions: Positions
-
-    def replaced_by(self, other: Rows) -> Rows:
-        """Return these rows and those of ``other``, which count where both have a task."""
-        gone = other.task_positions
-        tasks, task_positions = _merge(
-            self.tasks, self.task_positions, other.tasks, other.task_positions, gone
-        )
-        turns, turn_positions = _merge(
-            self.turns, self.turn_positions, other.turns, other.turn_positions, gone
-        )
-        return Rows(tasks, turns, task_positions, turn_positions)
-
-
-class RowBuilder:
-    """Turns records into Arrow batches as they arrive, in any order, and into rows in the end."""
-
-    def __init__(self) -> None:
-        self._pending: list[tuple[int, wire.Task, Sequence[wire.Turn]]] = []
-        self._pending_rows = 0
-        self._tasks = _Batches(TASKS)
-        self._turns = _Batches(TURNS)
-
-    def add(self, position: int, task: wire.Task, turns: Sequence[wire.Turn]) -> None:
-        """Take a task and its turns, which belong at ``position`` of the caller's order."""
-        self._pending.append((position, task, turns))
-        self._pending_rows += len(turns) + 1
-        if self._pending_rows >= _ROWS_PER_BATCH:
-            self._flush()
-
-    def finish(self) -> Rows:
-        """Put everything that was added in order; the builder is empty after that."""
-        self._flush()
-        tasks, task_positions = self._tasks.in_order()
-        turns, turn_positions = self._turns.in_order()
-        return Rows(tasks, turns, task_positions, turn_positions)
-
-    def _flush(self) -> None:
-        pending, self._pending, self._pending_rows = self._pending, [], 0
-        tasks = [task for _, task, _ in pending]
-        turns = [turn for _, _, its_turns in pending for turn in its_turns]
-        positions = np.array([position for position, _, _ in pending], np.int64)
-        task_of_turn = np.repeat(np.arange(len(pending)), [len(its_turns) for _, _, its_turns in pending])
-        task_arrays = _arrays(TASKS, tasks)
-        of_task = {column.wire: array for column, array in zip(TASKS, task_arrays, strict=True)}
-        context = [of_task[column.wire].take(task_of_turn) for column in TURNS_CONTEXT]
-        self._tasks.add(task_arrays, positions)
-        self._turns.add([*_arrays(TURNS_OWN, turns), *context], positions[task_of_turn])
-
-
-class _Batches:
-    """Batches of one frame's columns, with the position of every row."""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = columns
-        self._batches: list[list[pa.Array]] = []
-        self._positions: list[Positions] = []
-
-    def add(self, arrays: list[pa.Array], positions: Positions) -> None:
-        """Take a batch, one array a column."""
-        self._batches.append(arrays)
-        self._positions.append(positions)
-
-    def in_order(self) -> tuple[pa.Table, Positions]:
-        """Sort all rows by position, column by column so that only one is held twice, and forget them.
-
-        Rows of one position keep their order.
-        """
-        positions = np.concatenate(self._positions)
-        columns: list[Any] = [pa.chunked_array(arrays) for arrays in zip(*self._batches, strict=True)]
-        self._batches, self._positions = [], []
-        if not _ascending(positions):
-            order = np.argsort(positions, kind="stable")
-            positions = positions[order]
-            for index in range(len(columns)):
-                columns[index] = columns[index].take(order)
-                pa.default_memory_pool().release_unused()  # or all that is replaced would stay held
-        encoded = [_encoded(column, values) for column, values in zip(self._columns, columns, strict=True)]
-        return pa.Table.from_arrays(encoded, schema=arrow_schema(self._columns)), positions
-
-
-def table(columns: Sequence[Column], records: Sequence[object]) -> pa.Table:
-    """Table of records, in the schema that ``columns`` declare."""
-    arrays = [
-        _encoded(column, pa.chunked_array([array]))
-        for column, array in zip(columns, _arrays(columns, records), strict=True)
-    ]
-    return pa.Table.from_arrays(arrays, schema=arrow_schema(columns))
 
 
 def failures_frame(failures: Sequence[Failure], *, dtype_backend: DtypeBackend = "numpy") -> pd.DataFrame:
@@ -231,7 +96,7 @@ def encode_categories(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
     for column in columns:
         if column.categories is not None and column.name in rows.column_names:
             index = rows.column_names.index(column.name)
-            rows = rows.set_column(index, column.field, _encoded(column, rows[column.name]))
+            rows = rows.set_column(index, column.field, encoded(column, rows[column.name]))
     return rows
 
 
@@ -239,58 +104,6 @@ def with_attrs(frame: pd.DataFrame, attrs: dict[str, Any]) -> pd.DataFrame:
     """Give the frame its provenance, see ``schema.METADATA_KEY``."""
     frame.attrs[METADATA_KEY] = dict(attrs)
     return frame
-
-
-def _encoded(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Values of a categorical column as a dictionary array; those of other columns as they are."""
-    if column.categories is None:
-        return values
-    plain = values.combine_chunks().cast(column.type)
-    unknown = [value for value in plain.unique().to_pylist() if value not in (*column.categories, None)]
-    categories = pa.array([*column.categories, *unknown], column.type)
-    return pa.DictionaryArray.from_arrays(pc.index_in(plain, value_set=categories), categories)
-
-
-def _arrays(columns: Sequence[Column], records: Sequence[object]) -> list[pa.Array]:
-    """One array a column, those of categorical columns still plain strings."""
-    return [_array(column, list(map(attrgetter(column.wire), records))) for column in columns]
-
-
-def _array(column: Column, values: list[Any]) -> pa.Array:
-    if column.type == TIMESTAMP:
-        return _timestamps(values)
-    if column.json:
-        return _json_texts(values)
-    if pa.types.is_list(column.type):
-        return _files(values, column.type)
-    return pa.array(values, column.type)
-
-
-def _timestamps(values: list[dt.datetime | None]) -> pa.Array:
-    # Differences convert about three times as fast as aware datetimes, whose offset Arrow asks for.
-    since_epoch = [None if value is None else value - _EPOCH for value in values]
-    return pa.array(since_epoch, pa.duration("ms")).cast(pa.int64()).cast(TIMESTAMP)
-
-
-def _json_texts(values: list[Any]) -> pa.Array:
-    texts: list[bytes | None] = list(map(bytes, values))
-    if b"null" in texts:
-        texts = [None if text == b"null" else text for text in texts]
-    try:
-        return pa.array(texts, pa.large_binary()).cast(TEXT)
-    except pa.ArrowInvalid:  # bytes that are not UTF-8, which no column can hold
-        return pa.array([None if text is None else text.decode("utf-8", "replace") for text in texts], TEXT)
-
-
-def _files(values: list[tuple[wire.File, ...] | None], kind: pa.DataType) -> pa.Array:
-    if not any(values):
-        offsets = pa.array(np.zeros(len(values) + 1, np.int32))
-        return pa.ListArray.from_arrays(offsets, pa.array([], kind.value_type), type=kind)
-    return pa.array([[_file(file) for file in files or ()] for files in values], kind)
-
-
-def _file(file: wire.File) -> dict[str, Any]:
-    return {"filename": file.filename, "media_type": file.media_type, "url": file.url, "size": file.size}
 
 
 def _from_series(series: pd.Series[Any], column: Column | None) -> pa.Array:
@@ -334,21 +147,6 @@ def _has_empty_struct(kind: pa.DataType) -> bool:
 
 def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-
-
-def _ascending(positions: Positions) -> bool:
-    return bool(np.all(positions[1:] >= positions[:-1]))
-
-
-def _merge(
-    rows: pa.Table, positions: Positions, others: pa.Table, other_positions: Positions, gone: Positions
-) -> tuple[pa.Table, Positions]:
-    """Rows without those at the positions that are ``gone``, and the others, sorted by position."""
-    kept = ~np.isin(positions, gone)
-    merged = pa.concat_tables([rows.filter(kept), others]).unify_dictionaries()
-    where = np.concatenate([positions[kept], other_positions])
-    order = np.argsort(where, kind="stable")
-    return merged.take(order), where[order]
 
 
 def _numpy_series(values: pa.ChunkedArray, nullable: bool) -> pd.Series[Any]:

@@ -29,6 +29,8 @@ def normalize_task_ids(task_ids: str | Iterable[str]) -> list[str]:
     """
     if isinstance(task_ids, str):
         task_ids = [task_ids]
+    if hasattr(task_ids, "columns"):
+        raise TaskIdError("task_ids is a frame: give its column of ids, such as frame['task_id']")
     try:
         values = list(task_ids)
     except TypeError:

@@ -12,9 +12,9 @@ from msgspec import UnsetType
 from handinger_analytics import wire
 from handinger_analytics.client import Client
 from handinger_analytics.errors import APIError, AuthenticationError
-from handinger_analytics.frames import Failure, RowBuilder, Rows
 from handinger_analytics.pacing import Cancelled
 from handinger_analytics.progress import ProgressBar
+from handinger_analytics.rows import Failure, RowBuilder, Rows
 
 _LOOK_EVERY = 0.1
 _STOP_WITHIN = 1.5

@@ -24,14 +24,13 @@ from handinger_analytics.errors import (
 )
 from handinger_analytics.frames import (
     DtypeBackend,
-    Failure,
-    Rows,
     check_dtype_backend,
     failures_frame,
     to_pandas,
     with_attrs,
 )
 from handinger_analytics.pool import gather
+from handinger_analytics.rows import Failure, Rows
 from handinger_analytics.schema import SCHEMA_VERSION, TASKS, TURNS
 
 OnError = Literal["warn", "raise", "collect"]

@@ -14,7 +14,8 @@ import pandas as pd
 from handinger_analytics import wire
 from handinger_analytics.client import Client, opened
 from handinger_analytics.errors import APIResponseValidationError
-from handinger_analytics.frames import DtypeBackend, table, to_pandas
+from handinger_analytics.frames import DtypeBackend, to_pandas
+from handinger_analytics.rows import table
 from handinger_analytics.schema import (
     SCHEDULES,
     WORKER_FILES,

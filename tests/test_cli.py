@@ -157,5 +157,57 @@ def test_text_from_a_server_does_not_drive_the_terminal(capsys):
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
     assert "clear" in shown
-    assert "x" * 39 + "…" in shown
+    assert "x" * 59 + "…" in shown
     assert "1,234,567" in shown
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Keep what the demo leaves, and an incomplete copy of its turns."""
+    folder = tmp_path_factory.mktemp("kept")
+    assert run("demo", "--out", "demo", cwd=folder).returncode == 0
+    (folder / "part").mkdir()
+    turns = ha.load_parquet(folder / "demo/turns.parquet")
+    turns.attrs["handinger"] |= {"complete": False, "failed": 3}
+    ha.export_parquet(turns, folder / "part/turns.parquet")
+    return folder
+
+
+def test_spend_of_a_folder(kept):
+    """The table has the groups asked for, and the cost."""
+    done = run("spend", "demo", "--by", "status", "--price", "0.5", cwd=kept)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^completed +52,784 .* 26,392$", done.stdout, re.MULTILINE)
+
+
+def test_what_is_incomplete_stays_so(kept):
+    """A frame that was fetched in part ends with code 3 and says why, whoever reads it later."""
+    done = run("spend", "part/turns.parquet", cwd=kept)
+    assert done.returncode == 3
+    assert "INCOMPLETE: 3 of 200 tasks failed" in done.stderr
+
+
+def test_budget_check_has_a_code_of_its_own(kept):
+    """Code 4 when the limit is crossed, and only if that was asked for."""
+    turns = ha.load_parquet(kept / "demo/turns.parquet")
+    now = pd.Timestamp.now("UTC").as_unit("ms")
+    ha.export_parquet(turns.assign(started_at=now), kept / "now.parquet")
+    done = run("budget", "now.parquet", "--limit", "100", "--check", cwd=kept)
+    assert done.returncode == 4, done.stderr
+    assert done.stdout.startswith("over the limit: 54,512 of 100 credits are spent")
+    assert run("budget", "now.parquet", "--limit", "100", cwd=kept).returncode == 0
+
+
+def test_report_is_written(kept):
+    """One page, from the folder that fetch leaves."""
+    done = run("report", "demo", "--out", "page.html", "--title", "May & June", cwd=kept)
+    assert done.returncode == 0, done.stderr
+    assert "<title>May &amp; June" in (kept / "page.html").read_text()
+
+
+def test_discover_prints_ids(sandbox, tmp_path):
+    """One id a line, ready for fetch."""
+    done = run("discover", *sandbox.worker_ids, cwd=tmp_path, **served_by(sandbox))
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.splitlines()) <= set(sandbox.task_ids)
+    assert len(done.stdout.splitlines()) > 100

@@ -54,7 +54,7 @@ def test_a_log_that_grows_is_read_to_its_new_end(serve):
 
 
 def test_the_frame_has_the_latest_delivery(serve):
-    """One row a task, with its title, worker and the time it was last seen; entries without a task are not."""
+    """One row a task, with its title, worker and when it was last seen; entries without a task count not."""
     server = serve(page(1, 1, "a", None, "a", "b"))
     with server.client() as client:
         frame = ha.discover_task_ids(["wrk_1"], client=client, as_frame=True)
@@ -87,7 +87,9 @@ LINK = "https://v3.handinger.com/worker/wrk_1/task/my%20own%2Fid"
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        pytest.param(f"see tsk_b, {LINK}. Also (tsk_a) and tsk_b!", ["tsk_b", "my own/id", "tsk_a"], id="text"),
+        pytest.param(
+            f"see tsk_b, {LINK}. Also (tsk_a) and tsk_b!", ["tsk_b", "my own/id", "tsk_a"], id="text"
+        ),
         pytest.param("nothing here", [], id="no ids"),
         pytest.param(["own-id", LINK, "own-id"], ["own-id", "my own/id"], id="list"),
         pytest.param(pd.Series(["a", None, "b", "a"]), ["a", "b"], id="column with gaps"),
@@ -113,10 +115,10 @@ def test_sources_without_ids_are_named(tmp_path):
     """A missing column, a missing file and a damaged file are errors that name them."""
     with pytest.raises(ha.FrameError, match="no column 'task_id'; there are id"):
         ha.task_ids_from(pd.DataFrame({"id": ["a"]}))
-    with pytest.raises(ha.FileError, match="nowhere.txt"):
+    with pytest.raises(ha.FileError, match=r"nowhere\.txt"):
         ha.task_ids_from(tmp_path / "nowhere.txt")
     (tmp_path / "bad.parquet").write_bytes(b"no parquet")
-    with pytest.raises(ha.FileError, match="bad.parquet"):
+    with pytest.raises(ha.FileError, match=r"bad\.parquet"):
         ha.task_ids_from(tmp_path / "bad.parquet")
     with pytest.raises(ha.TaskIdError, match=r"task_ids\[1\] is None"):
         ha.task_ids_from(["a", None])

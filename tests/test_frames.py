@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from handinger_analytics import FrameError, parse_bodies, wire
-from handinger_analytics.frames import Failure, RowBuilder, failures_frame
+from handinger_analytics.frames import failures_frame
+from handinger_analytics.rows import Failure, RowBuilder
 from handinger_analytics.schema import TASKS, TURNS, arrow_schema
 from tests.samples import FILES, TASK, TURN, body_a, encoded, one_turn, task_of, turn_of, turns_b
 

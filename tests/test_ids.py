@@ -102,3 +102,9 @@ def test_bad_ids_are_found_before_anything_is_fetched(sandbox, client):
     with pytest.raises(TaskIdError, match=r"task_ids\[1\]"):
         fetch([sandbox.task_ids[0], None], client=client)
     assert sandbox.stats.requests == before
+
+
+def test_a_frame_is_not_taken_for_its_column_names():
+    """Iterating a DataFrame gives its column names, which are no ids."""
+    with pytest.raises(TaskIdError, match=r"is a frame: give its column"):
+        normalize_task_ids(pd.DataFrame({"task_id": ["tsk_1"]}))

@@ -74,8 +74,8 @@ class Archive(ArchiveView):
     ) -> SyncReport:
         """Fetch what is not there yet or may have changed, and record it.
 
-        Ids that failed before are tried first, whether they are asked for or not. A run that is
-        killed, interrupted or stopped by an error loses at most the batch under way.
+        Ids that failed before are tried first, whether they are asked for or not. A batch is recorded
+        while the next one is fetched; a run that is killed loses at most these two.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Archive(ArchiveView):
         max_age : timedelta, optional
             Fetch again also what was last seen longer ago than this.
         batch : int, default 500
-            Tasks to fetch and record at a time; memory grows with it, not with the archive.
+            Tasks to fetch and record at a time; memory grows with it.
         progress : bool, optional
             Show a bar on stderr; by default where that is a terminal or a notebook.
         now : aware datetime, optional

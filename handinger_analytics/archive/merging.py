@@ -171,25 +171,32 @@ def _commit(
     table: DeltaTable, layout: Layout, rows: pa.Table, gone: list[str], metadata: dict[str, int] | None
 ) -> None:
     """Write rows, one file a month, and put them in the place of files."""
-    files = filesystem(table)
     present = pa.table(table.get_add_actions())
-    added: list[AddAction] = []
+    added = _write(filesystem(table), layout, rows)
+    removed = [_remove(path, present, layout) for path in gone]
+    # Files of a commit that fails are left to a vacuum: where an answer of the storage was lost, the
+    # commit may be there all the same.
+    table.create_write_transaction(
+        [*added, *removed],
+        "append",
+        table.schema(),
+        layout.partition_by,
+        commit_properties=commit_properties(metadata),
+    )
+
+
+def _write(files: pafs.FileSystem, layout: Layout, rows: pa.Table) -> list[AddAction]:
+    """Write all files or, as far as that is in our hands, none."""
+    written: list[AddAction] = []
     try:
         for part in _by_month(rows, layout):
-            added.append(_write(files, layout, part))
-        actions: list[AddAction | RemoveAction] = [*added, *(_remove(path, present, layout) for path in gone)]
-        table.create_write_transaction(
-            actions,
-            "append",
-            table.schema(),
-            layout.partition_by,
-            commit_properties=commit_properties(metadata),
-        )
+            written.append(_write_one(files, layout, part))
     except BaseException:
-        for action in added:
+        for action in written:
             with contextlib.suppress(OSError):
                 files.delete_file(action.path)
         raise
+    return written
 
 
 def _by_month(rows: pa.Table, layout: Layout) -> list[pa.Table]:
@@ -199,7 +206,7 @@ def _by_month(rows: pa.Table, layout: Layout) -> list[pa.Table]:
     return [rows.filter(pc.equal(rows[MONTH], month)) for month in months]
 
 
-def _write(files: pafs.FileSystem, layout: Layout, part: pa.Table) -> AddAction:
+def _write_one(files: pafs.FileSystem, layout: Layout, part: pa.Table) -> AddAction:
     from deltalake.transaction import AddAction
 
     partition = {name: part[name][0].as_py() for name in layout.partition_by}
@@ -208,8 +215,9 @@ def _write(files: pafs.FileSystem, layout: Layout, part: pa.Table) -> AddAction:
     sink = pa.BufferOutputStream()
     pq.write_table(part.drop_columns(layout.partition_by), sink, compression="zstd")
     content = sink.getvalue()
-    # Buffered, because the stream of deltalake takes bytes and pyarrow would hand it a Buffer.
-    with files.open_output_stream(path, buffer_size=2**16) as stream:
+    # The stream of deltalake takes bytes only. pyarrow hands it bytes when it empties a buffer of its own,
+    # and its own Buffer when something larger than that is written.
+    with files.open_output_stream(path, buffer_size=content.size + 1) as stream:
         stream.write(content)
     return AddAction(path, content.size, partition, int(time.time() * 1000), True, _statistics(part, layout))
 

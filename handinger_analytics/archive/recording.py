@@ -22,7 +22,7 @@ from handinger_analytics.archive.layout import (
 from handinger_analytics.archive.merging import Merged, merge
 from handinger_analytics.archive.snapshot import dataset, pairing_of
 from handinger_analytics.archive.storage import Storage, committed
-from handinger_analytics.frames import Failure, Rows, table
+from handinger_analytics.rows import Failure, Rows, table
 from handinger_analytics.schema import FAILURES
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,9 +23,10 @@ from handinger_analytics.archive.upkeep import compact_if_scattered
 from handinger_analytics.client import Client, opened
 from handinger_analytics.errors import FetchInterrupted, FrameError, HandingerError
 from handinger_analytics.fetching import fetch
-from handinger_analytics.frames import Failure, Rows, failures_frame
+from handinger_analytics.frames import failures_frame
 from handinger_analytics.progress import ProgressBar
-from handinger_analytics.result import FetchResult, now
+from handinger_analytics.result import FetchResult
+from handinger_analytics.rows import Failure, Rows
 
 Refresh = Literal["unfinished", "all"]
 
@@ -186,7 +188,7 @@ class Sync:
         with ProgressBar(len(due), "tasks", progress) as bar:
             if due:
                 with opened(client) as one:
-                    self._work(itertools.batched(due, batch), one, bar)
+                    self._work(batch, one, bar)
         return SyncReport(
             fetched=self._fetched,
             skipped=self._todo.skipped,
@@ -196,25 +198,26 @@ class Sync:
             duration=dt.timedelta(seconds=time.monotonic() - self._started),
         )
 
-    def _work(self, batches: Iterable[Sequence[str]], client: Client, bar: ProgressBar) -> None:
-        """Fetch a batch while another thread records the one before it."""
+    def _work(self, batch: int, client: Client, bar: ProgressBar) -> None:
+        """Fetch each batch while another thread records the one before it."""
+        due = self._todo.due
+        recording: Future[None] | None = None
         with ThreadPoolExecutor(1, "handinger-record") as recorder:
-            recording: Future[None] | None = None
-            for task_ids in batches:
-                error, result = _fetched(task_ids, client)
+            for start in range(0, len(due), batch):
+                result, error = _fetched(due[start : start + batch], client)
                 if recording is not None:
                     recording.result()
-                    bar.show(self._fetched + len(self._failures), len(self._failures))
                 recording = recorder.submit(self._record, result)
                 if error is not None:
                     recording.result()
                     raise error
+                bar.show(min(start + batch, len(due)), len(self._failures))
             if recording is not None:
                 recording.result()
 
     def _record(self, result: FetchResult) -> None:
         rows = whole_tasks(result)
-        moment = self._moment or now()
+        moment = self._moment or result.fetched_at
         failures = list(result.failed.values())
         healed = self._todo.failing.intersection(rows.tasks["task_id"].to_pylist())
         record_failures(self._storage, failures, healed, moment)
@@ -225,6 +228,16 @@ class Sync:
         self._fetched += rows.tasks.num_rows
         self._failures += failures
         compact_if_scattered(self._storage)
+
+
+def _fetched(task_ids: Sequence[str], client: Client) -> tuple[FetchResult, BaseException | None]:
+    """Fetch tasks; return also the error that ended it early, if one did."""
+    try:
+        return fetch(task_ids, client=client, on_error="collect", progress=False), None
+    except (HandingerError, FetchInterrupted) as error:
+        if error.result is None:
+            raise
+        return error.result, error
 
 
 def whole_tasks(result: FetchResult) -> Rows:

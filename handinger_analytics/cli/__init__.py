@@ -1,7 +1,7 @@
 """The command line: each command parses, calls the library and shows what came.
 
 Results go to stdout, progress and warnings to stderr. Exit codes: 0 everything is there, 1 an error,
-2 wrong usage, 3 some tasks failed, 5 the key was not accepted, 130 interrupted.
+2 wrong usage, 3 some tasks failed, 4 over budget, 5 the key was not accepted, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import sys
 
 import click
 
-from handinger_analytics.cli.fetch_commands import demo, fetch
+from handinger_analytics.cli.archive_commands import status, sync
+from handinger_analytics.cli.fetch_commands import demo, discover, fetch
+from handinger_analytics.cli.report_commands import budget, report, spend
 from handinger_analytics.cli.sandbox_command import sandbox
 from handinger_analytics.errors import AuthenticationError, HandingerError
 
@@ -43,5 +45,5 @@ def main() -> None:
     """
 
 
-for command in (demo, fetch, sandbox):
+for command in (demo, discover, fetch, sync, status, spend, budget, report, sandbox):
     main.add_command(command)

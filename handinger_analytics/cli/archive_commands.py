@@ -61,7 +61,9 @@ def sync(
     if verbose:
         _echo(report.summary())
     if not report.complete:
-        show_table(f"Failed tasks of {plain(archive.uri)}", report.failed[["task_id", "stage", "error", "message"]])
+        show_table(
+            f"Failed tasks of {plain(archive.uri)}", report.failed[["task_id", "stage", "error", "message"]]
+        )
         sys.exit(PARTIAL)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from handinger_analytics.cli.show import plain
+
 if TYPE_CHECKING:
     from handinger_analytics.result import FetchResult
 
@@ -36,6 +38,19 @@ def demo(out: Path, tasks: int, seed: int, generation: str, tz: str) -> None:
         click.echo(f"sandbox with {tasks:,} tasks at {sandbox.url}", err=True)
         result = fetch_all(sandbox.task_ids, client=client, on_error="collect")
     _finish(result, out, tz)
+
+
+@click.command()
+@click.argument("worker_ids", nargs=-1, required=True, metavar="WORKER_ID...")
+def discover(worker_ids: tuple[str, ...]) -> None:
+    """Print the ids of the tasks that workers reported to their webhooks, one a line.
+
+    Give them to `fetch --ids-from -`.
+    """
+    from handinger_analytics.discover import discover_task_ids
+
+    for task_id in discover_task_ids(worker_ids):
+        click.echo(plain(task_id))
 
 
 @click.command()

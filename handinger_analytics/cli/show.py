@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _UNSAFE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # escape sequences
     r"|[\x00-\x1f\x7f-\x9f]"  # control characters
     r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # marks that turn the direction of text
 )
-_WIDEST = 40
+_WIDEST = 60
 
 
 def plain(text: str) -> str:
@@ -24,7 +26,7 @@ def plain(text: str) -> str:
 def show_table(title: str, frame: pd.DataFrame) -> None:
     """Print a small frame: text left, numbers right with thousands separators."""
     cells = frame.map(_cell)
-    numeric = {name for name in frame if pd.api.types.is_numeric_dtype(frame[name])}
+    numeric = {name for name in frame if frame[name].dtype.kind in "iuf"}
     widths = {name: max([len(str(name)), *cells[name].map(len)]) for name in cells}
 
     def line(values: dict[Any, str]) -> str:
@@ -42,13 +44,15 @@ def show_table(title: str, frame: pd.DataFrame) -> None:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, bool) or value is None or value is pd.NaT or value is pd.NA:
-        return str(value) if isinstance(value, bool) else ""
-    if isinstance(value, pd.Timestamp):
-        return f"{value:%Y-%m-%d %H:%M %Z}"
-    if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:,.3f}".rstrip("0").rstrip(".")
+    import pandas as pd
+
     if isinstance(value, str):
         text = plain(value)
         return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
-    return f"{value:,}"
+    if pd.isna(value):
+        return ""
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d %H:%M %Z}"
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return str(value) if isinstance(value, bool) else f"{value:,}"

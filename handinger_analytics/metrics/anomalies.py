@@ -30,6 +30,7 @@ _DTYPES: dict[str, Any] = {
 
 _WINDOW = 56
 _SHARE_WINDOW = 7
+_MOSTLY = 0.75
 _LEAST_TIMES = 2
 _MAD_TO_SIGMA = 1.4826
 _MEAN_AD_TO_SIGMA = 1.2533
@@ -63,7 +64,7 @@ def anomalies(
     threshold : float
         Score above which a period is a spike.
     share : float
-        Part of everybody's credits, 0 to 1, from which a group is a chronic burner if it stays there.
+        Part of everybody's credits, 0 to 1, from which a group is a chronic burner if it mostly stays there.
     min_history : int
         Periods needed before a verdict, 3 to 56.
 
@@ -99,8 +100,8 @@ def anomalies(
     default of 5. A spike has at least twice the usual credits as well, so that tiny changes of
     a steady worker are none.
 
-    A group is a chronic burner if, in each of the last ``min_history`` periods or more, its part of
-    the spend of the seven periods up to then reached ``share``.
+    A group is a chronic burner if, in at least three of four of the last 56 periods, its part of what
+    everybody spent in the seven periods up to then reached ``share``.
 
     Examples
     --------
@@ -129,7 +130,8 @@ def _check_numbers(threshold: float, share: float, min_history: int) -> None:
         raise FrameError(f"threshold: expected a score, a number above 0, found {threshold!r}")
     if isinstance(share, bool) or not isinstance(share, Real) or not 0 < share <= 1:
         raise FrameError(f"share: expected a part of the whole, above 0 and up to 1, found {share!r}")
-    if isinstance(min_history, bool) or not isinstance(min_history, Integral) or not 3 <= min_history <= _WINDOW:
+    whole = isinstance(min_history, Integral) and not isinstance(min_history, bool)
+    if not whole or not 3 <= min_history <= _WINDOW:
         raise FrameError(f"min_history: expected a whole number from 3 to {_WINDOW}, found {min_history!r}")
 
 
@@ -197,26 +199,25 @@ def _medians(rows: NDArray[np.float64], count: NDArray[np.intp]) -> NDArray[np.f
 
 def _chronic(credits_: NDArray[np.int64], share: float, min_history: int, name: str) -> list[Finding]:
     """Find groups above a share of the recent spend for long; a single group is no finding."""
+    if len(credits_) < 2 or credits_.shape[1] < min_history:
+        return []
     recent = np.cumsum(credits_, axis=1)
     recent[:, _SHARE_WINDOW:] -= recent[:, :-_SHARE_WINDOW].copy()
     everybody = recent.sum(axis=0)
-    above = (recent >= share * everybody) & (everybody > 0)
-    # Periods since the share was last below.
-    lasts = np.where(above.all(axis=1), above.shape[1], np.argmin(above[:, ::-1], axis=1))
+    above = ((recent >= share * everybody) & (everybody > 0))[:, -_WINDOW:]
+    often, looked = above.sum(axis=1), above.shape[1]
     spent, total = credits_.sum(axis=1), credits_.sum()
-    if len(credits_) < 2:
-        return []
     return [
         {
             "group": group,
             "kind": "chronic",
             "credits": spent[group],
             "share": spent[group] / total,
-            "history": lasts[group],
-            "reason": f"{spent[group] / total:.0%} of all credits, and for the last {lasts[group]} {name}s "
-            f"{share:.0%} or more of those of the {_SHARE_WINDOW} {name}s before",
+            "history": looked,
+            "reason": f"{spent[group] / total:.0%} of all credits; on {often[group]} of the last {looked} "
+            f"{name}s {share:.0%} or more of what everybody spent in {_SHARE_WINDOW} {name}s",
         }
-        for group in np.flatnonzero(lasts >= min_history)
+        for group in np.flatnonzero(often >= _MOSTLY * looked)
     ]
 
 

@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from handinger_analytics.metrics import durations
@@ -116,7 +117,12 @@ def short_duration(milliseconds: float) -> str:
 def _histogram(ax: Axes, visible: pd.Series[Any], marks: pd.Series[Any], kwargs: dict[str, Any]) -> None:
     low, high = np.log10(visible.min()), np.log10(visible.max())
     bins = np.logspace(low - 0.05, high + 0.05, max(2, round((high - low) * _BINS_PER_DECADE)))
-    style = {"bins": bins, "color": PALETTE[0], "edgecolor": ax.get_facecolor(), "linewidth": 0.5}
+    style = {
+        "bins": bins,
+        "color": PALETTE[0],
+        "edgecolor": to_hex(ax.get_facecolor(), keep_alpha=True),
+        "linewidth": 0.5,
+    }
     ax.hist(visible, **{**style, **kwargs})
     count_axis(ax.yaxis)
     ink = mpl.rcParams["text.color"]

@@ -1,6 +1,6 @@
 """What generated turns say: titles, inputs, outputs, structured outputs and files."""
 
-# ruff: noqa: S311 - the generated data needs repeatable numbers, not secret ones
+
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Everything here is a pure function of its arguments: no wall clock and no shared
 Times are integers, milliseconds since 1970-01-01T00:00Z.
 """
 
-# ruff: noqa: S311 - the generated data needs repeatable numbers, not secret ones
+
 
 from __future__ import annotations
 

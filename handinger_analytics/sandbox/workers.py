@@ -1,6 +1,6 @@
 """What the API says of a worker: its state, its webhook log and its schedules."""
 
-# ruff: noqa: S311 - the generated data needs repeatable numbers, not secret ones
+
 
 from __future__ import annotations
 

@@ -13,6 +13,8 @@ from handinger_analytics.widget.search import Match, TaskIndex, day_start
 
 MOST_MATCHES = 8
 """Most matches on offer at once; more words narrow them down."""
+_ANY = ("any", "")
+"""Choice of no filter; to ipywidgets None would be no choice at all."""
 
 
 class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
@@ -37,8 +39,8 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self.index: TaskIndex | None = None
         self._zone, self._choose = zone, choose
         self._matches: list[Match] = []
-        self._status = w.Dropdown(description="Status", options=[("any", None)], style=NARROW)
-        self._worker = w.Dropdown(description="Worker", options=[("any", None)], style=NARROW)
+        self._status = w.Dropdown(description="Status", options=[_ANY], style=NARROW)
+        self._worker = w.Dropdown(description="Worker", options=[_ANY], style=NARROW)
         self._since = w.DatePicker(description="From", style=NARROW)
         self._until = w.DatePicker(description="To", style=NARROW)
         self._note = w.HTML()
@@ -57,7 +59,7 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         """Search an index from now on."""
         self.index = index
         for control, values in ((self._status, index.statuses), (self._worker, index.workers)):
-            control.options = [("any", None), *((plain(value), value) for value in values)]
+            control.options = [_ANY, *((plain(value), value) for value in values)]
             shown(control, len(values) > 1)
         shown(self, True)
 
@@ -67,8 +69,8 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
             return 0
         count, self._matches = self.index.search(
             words,
-            status=self._status.value,
-            worker_id=self._worker.value,
+            status=self._status.value or None,
+            worker_id=self._worker.value or None,
             since=day_start(self._since.value, self._zone),
             before=day_start(self._until.value, self._zone, days_later=1),
             limit=MOST_MATCHES,

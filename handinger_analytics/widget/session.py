@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from handinger_analytics.frames import RowBuilder, Rows
 from handinger_analytics.result import FetchResult, now
+from handinger_analytics.rows import RowBuilder, Rows
 
 
 def empty_session() -> FetchResult:

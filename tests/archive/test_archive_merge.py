@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -113,6 +114,15 @@ def test_only_files_that_change_are_written(archive, record):
     after = set(archive.files("turns"))
     assert [path.split("month=")[1][:7] for path in before - after] == ["2026-05"]
     assert [path.split("month=")[1][:7] for path in after - before] == ["2026-05"]
+
+
+def test_large_outputs(archive, record):
+    """Megabytes of text that do not compress come back as they were."""
+    text = random.Random(7).randbytes(3_000_000).hex()
+    record(body("a", turn_of("a", 0, outputText=text)))
+    assert archive.turns(["output_text"])["output_text"].tolist() == [text]
+    record(body("a", turn_of("a", 0, outputText=text), turn_of("a", 1, outputText=text[1:])), at=NOON + HOUR)
+    assert set(archive.turns(["output_text"])["output_text"]) == {text, text[1:]}
 
 
 @pytest.mark.parametrize("task_id", ["o'brien", "a\\b", 'say "hi"', "ünï/cødé 🔎", "a;b--c", "%2F", "NULL"])

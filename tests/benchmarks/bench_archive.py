@@ -23,8 +23,8 @@ import pyarrow.compute as pc
 import handinger_analytics as ha
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.recording import record_rows, remember
-from handinger_analytics.frames import Rows
 from handinger_analytics.result import now
+from handinger_analytics.rows import Rows
 from tests.benchmarks.server import API_KEY, task_ids
 
 TURNS, ROUNDS, MONTHS = 5, 5, 24
@@ -32,6 +32,7 @@ TURNS, ROUNDS, MONTHS = 5, 5, 24
 
 @contextlib.contextmanager
 def server(tasks: int) -> Iterator[str]:
+    """Run the benchmark server as a process; yield its URL."""
     command = [sys.executable, "-m", "tests.benchmarks.server", f"--tasks={tasks}", f"--turns={TURNS}"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with process:
@@ -75,6 +76,7 @@ def job(kind: str, url: str, tasks: int, place: str) -> None:
 
 
 def in_a_process(kind: str, url: str, tasks: int, place: Path) -> tuple[float, int]:
+    """Run a job as a process; return its seconds and bytes."""
     command = [
         sys.executable,
         "-m",
@@ -89,6 +91,7 @@ def in_a_process(kind: str, url: str, tasks: int, place: Path) -> tuple[float, i
 
 
 def compare_with_fetch(tasks: int, folder: Path) -> None:
+    """Print time and memory of syncs beside those of a fetch."""
     few = tasks // 5
     with server(tasks) as url:
         fetched, _ = in_a_process("fetch", url, tasks, folder / "unused")
@@ -109,6 +112,7 @@ def compare_with_fetch(tasks: int, folder: Path) -> None:
 
 
 def compare_reading(tasks: int, folder: Path) -> None:
+    """Print what it takes to read a part and the whole of two years."""
     archive = Archive(folder / "months")
     fill_months(archive, tasks)
     since, until = "2026-05-01", "2026-06-01"
@@ -141,6 +145,7 @@ def fill_months(archive: Archive, tasks: int) -> None:
 
 
 def moved(table: pa.Table, months: int) -> pa.Table:
+    """Return the rows under other ids and some months earlier."""
     for index, field in enumerate(table.schema):
         if field.name in ("task_id", "turn_id"):
             moved_ids = pc.binary_join_element_wise(table[field.name], f"{months}", "-")

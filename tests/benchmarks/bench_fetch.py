@@ -125,9 +125,8 @@ def compare_with_latency() -> None:
     with server(TASKS, LATENCY) as url:
         took = min(seconds(lambda: ours(url, ids, CONNECTIONS)) for _ in range(2))
     ideal = CONNECTIONS / LATENCY
-    print(
-        f"{LATENCY * 1000:.0f} ms latency, {CONNECTIONS} connections: {TASKS / took / ideal:.2f} of {ideal:.0f} tasks/s"
-    )
+    share = TASKS / took / ideal
+    print(f"{LATENCY * 1000:.0f} ms latency, {CONNECTIONS} connections: {share:.2f} of {ideal:.0f} tasks/s")
 
 
 def measure_memory() -> None:
@@ -149,9 +148,8 @@ def measure_memory() -> None:
         stop.set()
         watcher.join()
     size = result.rows.tasks.nbytes + result.rows.turns.nbytes
-    print(
-        f"{MEMORY_TASKS:,} tasks: memory grew by {(peak - before) / size:.2f} times the {size / 1e6:.0f} MB of the tables"
-    )
+    growth = (peak - before) / size
+    print(f"{MEMORY_TASKS:,} tasks: memory grew by {growth:.2f} times the {size / 1e6:.0f} MB of the tables")
 
 
 if __name__ == "__main__":

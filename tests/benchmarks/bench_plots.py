@@ -35,6 +35,7 @@ def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
     return {
         "plot_spend": lambda: plots.plot_spend(turns, tz=TZ),
         "plot_spend by worker, days": lambda: plots.plot_spend(turns, by="worker_id", freq="D", tz=TZ),
+        "plot_spend by worker, hours": lambda: plots.plot_spend(turns, by="worker_id", freq="h", tz=TZ),
         "plot_spend cumulative": lambda: plots.plot_spend(turns, by="worker_id", cumulative=True, tz=TZ),
         "plot_tokens": lambda: plots.plot_tokens(turns, tz=TZ),
         "plot_tokens by worker": lambda: plots.plot_tokens(turns, by="worker_id"),
@@ -45,6 +46,7 @@ def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
         "plot_heatmap": lambda: plots.plot_heatmap(turns, tz=TZ),
         "plot_pareto": lambda: plots.plot_pareto(turns),
         "plot_timeline": lambda: plots.plot_timeline(turns, tz=TZ),
+        "plot_budget": lambda: plots.plot_budget(turns, 90_000, tz=TZ, as_of="2026-06-18T12:00Z"),
         "plot_waste": lambda: plots.plot_waste(turns),
         "plot_dashboard": lambda: plots.plot_dashboard(turns, tz=TZ),
     }

@@ -1,4 +1,4 @@
-"""One Chromium and one server of each kind for all tests; a page and a kernel for each."""
+"""One Chromium and one server of each kind for all tests; a page and a kernel for each of them."""
 
 from __future__ import annotations
 
@@ -47,14 +47,21 @@ def browser():
         started.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser):
+    """Share what the browser has loaded once: JupyterLab is large."""
+    context = browser.new_context(viewport={"width": 1200, "height": 1000}, reduced_motion="reduce")
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def page(browser, request):
+def page(context, request):
     """Open a page that remembers what went wrong in it: nothing may, and nothing may be asked outside.
 
     An exception in a handler of a widget is shown nowhere on the page: only the kernel's messages have it.
     """
-    context = browser.new_context(viewport={"width": 1200, "height": 1000}, reduced_motion="reduce")
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened = context.new_page()
     opened.set_default_timeout(30_000)
     wrong: list[str] = []
@@ -67,13 +74,13 @@ def page(browser, request):
     yield opened
     if SHOTS:
         opened.screenshot(path=Path(SHOTS) / f"{request.node.name}.png")
-    context.close()
+    opened.close()
     assert wrong == []
 
 
 @pytest.fixture
 def shoot() -> Callable[..., None]:
-    """Return a function that takes a picture of an element, into the folder that UI_SHOTS names, if it does."""
+    """Return a function that takes a picture of an element, where UI_SHOTS names a folder for it."""
 
     def take(element, name: str) -> None:
         if SHOTS:

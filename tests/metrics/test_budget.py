@@ -341,7 +341,7 @@ def test_crossing_by_schedule():
     [
         (
             {"type": "cron", "cron": "61 * * * *"},
-            "schedule 'sch_0' has cron '61 \\* \\* \\* \\*': Bad minute",
+            r"schedule 'sch_0' has cron '61 .*': Bad minute",
         ),
         ({"type": "cron", "cron": None}, "has cron nan: Wrong number of fields"),
         ({"type": "cron", "cron": "0 8 * * *", "timezone": "Mars/Base"}, "unknown time zone 'Mars/Base'"),

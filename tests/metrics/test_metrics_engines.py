@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from handinger_analytics.errors import FrameError
 from handinger_analytics.budget import budget_status
+from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics import (
     anomalies,
     check,

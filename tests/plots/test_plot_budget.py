@@ -127,7 +127,7 @@ def test_keywords_axes_and_style_are_the_callers():
         ax = plot_budget(STEADY, 100, as_of=NOON, ax=given, color="#123456", linewidth=5)
         assert ax is given
         assert (ax.lines[0].get_color(), ax.lines[0].get_linewidth()) == ("#123456", 5)
-        assert to_hex(ax.lines[-1].get_color()) == "#ffffff"
+        assert to_hex(ax.lines[1].get_color()) == "#ffffff"
 
 
 def test_what_budget_status_refuses_is_refused():

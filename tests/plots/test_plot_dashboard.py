@@ -14,13 +14,19 @@ from matplotlib.testing.compare import compare_images
 from handinger_analytics.errors import FrameError
 from handinger_analytics.plots import plot_dashboard
 
-BASELINE = Path(__file__).parent / "baseline" / "dashboard.png"
+SERIES = ".".join(mpl.__version__.split(".")[:2])
+BASELINE = Path(__file__).parent / "baseline" / f"dashboard-matplotlib-{SERIES}.png"
 """What the dashboard of the sandbox looked like when a person last looked at it.
 
-After a wanted change: look at the new picture, which the failing test names, and copy it here.
+After a wanted change: look at the new picture, which the failing test names, and copy it here. Each series
+of Matplotlib sets text a little wider or narrower, which moves everything, so each has its own.
 """
 TOLERANCE = 8
-"""Root mean square of the difference, of 255: other versions of Matplotlib draw text a little differently."""
+"""Root mean square of the difference, of 255."""
+
+compared = pytest.mark.skipif(
+    not BASELINE.exists(), reason=f"no picture drawn by Matplotlib {SERIES} has been looked at"
+)
 
 
 def titles(figure) -> list[str]:
@@ -39,6 +45,7 @@ def test_the_page_holds_six_plots(turns):
     )
 
 
+@compared
 def test_the_page_looks_as_it_did(turns, tmp_path):
     """Compared with a picture that a person has looked at."""
     with plt.style.context("default"):
@@ -46,6 +53,7 @@ def test_the_page_looks_as_it_did(turns, tmp_path):
     assert compare_images(str(BASELINE), str(tmp_path / "dashboard.png"), tol=TOLERANCE) is None
 
 
+@compared
 def test_another_page_looks_different(turns, tmp_path):
     """The comparison notices when one plot of six shows other data."""
     with plt.style.context("default"):

@@ -155,6 +155,7 @@ def test_filters_of_the_page(open_lookup, client, parsed):
     """Filters narrow the matches; days are those of the zone, both ends included."""
     lookup = open_lookup(client, source=parsed.tasks, tz="Europe/Madrid")
     assert lookup.wait(30)
+    assert (control(lookup, "Worker").label, control(lookup, "Status").label) == ("any", "any")
     control(lookup, "From").value = dt.date(2026, 5, 2)
     control(lookup, "To").value = dt.date(2026, 5, 2)
     assert [text.split("  ·  ")[-1] for text in texts(lookup)] == ["my id", "tsk_a"]

@@ -1,0 +1,111 @@
+"""Commands that answer from what is kept: files of ``fetch``, or an archive."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARTIAL, OVER_BUDGET = 3, 4
+_PERIODS = ["day", "week", "month", "quarter", "year"]
+
+_source = click.argument("source")
+_tz = click.option("--tz", default="UTC", show_default=True, help="Time zone whose days count.")
+
+
+@click.command()
+@_source
+@click.option(
+    "--by", "columns", multiple=True, help="Column to group by, such as worker_id; may be repeated."
+)
+@click.option("--freq", type=click.Choice(["h", "D", "W", "MS", "QS", "YS"]), help="Period to group by.")
+@click.option("--price", type=float, help="Money per credit; adds a cost column.")
+@_tz
+def spend(source: str, columns: tuple[str, ...], freq: str | None, price: float | None, tz: str) -> None:
+    """Show the spend kept in SOURCE: a folder of `fetch`, a Parquet file, or an archive.
+
+    Exit code 3 if what is kept is incomplete.
+    """
+    from handinger_analytics import metrics
+    from handinger_analytics.cli.show import show_table
+
+    turns = _frame(source, "turns")
+    show_table("Spend", metrics.spend(turns, by=list(columns) or None, freq=freq, tz=tz, price=price))
+    _exit_if_partial(turns)
+
+
+@click.command()
+@_source
+@click.option("--limit", required=True, type=click.IntRange(min=0), help="Credits to spend in a period.")
+@click.option("--period", default="month", show_default=True, type=click.Choice(_PERIODS))
+@click.option("--check", is_flag=True, help="Exit with 4 if the limit is or will be crossed.")
+@_tz
+def budget(source: str, limit: float, period: str, check: bool, tz: str) -> None:
+    """Say whether the turns kept in SOURCE stay within a limit, and when they will cross it.
+
+    Exit code 4 with --check if the limit is or will be crossed, 3 if what is kept is incomplete.
+    """
+    from handinger_analytics.budget import budget_status
+    from handinger_analytics.cli.show import show_table
+
+    turns = _frame(source, "turns")
+    status = budget_status(turns, limit, period=period, tz=tz)
+    verdict = str(status.loc["verdict", "value"])
+    click.echo(f"{verdict}: {status.loc['reason', 'value']!s}")
+    show_table("Budget", status.drop(index=["verdict", "reason"]).reset_index())
+    if check and verdict in ("over the limit", "will cross"):
+        sys.exit(OVER_BUDGET)
+    _exit_if_partial(turns)
+
+
+@click.command()
+@_source
+@click.option(
+    "--out", default="report.html", show_default=True, type=click.Path(dir_okay=False, path_type=Path)
+)
+@click.option("--price", type=float, help="Money per credit.")
+@click.option("--budget", "limit", type=click.IntRange(min=0), help="Credits to spend in a month.")
+@click.option("--title", default="Handinger report", show_default=True)
+@_tz
+def report(source: str, out: Path, price: float | None, limit: float | None, title: str, tz: str) -> None:
+    """Write what is kept in SOURCE as one HTML page that needs no network.
+
+    Exit code 3 if what is kept is incomplete.
+    """
+    from handinger_analytics import reporting
+
+    turns = _frame(source, "turns")
+    path = reporting.report(
+        _frame(source, "tasks"), turns, out, tz=tz, price=price, budget=limit, title=title
+    )
+    click.echo(str(path), err=True)
+    _exit_if_partial(turns)
+
+
+def _frame(source: str, name: str) -> pd.DataFrame:
+    """Read tasks or turns from an archive, from a folder of ``fetch``, or from the file itself."""
+    from handinger_analytics.parquet import load_parquet
+
+    folder = Path(source)
+    if (folder / name / "_delta_log").is_dir() or ("://" in source and not source.endswith(".parquet")):
+        from handinger_analytics.archive import Archive
+
+        frame: pd.DataFrame = getattr(Archive(source), name)()
+        return frame
+    file = folder / f"{name}.parquet"
+    return load_parquet(file if file.exists() or name == "tasks" else source)
+
+
+def _exit_if_partial(turns: pd.DataFrame) -> None:
+    provenance = turns.attrs.get("handinger", {})
+    if not provenance.get("complete", True):
+        click.echo(
+            f"INCOMPLETE: {provenance.get('failed', '?')} of {provenance.get('requested', '?')} tasks failed",
+            err=True,
+        )
+        sys.exit(PARTIAL)
