@@ -25,6 +25,7 @@ _SCHEMA_FILE = "_common_metadata"
 
 
 def write_dataset(table: pa.Table, filesystem: pafs.FileSystem, target: str, names: list[str]) -> None:
+    """Write a dataset divided by the columns or periods in ``names``; a local one in one step."""
     complete_schema = table.schema
     table = _with_periods(table, names)
     local = isinstance(filesystem, pafs.LocalFileSystem)
@@ -111,6 +112,7 @@ def _swap_in(place: str, target: str) -> None:
 
 
 def opened_dataset(filesystem: pafs.FileSystem, source: str) -> ds.Dataset:
+    """Open a file or dataset, with the columns in the types and order they were written in."""
     schema_file = f"{source}/{_SCHEMA_FILE}"
     if filesystem.get_file_info(schema_file).type == pafs.FileType.NotFound:
         return ds.dataset(source, filesystem=filesystem, format="parquet")
@@ -130,6 +132,7 @@ def opened_dataset(filesystem: pafs.FileSystem, source: str) -> ds.Dataset:
 
 
 def time_column(names: Sequence[str]) -> str:
+    """Name the column that says when a turn or task began."""
     for name in _TIME_COLUMNS:
         if name in names:
             return name
