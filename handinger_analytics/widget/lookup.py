@@ -26,9 +26,12 @@ from handinger_analytics.result import FetchResult
 from handinger_analytics.widget.answer import Answer
 from handinger_analytics.widget.background import Jobs, Ticker
 from handinger_analytics.widget.finder import Finder
-from handinger_analytics.widget.markup import count, one_line
+from handinger_analytics.widget.markup import count
 from handinger_analytics.widget.notices import (
+    WAITING,
     brought,
+    bug_words,
+    busy_words,
     error_words,
     failures_list,
     spaces_hint,
@@ -37,7 +40,7 @@ from handinger_analytics.widget.notices import (
 from handinger_analytics.widget.parts import NARROW, button, classed, descendants, row
 from handinger_analytics.widget.search import Source, check_source, entered_ids, open_source
 from handinger_analytics.widget.session import empty_session, merged
-from handinger_analytics.widget.shelf import Shelf, save_frames, saved_words
+from handinger_analytics.widget.shelf import Shelf, saved
 from handinger_analytics.widget.standing import Standing
 
 _log = logging.getLogger(__name__)
@@ -264,7 +267,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         self._cancel.disabled = False
         self._finder.withdraw()
         self._standing.report()
-        self._standing.say(_busy_words(ids), "busy")
+        self._standing.say(busy_words(ids), "busy")
         self._run(lambda: self._fetch(list(ids), under_way))
 
     def _fetch(self, ids: list[str], under_way: threading.Event) -> None:
@@ -296,7 +299,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         with self._lock:
             busy = self._under_way is under_way
             if busy and not under_way.is_set():
-                self._standing.say(_WAITING if pause else _busy_words(ids), "busy")
+                self._standing.say(WAITING if pause else busy_words(ids), "busy")
             if pause:
                 self._standing.tick(f"{'going on' if busy else 'it may be asked again'} in {pause:,} s")
             else:
@@ -338,15 +341,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         self._answer.show(tasks[tasks["task_id"].isin(ids)], turns[turns["task_id"].isin(ids)])
 
     def _save(self, names: tuple[str, str]) -> None:
-        def save() -> None:
-            try:
-                save_frames(names, self._session.tasks, self._session.turns)
-            except HandingerError as error:
-                self._shelf.say(f"Not saved: {error_words(error)}", "bad")
-            else:
-                self._shelf.say(saved_words(names, self._session.tasks, self._session.turns), "good")
-
-        self._run(save)
+        self._run(lambda: self._shelf.say(*saved(names, self._session.tasks, self._session.turns)))
 
     def _run(self, job: Callable[[], None]) -> None:
         """Run a job off the main thread; whatever goes wrong is said, and the widget stays usable."""
@@ -358,15 +353,6 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
                 _log.debug("a job of the widget failed", exc_info=True)
                 self._under_way = None
                 self._cancel.disabled = True
-                self._standing.say(
-                    f"The widget failed ({type(error).__name__}: {error}). Please report it.", "bad"
-                )
+                self._standing.say(bug_words(error), "bad")
 
         self._jobs.start(guarded)
-
-
-_WAITING = "The server limits how fast it may be asked: waiting as long as it says."
-
-
-def _busy_words(ids: Sequence[str]) -> str:
-    return f"Looking up {one_line(ids[0], 60) if len(ids) == 1 else count(len(ids), 'task')}…"

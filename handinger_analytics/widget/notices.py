@@ -8,7 +8,7 @@ import pandas as pd
 
 from handinger_analytics.errors import APIError, HandingerError
 from handinger_analytics.result import FetchResult
-from handinger_analytics.widget.markup import count, escaped, number
+from handinger_analytics.widget.markup import count, escaped, number, one_line
 
 _MOST_FAILURES = 20
 
@@ -42,6 +42,9 @@ WORTH_ANOTHER_TRY = frozenset(
 """Errors after which the same lookup may well succeed."""
 
 
+WAITING = "The server limits how fast it may be asked: waiting as long as it says."
+
+
 def notice(text: str, kind: str = "info") -> str:
     """One sentence that a screen reader announces.
 
@@ -63,6 +66,16 @@ def notice(text: str, kind: str = "info") -> str:
 def clock(text: str) -> str:
     """Write a running count of seconds, which a screen reader leaves alone."""
     return f'<span class="ha-clock" aria-hidden="true">{escaped(text)}</span>' if text else ""
+
+
+def busy_words(ids: Sequence[str]) -> str:
+    """Say what is being looked up, as plain text."""
+    return f"Looking up {one_line(ids[0], 60) if len(ids) == 1 else count(len(ids), 'task')}…"
+
+
+def bug_words(error: Exception) -> str:
+    """Say that something went wrong that nobody thought of, as plain text."""
+    return f"The widget failed ({type(error).__name__}: {error}). Please report it."
 
 
 def brought(result: FetchResult) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 import ipywidgets as w
 import pandas as pd
 
-from handinger_analytics.errors import FileError
+from handinger_analytics.errors import FileError, HandingerError
 from handinger_analytics.parquet import export_parquet
 from handinger_analytics.widget.markup import count, plain, titled
-from handinger_analytics.widget.notices import notice
+from handinger_analytics.widget.notices import error_words, notice
 from handinger_analytics.widget.parts import NARROW, button, classed, row, shown
 
 _SUFFIX = ".parquet"
@@ -121,18 +121,18 @@ def file_names(name: str) -> tuple[str, str]:
     return f"{stem}{_SUFFIX}", f"{stem}-tasks{_SUFFIX}"
 
 
-def save_frames(names: tuple[str, str], tasks: pd.DataFrame, turns: pd.DataFrame) -> None:
+def saved(names: tuple[str, str], tasks: pd.DataFrame, turns: pd.DataFrame) -> tuple[str, str]:
     """Write the turns, and the tasks beside them, with `export_parquet`.
 
-    Raises
-    ------
-    FileError
-        If a file cannot be written.
+    Returns
+    -------
+    tuple of str
+        What was written or went wrong, and the kind of `notice` that is.
     """
-    for name, frame in zip(names, (turns, tasks), strict=True):
-        export_parquet(frame, name)
-
-
-def saved_words(names: tuple[str, str], tasks: pd.DataFrame, turns: pd.DataFrame) -> str:
-    """Say what was written where, as plain text."""
-    return f"Saved {count(len(turns), 'turn')} to {names[0]} and {count(len(tasks), 'task')} to {names[1]}."
+    try:
+        for name, frame in zip(names, (turns, tasks), strict=True):
+            export_parquet(frame, name)
+    except HandingerError as error:
+        return f"Not saved: {error_words(error)}", "bad"
+    words = f"Saved {count(len(turns), 'turn')} to {names[0]} and {count(len(tasks), 'task')} to {names[1]}."
+    return words, "good"

@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import random
+from statistics import mean, median
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics import anomalies
@@ -186,3 +190,36 @@ def test_refused_arguments(arguments: dict, message: str):
     """An argument that cannot be used is named with what would do."""
     with pytest.raises(FrameError, match=message):
         anomalies(turns(daily("wrk_a", 1)), **arguments)
+
+
+histories = st.lists(st.none() | st.integers(0, 40) | st.integers(0, 10**6), min_size=1, max_size=30)
+
+
+def spikes_of(credits_: list[int | None], threshold: float, least: int) -> list[int]:
+    """Find the spikes of one worker, day by day."""
+    spent = [one for one in credits_ if one is not None]
+    found = []
+    for place in range(least, len(spent)):
+        before = spent[:place]
+        usual = median(before)
+        away = [abs(one - usual) for one in before]
+        scale = 1.4826 * median(away) or 1.2533 * mean(away)
+        excess = spent[place] - usual
+        if excess > threshold * scale and spent[place] >= 2 * usual:
+            found.append(spent[place])
+    return found
+
+
+@given(workers=st.lists(histories, min_size=1, max_size=3), threshold=st.sampled_from([1.0, 3.5, 5.0]))
+def test_every_spike(workers: list[list[int | None]], threshold: float):
+    """Judging day by day in plain Python finds the same spikes, whatever the order of the rows."""
+    rows = [row for number, its in enumerate(workers) for row in daily(f"wrk_{number}", *its)]
+    found = anomalies(turns(rows), threshold=threshold, min_history=3)
+    for number, its in enumerate(workers):
+        mine = found[found["worker_id"] == f"wrk_{number}"]
+        spikes = mine[mine["kind"] == "spike"].sort_values("period")
+        assert spikes["credits"].tolist() == spikes_of(its, threshold, least=3)
+        worked = sum(one is not None for one in its)
+        assert ("no verdict" in mine["kind"].tolist()) == (0 < worked <= 3)
+    random.Random(0).shuffle(rows)
+    pd.testing.assert_frame_equal(anomalies(turns(rows), threshold=threshold, min_history=3), found)
