@@ -47,7 +47,7 @@ def _compact(storage: Storage, layout: Layout) -> int:
     if layout is TURNS_LAYOUT and table.version() != pairing.turns:
         return 0  # a batch is half written, by a process at work or killed; readers are not to see it
     metrics = table.optimize.compact(
-        writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=65536),
+        writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=16384),
         commit_properties=commit_properties(pairing.metadata),
     )
     if metrics["numFilesAdded"] and layout is TURNS_LAYOUT:

@@ -1,7 +1,5 @@
 """What generated turns say: titles, inputs, outputs, structured outputs and files."""
 
-
-
 from __future__ import annotations
 
 from random import Random

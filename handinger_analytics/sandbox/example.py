@@ -38,9 +38,7 @@ EXAMPLE_TURN: JsonObject = {
     "durationMs": 25812,
     "input": "What's the weather today in Barcelona?",
     "inputTokens": 1842,
-    "outputText": (
-        "It's currently 21°C and sunny in Barcelona with a light breeze from the south-east."
-    ),
+    "outputText": ("It's currently 21°C and sunny in Barcelona with a light breeze from the south-east."),
     "outputTokens": 312,
     "role": "user",
     "seq": 0,

@@ -43,9 +43,7 @@ _PLAIN_STATUSES: Final = {
     "422": "The request is not valid.",
     "500": "Internal server error.",
 }
-_HTML: Final = (
-    "<!doctype html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
-)
+_HTML: Final = "<!doctype html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,9 +105,7 @@ class Sandbox:
         self._drawer = FaultDrawer(self._faults)
         self._limit = RateLimit(rate_limit) if rate_limit is not None else None
         self._now = (now - _EPOCH) // _MILLISECOND
-        self._world = World(
-            tasks=tasks, seed=seed, days=days, now=self._now, turns_per_task=turns_per_task
-        )
+        self._world = World(tasks=tasks, seed=seed, days=days, now=self._now, turns_per_task=turns_per_task)
         self._world.grow(self._now)
         self._api = Api(self._world, api_key=api_key, generation=generation, start=self._now)
         self._tally = Tally()

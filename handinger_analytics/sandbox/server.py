@@ -103,8 +103,7 @@ def parse_request(head: str) -> Request | None:
         method=method,
         target=target,
         authorization=headers.get("authorization"),
-        keep_alive="close" not in connection
-        and (version == "HTTP/1.1" or "keep-alive" in connection),
+        keep_alive="close" not in connection and (version == "HTTP/1.1" or "keep-alive" in connection),
         ignored=int(length) if known and len(length) < 16 else -1,
     )
 

@@ -4,8 +4,6 @@ Everything here is a pure function of its arguments: no wall clock and no shared
 Times are integers, milliseconds since 1970-01-01T00:00Z.
 """
 
-
-
 from __future__ import annotations
 
 from bisect import bisect_right
@@ -55,9 +53,7 @@ def _births(count: int, rng: Random, start: int, hours: int, *, latest: int) -> 
     for worker, profile in enumerate(PROFILES):
         first = round(count * share)
         share += profile.share
-        cumulative = list(
-            accumulate(_weight(profile, start + hour * HOUR) for hour in range(hours))
-        )
+        cumulative = list(accumulate(_weight(profile, start + hour * HOUR) for hour in range(hours)))
         for _ in range(round(count * share) - first):
             hour = min(bisect_right(cumulative, rng.random() * cumulative[-1]), hours - 1)
             slot = start + hour * HOUR

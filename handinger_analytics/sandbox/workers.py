@@ -1,7 +1,5 @@
 """What the API says of a worker: its state, its webhook log and its schedules."""
 
-
-
 from __future__ import annotations
 
 from bisect import bisect_right

@@ -44,9 +44,7 @@ def test_running_turn_has_used_nothing_yet(sandbox, get, task_path):
 
 def test_running_task_finishes_when_the_clock_moves(sandbox, get, task_path):
     """What runs or waits is over a month later, and finished turns stay as they were."""
-    before = {
-        task_id: get(sandbox, task_path(task_id)).json["turns"] for task_id in sandbox.task_ids
-    }
+    before = {task_id: get(sandbox, task_path(task_id)).json["turns"] for task_id in sandbox.task_ids}
     unfinished = tasks_of(sandbox, get, task_path)
     assert unfinished["pending"]
     sandbox.advance(timedelta(days=365))

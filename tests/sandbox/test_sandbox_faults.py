@@ -201,9 +201,7 @@ def test_all_kinds_at_once(get):
     assert Faults(0.5).kinds == Faults.ALL
     with Sandbox(tasks=60, faults=Faults(0.5, slow=0.005)) as sandbox:
         paths = [f"/api/tasks/{quote(task_id, safe='')}" for task_id in sandbox.task_ids]
-        threads = [
-            threading.Thread(target=outcomes, args=(get, sandbox, paths * 5)) for _ in range(4)
-        ]
+        threads = [threading.Thread(target=outcomes, args=(get, sandbox, paths * 5)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -152,9 +152,7 @@ def test_log_has_several_pages_and_repeats_tasks(sandbox_a, get):
     assert max(Counter(entry["taskId"] for entry in logs).values()) > 1
     assert None in {entry["taskId"] for entry in logs}
     assert {entry["requestStatus"] for entry in logs} == {"success", "error"}
-    assert all(
-        (entry["errorMessage"] is None) == (entry["requestStatus"] == "success") for entry in logs
-    )
+    assert all((entry["errorMessage"] is None) == (entry["requestStatus"] == "success") for entry in logs)
 
 
 def test_page_past_the_end_is_empty(sandbox_a, get):
