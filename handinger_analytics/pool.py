@@ -11,7 +11,7 @@ from msgspec import UnsetType
 
 from handinger_analytics import wire
 from handinger_analytics.client import Client
-from handinger_analytics.errors import APIError, AuthenticationError
+from handinger_analytics.errors import APIConnectionError, APIError, AuthenticationError
 from handinger_analytics.pacing import Cancelled
 from handinger_analytics.progress import ProgressBar
 from handinger_analytics.rows import Failure, RowBuilder, Rows
@@ -92,6 +92,8 @@ class Pool:
         self._with_turns = with_turns
         self._stop = threading.Event()
         self._total = len(task_ids)
+        self._reached = False
+        self._unreachable: APIConnectionError | None = None
         self._todo: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
         for item in task_ids:
             self._todo.put(item)
@@ -142,15 +144,23 @@ class Pool:
             self._stop.set()
 
     def _fetch_one(self, position: int, task_id: str) -> None:
+        if self._unreachable is not None and not self._reached:
+            self.gathering.fail(position, _not_tried(task_id, self._unreachable))
+            return
         task: wire.Task | None = None
         try:
             answer = self._client.read_task(task_id, self._stop)
+            self._reached = True
             task, turns = answer.task, answer.turns
             if turns is None or isinstance(turns, UnsetType):
                 turns = self._client.read_turns(task_id, self._stop) if self._with_turns else []
         except AuthenticationError:
             raise
         except APIError as error:
+            if not isinstance(error, APIConnectionError):
+                self._reached = True
+            elif self.gathering.failed >= len(self._threads):
+                self._unreachable = error  # none of the first ids got an answer: the rest would wait in vain
             stage = "task" if task is None else "turns"
             self.gathering.fail(position, failure(task_id, stage, error), task)
         else:
@@ -174,6 +184,11 @@ def gather(
         interrupt = error
     rows, failed = pool.gathering.close()
     return rows, failed, interrupt or pool.error
+
+
+def _not_tried(task_id: str, error: APIConnectionError) -> Failure:
+    message = f"task {task_id!r}: not tried, since no request before it was answered at all: {error}"
+    return Failure(task_id, "task", type(error).__name__, None, message, 0)
 
 
 def failure(task_id: str, stage: str, error: APIError) -> Failure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
@@ -10,7 +11,7 @@ from email.utils import formatdate
 import pandas as pd
 import pytest
 
-from handinger_analytics import RateLimitError, Sandbox, fetch
+from handinger_analytics import Client, RateLimitError, Sandbox, fetch
 from handinger_analytics.sandbox import Faults
 from tests.samples import body_a, encoded
 from tests.scripted import Reply
@@ -193,3 +194,30 @@ def test_failed_ids_of_a_bad_hour_are_healed_by_a_retry(generation):
         assert result.tasks["task_id"].tolist() == sandbox.task_ids
     with Sandbox(tasks=100, generation=generation) as clean, clean.client() as client:
         assert_same_rows(result, fetch(clean.task_ids, client=client))
+
+
+def test_server_that_cannot_be_reached_does_not_cost_an_hour():
+    """When none of the first ids got any answer, the rest become failures at once, and can be retried."""
+    with Sandbox(tasks=200) as sandbox:
+        names = sandbox.task_ids
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+            with Client("hdg_live_x", base_url=url, max_attempts=2, max_connections=4) as client:
+                result = fetch(names, client=client, on_error="collect")
+        assert result.failures["task_id"].tolist() == names
+        assert result.failures["error"].unique().tolist() == ["APIConnectionError"]
+        assert result.failures["attempts"].sum() < 30
+        assert result.failures["message"].str.contains("not tried").sum() > 180
+        with sandbox.client() as client:
+            assert result.retry_failed(client=client).complete
+
+
+def test_connection_that_breaks_later_is_tried_for_every_id():
+    """Once anything was answered, no id is given up without having been asked for."""
+    names = Sandbox(tasks=60).task_ids
+    always = dict.fromkeys(names[1:], "reset-before-body")
+    with Sandbox(tasks=60, faults=Faults(rate=0, always=always)) as sandbox:
+        with sandbox.client(max_attempts=1, max_connections=1) as client:
+            result = fetch(names, client=client, on_error="collect")
+    assert result.failures["attempts"].tolist() == [1] * 59

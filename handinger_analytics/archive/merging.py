@@ -7,11 +7,7 @@ pyarrow cannot filter (``string_view``), and because it cannot delete rows of so
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import json
-import time
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.fs as pafs
-import pyarrow.parquet as pq
 
-from handinger_analytics.archive.layout import MONTH, STATISTICS, SYNCED_AT, Layout
-from handinger_analytics.archive.storage import commit_properties, filesystem
+from handinger_analytics.archive.files import by_month, open_files, read_files, replace_files
+from handinger_analytics.archive.layout import SYNCED_AT, Layout
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from deltalake.transaction import AddAction, RemoveAction
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -85,13 +78,13 @@ def merge(
     Merged
         The version and how many rows changed.
     """
-    files = _open(table, layout, since)
+    files = open_files(table, layout, since)
     written: Mask = np.zeros(rows.num_rows, np.bool_)
     remaining: list[pa.Table] = []
     gone: list[str] = []
     changed = 0
     for path in _files_with(files, task_ids):
-        whole = _read(files, path)
+        whole = read_files(files, [path])
         later = _is_later(whole, fetched_at)
         kept, replaced = _kept(whole, later, layout, rows, task_ids, written)
         changed += replaced
@@ -101,14 +94,10 @@ def merge(
     fresh = rows.filter(pa.array(~written))
     version = int(table.version())
     if fresh.num_rows or gone or metadata is not None:
-        _commit(table, layout, pa.concat_tables([*remaining, fresh]), gone, metadata)
+        parts = by_month(pa.concat_tables([*remaining, fresh]), layout)
+        replace_files(table, layout, parts, gone, metadata)
         version += 1  # a commit follows the version it was based on, or fails
     return Merged(version, fresh.num_rows - changed, changed)
-
-
-def _open(table: DeltaTable, layout: Layout, since: dt.datetime | None) -> ds.FileSystemDataset:
-    months = [(MONTH, ">=", f"{since:%Y-%m}")] if since is not None and layout.time is not None else None
-    return table.to_pyarrow_dataset(schema=layout.schema, file_pruning_predicate=months)
 
 
 def _files_with(files: ds.FileSystemDataset, task_ids: pa.Array) -> list[str]:
@@ -117,11 +106,6 @@ def _files_with(files: ds.FileSystemDataset, task_ids: pa.Array) -> list[str]:
         return []
     names = files.to_table(columns=[_FILE], filter=pc.field("task_id").isin(task_ids))
     return sorted(pc.unique(names[_FILE]).to_pylist())
-
-
-def _read(files: ds.FileSystemDataset, path: str) -> pa.Table:
-    fragment = next(fragment for fragment in files.get_fragments() if fragment.path == path)
-    return ds.FileSystemDataset([fragment], files.schema, files.format, files.filesystem).to_table()
 
 
 def _is_later(whole: pa.Table, fetched_at: pa.Scalar | None) -> Mask:
@@ -165,86 +149,3 @@ def _equal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> Mask:
 def _mask(values: pa.ChunkedArray) -> Mask:
     mask: Mask = values.to_numpy()
     return mask
-
-
-def _commit(
-    table: DeltaTable, layout: Layout, rows: pa.Table, gone: list[str], metadata: dict[str, int] | None
-) -> None:
-    """Write rows, one file a month, and put them in the place of files."""
-    present = pa.table(table.get_add_actions())
-    added = _write(filesystem(table), layout, rows)
-    removed = [_remove(path, present, layout) for path in gone]
-    # Files of a commit that fails are left to a vacuum: where an answer of the storage was lost, the
-    # commit may be there all the same.
-    table.create_write_transaction(
-        [*added, *removed],
-        "append",
-        table.schema(),
-        layout.partition_by,
-        commit_properties=commit_properties(metadata),
-    )
-
-
-def _write(files: pafs.FileSystem, layout: Layout, rows: pa.Table) -> list[AddAction]:
-    """Write all files or, as far as that is in our hands, none."""
-    written: list[AddAction] = []
-    try:
-        for part in _by_month(rows, layout):
-            written.append(_write_one(files, layout, part))
-    except BaseException:
-        for action in written:
-            with contextlib.suppress(OSError):
-                files.delete_file(action.path)
-        raise
-    return written
-
-
-def _by_month(rows: pa.Table, layout: Layout) -> list[pa.Table]:
-    if layout.time is None:
-        return [rows] if rows.num_rows else []
-    months = sorted(pc.unique(rows[MONTH]).to_pylist())
-    return [rows.filter(pc.equal(rows[MONTH], month)) for month in months]
-
-
-def _write_one(files: pafs.FileSystem, layout: Layout, part: pa.Table) -> AddAction:
-    from deltalake.transaction import AddAction
-
-    partition = {name: part[name][0].as_py() for name in layout.partition_by}
-    folder = "".join(f"{name}={value}/" for name, value in partition.items())
-    path = f"{folder}part-{uuid.uuid4().hex}.zstd.parquet"
-    sink = pa.BufferOutputStream()
-    pq.write_table(part.drop_columns(layout.partition_by), sink, compression="zstd")
-    content = sink.getvalue()
-    # The stream of deltalake takes bytes only. pyarrow hands it bytes when it empties a buffer of its own,
-    # and its own Buffer when something larger than that is written.
-    with files.open_output_stream(path, buffer_size=content.size + 1) as stream:
-        stream.write(content)
-    return AddAction(path, content.size, partition, int(time.time() * 1000), True, _statistics(part, layout))
-
-
-def _remove(path: str, present: pa.Table, layout: Layout) -> RemoveAction:
-    from deltalake.transaction import RemoveAction
-
-    place = present["path"].to_pylist().index(path)
-    partition = {MONTH: present["partition"][place][MONTH].as_py()} if layout.partition_by else {}
-    return RemoveAction(path, True, int(time.time() * 1000), present["size_bytes"][place].as_py(), partition)
-
-
-def _statistics(part: pa.Table, layout: Layout) -> str:
-    """Return what the log says about a file, so that readers can leave it out."""
-    low, high = {}, {}
-    for name in STATISTICS[layout.name]:
-        span = pc.min_max(part[name])
-        if span["min"].is_valid:
-            low[name], high[name] = _json_value(span["min"]), _json_value(span["max"])
-    missing = {name: part[name].null_count for name in STATISTICS[layout.name]}
-    return json.dumps(
-        {"numRecords": part.num_rows, "minValues": low, "maxValues": high, "nullCount": missing}
-    )
-
-
-def _json_value(value: pa.Scalar) -> int | str:
-    plain = value.as_py()
-    if isinstance(plain, int):
-        return plain
-    return f"{plain:%Y-%m-%dT%H:%M:%S}.{plain.microsecond // 1000:03d}Z"

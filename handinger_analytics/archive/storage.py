@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SCHEMA_KEY = f"{METADATA_KEY}.schema"
-_FILE_SIZE = 32 * 2**20  # a merge holds the files it changes in memory
+_FILE_SIZE = 32 * 2**20  # for other tools that compact: a merge holds the files it changes in memory
 _CONFLICTS = 30
 _LONGEST_PAUSE = 2.0
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f↳]+")

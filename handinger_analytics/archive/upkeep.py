@@ -6,66 +6,100 @@ import contextlib
 import datetime as dt
 import functools
 import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
+from handinger_analytics.archive.files import open_files, read_files, replace_files
 from handinger_analytics.archive.layout import (
     LAYOUTS,
+    MONTH,
     TASKS_LAYOUT,
     TURNS_LAYOUT,
     Layout,
 )
 from handinger_analytics.archive.snapshot import Snapshot, pairing_of
-from handinger_analytics.archive.storage import Storage, commit_properties, committed, conflict_error
+from handinger_analytics.archive.storage import Storage, committed, conflict_error
 from handinger_analytics.errors import FrameError
 
-_FILES_PER_MONTH = 16
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_SMALL = 32_768
+_ROWS_PER_FILE = 65_536  # what a merge or a compaction holds in memory does not grow with the archive
+_SMALL_PER_MONTH = 16
 
 
 def compact(storage: Storage) -> int:
     """Write many small files as few larger ones; return how many files there are fewer."""
     with storage.errors("write"):
-        return sum(committed(functools.partial(_compact, storage, layout)) for layout in LAYOUTS)
+        return sum(committed(functools.partial(_compact, storage, layout, 2)) for layout in LAYOUTS)
 
 
 def compact_if_scattered(storage: Storage) -> None:
-    """Compact a table that has so many files that reading and merging suffer.
+    """Compact the months that have so many small files that reading and merging suffer.
 
     Left to the next time where another process writes at the same moment.
     """
     for layout in LAYOUTS:
-        table = storage.open(layout)
-        months = len(table.partitions()) if layout.time else 1
-        if len(table.file_uris()) > _FILES_PER_MONTH * max(1, months):
-            with storage.errors("write"), contextlib.suppress(conflict_error()):
-                _compact(storage, layout)
+        with storage.errors("write"), contextlib.suppress(conflict_error()):
+            _compact(storage, layout, _SMALL_PER_MONTH)
 
 
-def _compact(storage: Storage, layout: Layout) -> int:
-    from deltalake import WriterProperties
-
-    tasks, table = storage.open(TASKS_LAYOUT), storage.open(layout)
-    pairing = pairing_of(tasks)
+def _compact(storage: Storage, layout: Layout, least: int) -> int:
+    """Compact the months of a table that have ``least`` small files or more."""
+    table = storage.open(layout)
+    groups = [
+        group for files in _small_files(table, layout) if len(files) >= least for group in _groups(files)
+    ]
+    if not groups:
+        return 0
+    pairing = pairing_of(storage.open(TASKS_LAYOUT))
     if layout is TURNS_LAYOUT and table.version() != pairing.turns:
         return 0  # a batch is half written, by a process at work or killed; readers are not to see it
-    metrics = table.optimize.compact(
-        writer_properties=WriterProperties(compression="ZSTD", max_row_group_size=16384),
-        commit_properties=commit_properties(pairing.metadata),
-    )
-    if metrics["numFilesAdded"] and layout is TURNS_LAYOUT:
+    files = open_files(table, layout)
+    parts = (read_files(files, group) for group in groups)
+    gone = [path for group in groups for path in group]
+    replace_files(table, layout, parts, gone, pairing.metadata, change=False)
+    if layout is TURNS_LAYOUT:
         committed(functools.partial(_publish_turns, storage, pairing.turns + 1))
-    return int(metrics["numFilesRemoved"]) - int(metrics["numFilesAdded"])
+    return len(gone) - len(groups)
+
+
+def _small_files(table: DeltaTable, layout: Layout) -> Iterable[list[tuple[str, int]]]:
+    """Path and rows of the small files, month by month."""
+    files = pa.table(table.get_add_actions(flatten=True))
+    months = files[f"partition.{MONTH}"].to_pylist() if layout.time else [""] * files.num_rows
+    small: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for month, path, rows in zip(
+        months, files["path"].to_pylist(), files["num_records"].to_pylist(), strict=True
+    ):
+        if rows is not None and rows < _SMALL:
+            small[month].append((path, rows))
+    return small.values()
+
+
+def _groups(files: list[tuple[str, int]]) -> Iterator[list[str]]:
+    """Divide files into groups that each make one file."""
+    group: list[str] = []
+    size = 0
+    for path, rows in files:
+        if size + rows > _ROWS_PER_FILE:
+            yield group
+            group, size = [], 0
+        group.append(path)
+        size += rows
+    if len(group) > 1:
+        yield group
 
 
 def _publish_turns(storage: Storage, version: int) -> None:
     """Make an empty commit to ``tasks`` that points readers to a version of ``turns``."""
     tasks = storage.open(TASKS_LAYOUT)
     pairing = pairing_of(tasks)
-    tasks.create_write_transaction(
-        [],
-        "append",
-        tasks.schema(),
-        TASKS_LAYOUT.partition_by,
-        commit_properties=commit_properties(pairing.at_least(version, pairing.ids).metadata),
-    )
+    replace_files(tasks, TASKS_LAYOUT, [], [], pairing.at_least(version, pairing.ids).metadata)
 
 
 def vacuum(storage: Storage, older_than: dt.timedelta) -> int:

@@ -70,24 +70,18 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     ----------
     value : FetchResult or None
         What the last lookup brought; a trait, so that it can be observed. None before the first.
-    tasks : DataFrame
-        All tasks looked up so far, columns as in ``schema.TASKS``, in the order first asked for.
-    turns : DataFrame
-        All of their turns, columns as in ``schema.TURNS``.
+    tasks, turns : DataFrame
+        All tasks looked up so far, in the order first asked for, and all of their turns.
 
     Raises
     ------
-    FrameError
-        For an unknown time zone.
-    SettingsError
-        For something that cannot be a source.
+    FrameError, SettingsError
+        For an unknown time zone, and for something that cannot be a source.
 
     Notes
     -----
-    Lookups run in threads: a click returns at once, and `wait` returns when all is done. Observers
-    of ``value`` are called in such a thread.
-
-    A notebook that is saved keeps the last card and table as plain HTML beside the widget, for
+    Lookups run in threads: a click returns at once, and `wait` when all is done; observers of ``value``
+    are called in such a thread. A saved notebook keeps the last card and table as plain HTML, for
     places where no widget is alive (GitHub, nbviewer, exported HTML). The key is in none of it.
 
     Examples

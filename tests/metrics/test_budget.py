@@ -179,6 +179,12 @@ def test_not_enough_data():
     assert status(daily("2026-06-04", *[10] * 9), as_of="2026-06-12T00:00Z")["verdict"] == "within the limit"
 
 
+def test_first_turn_at_midnight():
+    """A first turn at the first instant of a day leaves that day out, not the next."""
+    rows = [{"started_at": "2026-06-03T00:00Z"}, {"started_at": "2026-06-05T00:00Z"}]
+    assert status(rows)["history_days"] == 7
+
+
 def test_not_enough_data_but_over():
     """What is spent already needs no history."""
     found = status(daily("2026-06-10", 600, 600))
