@@ -114,5 +114,5 @@ def _crossing(ax: Axes, status: pd.Series[Any]) -> Iterator[tuple[Any, str]]:
         look: dict[str, Any] = {"color": _CROSSING, "s": 80, "linewidths": 2.5, "zorder": 4}
         yield (
             ax.scatter(date_numbers([day]), [status["limit"]], marker="x", **look),
-            f"exceeded on {day:%Y-%m-%d}",
+            f"{'exceeded' if status['spent'] > status['limit'] else 'expected to cross'} on {day:%Y-%m-%d}",
         )

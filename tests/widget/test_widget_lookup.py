@@ -176,7 +176,7 @@ def test_offline_then_try_again(open_lookup):
     sandbox.stop()
     lookup = open_lookup(client)
     enter(lookup, EXAMPLE)
-    assert "Check the network, then try again." in page(lookup)
+    assert "No connection to the server. Check the network, then try again." in page(lookup)
     assert control(lookup, "Try again").layout.display is None
     with Sandbox(tasks=1, port=port):
         click(lookup, "Try again")
