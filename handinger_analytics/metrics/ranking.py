@@ -82,5 +82,8 @@ def _titles(source: Input, top: pd.DataFrame) -> pd.Series[Any]:
     return top[_TASK].merge(titles, how="left", on=_TASK)["task_title"]
 
 
-def _url(worker_id: str, task_id: str) -> str:
+def _url(worker_id: object, task_id: object) -> str | None:
+    """Link to a task, where both ids are there to make one."""
+    if not isinstance(worker_id, str) or not isinstance(task_id, str):
+        return None
     return f"{_DASHBOARD}/worker/{quote(worker_id, safe='')}/task/{quote(task_id, safe='')}"

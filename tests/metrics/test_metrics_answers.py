@@ -201,3 +201,11 @@ def test_top_tasks_refused(turns: pd.DataFrame, arguments: dict, message: str):
     """An unknown measure or number is named with what would do."""
     with pytest.raises(FrameError, match=message):
         top_tasks(turns, **arguments)
+
+
+def test_top_tasks_without_an_id_have_no_link():
+    """A task whose worker is not known is ranked, without a link that would lead nowhere."""
+    turns = turns_table([{"worker_id": None, "credits": 5}, {"task_id": "tsk_2", "credits": 1}])
+    result = top_tasks(turns)
+    assert result["credits"].tolist() == [5, 1]
+    assert result["url"].isna().tolist() == [True, False]
