@@ -26,14 +26,14 @@ _BAR_WIDTH = 0.85
 
 def date_numbers(instants: Any) -> NDArray[np.float64]:
     """Return instants as Matplotlib places them: days since its epoch."""
-    numbers: NDArray[np.float64] = dates.date2num(instants)  # type: ignore[no-untyped-call]
+    numbers: NDArray[np.float64] = dates.date2num(instants)  # type: ignore[no-untyped-call]  # Matplotlib's
     return numbers
 
 
 def date_axis(ax: Axes, zone: ZoneInfo) -> None:
     """Write the dates along x concisely, on the clock of a zone."""
-    locator = dates.AutoDateLocator(tz=zone, minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
-    formatter = dates.ConciseDateFormatter(locator, tz=zone)  # type: ignore[no-untyped-call]
+    locator = dates.AutoDateLocator(tz=zone, minticks=3, maxticks=9)  # type: ignore[no-untyped-call]  # Matplotlib's
+    formatter = dates.ConciseDateFormatter(locator, tz=zone)  # type: ignore[no-untyped-call]  # Matplotlib's
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(formatter)
 

@@ -32,5 +32,5 @@ def picture(name: str, draw: Callable[[Axes], Axes]) -> Markup:
         svg = _OUTSIDE_SVG.sub("", written.getvalue())
         svg = _NAME.sub(rf"\g<1>{name}-", svg)
         label = Markup.escape(ax.get_title().replace(r"\$", "$"))
-    # Drawn by Matplotlib out of shapes alone: no text of a task is left in it.
-    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1))  # noqa: S704
+    labelled = svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return Markup(labelled)  # noqa: S704 - shapes drawn by Matplotlib: no text of a task is left in it

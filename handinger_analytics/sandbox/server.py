@@ -176,7 +176,7 @@ class HttpServer(TCPServer):
         except OSError:
             # The client went away, or the sandbox is stopping.
             pass
-        except Exception:
+        except Exception:  # as socketserver does it: one bad request must not end the thread unheard
             self.handle_error(request, client_address)
         finally:
             with self._connections_lock:

@@ -343,7 +343,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         def guarded() -> None:
             try:
                 job()
-            except Exception as error:
+            except Exception as error:  # a person looks at the widget, not at a traceback
                 _log.debug("a job of the widget failed", exc_info=True)
                 self._under_way = None
                 self._cancel.disabled = True
