@@ -27,7 +27,7 @@ Record = TypeVar("Record", bound=msgspec.Struct)
 Answer = requests.Response | requests.RequestException | urllib3.exceptions.HTTPError
 
 _WORTH_ANOTHER_ATTEMPT = frozenset({408, 409, 425, 429})
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError)
 _EXCERPT = 200
 _MEANING = {

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
 
 import msgspec
 
 from handinger_analytics import wire
-from handinger_analytics.errors import APIResponseValidationError
+from handinger_analytics.errors import APIResponseValidationError, FrameError
 from handinger_analytics.frames import DtypeBackend
 from handinger_analytics.result import FetchResult, OnError, check_options, now
 from handinger_analytics.rows import Failure, RowBuilder
@@ -50,7 +51,7 @@ def parse_bodies(
     """
     check_options(on_error, dtype_backend)
     pairing = _Pairing()
-    for number, body in enumerate([bodies] if isinstance(bodies, bytes | str) else bodies):
+    for number, body in enumerate([bodies] if isinstance(bodies, bytes | bytearray | str) else bodies):
         pairing.take(number, body)
     return pairing.result(dtype_backend).settled(on_error, stacklevel=3)
 
@@ -65,10 +66,17 @@ class _Pairing:
         self._tasks: dict[str, wire.Task] = {}
         self._turns: dict[str, list[wire.Turn]] = {}
         self._unreadable: dict[str, Failure] = {}
+        self._unnamed: set[int] = set()
 
     def take(self, number: int, body: bytes | str) -> None:
         """Take the next body."""
-        data = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
+        if not isinstance(body, bytes | bytearray | str):
+            raise FrameError(
+                f"bodies[{number}] is of type {type(body).__name__}: expected bytes or str, such as "
+                "response.content"
+            )
+        data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body)
+        data = data.removeprefix(codecs.BOM_UTF8)
         try:
             saved = wire.decode(data, wire.SavedBody)
         except (wire.MalformedBody, wire.UnexpectedBody) as error:
@@ -107,7 +115,8 @@ class _Pairing:
         renewed = newer.finish()
         if renewed.tasks.num_rows:
             rows = rows.replaced_by(renewed)
-        return FetchResult(tuple(self._positions), rows, failed, now(), dtype_backend)
+        unnamed = frozenset(self._unnamed)
+        return FetchResult(tuple(self._positions), rows, failed, now(), dtype_backend, unnamed=unnamed)
 
     def _position(self, task_id: str) -> int:
         return self._positions.setdefault(task_id, len(self._positions))
@@ -121,7 +130,9 @@ class _Pairing:
 
     def _cannot_read(self, number: int, data: bytes, message: str) -> None:
         stage, task_id = _whose(data)
-        task_id = task_id or f"bodies[{number}]"
+        if not task_id:
+            task_id = f"bodies[{number}]"
+            self._unnamed.add(self._position(task_id))
         self._position(task_id)
         self._unreadable[task_id] = _failure(task_id, stage, f"bodies[{number}]: {message}")
 

@@ -21,7 +21,7 @@ from requests.structures import CaseInsensitiveDict
 
 from handinger_analytics import wire
 from handinger_analytics.answers import Answer, Problem, Record, read_answer
-from handinger_analytics.errors import APIError, RateLimitError, TaskIdError
+from handinger_analytics.errors import APIError, RateLimitError, SettingsError, TaskIdError
 from handinger_analytics.pacing import Gate, Patience, WaitTooLong, backoff
 from handinger_analytics.settings import Secret, Settings, api_key_from, base_url_from
 
@@ -85,14 +85,7 @@ class Client:
         self.gate = Gate(max_connections)
         self._own_session = session is None
         self._session = session or _DirectSession(self.settings.base_url, max_connections)
-        self._template = self._session.prepare_request(
-            requests.Request(
-                "GET",
-                self.settings.base_url,
-                headers={"Accept": "application/json", "User-Agent": _user_agent()},
-                auth=_BearerAuth(secret),
-            )
-        )
+        self._template = self._prepared(secret)
         self._send_options = self._session.merge_environment_settings(
             self.settings.base_url, {}, False, None, None
         )
@@ -184,6 +177,14 @@ class Client:
         path, what = f"/api/tasks/{_escaped(task_id)}/turns", f"turns of task {task_id!r}"
         return self._read(path, wire.TurnList, what, cancel).items
 
+    def _prepared(self, secret: Secret) -> requests.PreparedRequest:
+        headers = {"Accept": "application/json", "User-Agent": _user_agent()}
+        request = requests.Request("GET", self.settings.base_url, headers=headers, auth=_BearerAuth(secret))
+        try:
+            return self._session.prepare_request(request)
+        except requests.exceptions.InvalidURL as error:
+            raise SettingsError(f"the base URL is {self.settings.base_url!r}: {error}") from None
+
     def _read(
         self, path: str, kind: type[Record], what: str, cancel: threading.Event | None = None
     ) -> Record:
@@ -201,7 +202,7 @@ class Client:
                     self.gate.succeeded()
                     return outcome
                 problem = outcome
-                wait = backoff(attempt) if problem.wait is None else problem.wait
+                wait = problem.wait or backoff(attempt)  # asked to wait no time at all, it is still refusing
                 if problem.status == 429:
                     self.gate.close_for(wait)
                 if not problem.worth_another_attempt or attempt == self.settings.max_attempts:
@@ -239,6 +240,10 @@ class Client:
 def opened(client: Client | None) -> Iterator[Client]:
     """Yield the client that was given, or one from the environment that is closed after use."""
     if client is not None:
+        if not isinstance(client, Client):
+            raise SettingsError(
+                f"client is {client!r}: expected a Client, or None for one from the environment"
+            )
         yield client
     else:
         with Client() as own:
@@ -311,5 +316,8 @@ def _escaped(identifier: str) -> str:
     """Percent-encode an id into one path segment; dots too where they alone would climb the path."""
     if not isinstance(identifier, str) or not identifier:
         raise TaskIdError(f"{identifier!r} cannot be an id: expected a non-empty string")
-    escaped = quote(identifier, safe="", errors="replace")
+    try:
+        escaped = quote(identifier, safe="")
+    except UnicodeEncodeError:
+        raise TaskIdError(f"{identifier!r} cannot be an id: it is not valid Unicode") from None
     return escaped.replace(".", "%2E") if set(escaped) == {"."} else escaped

@@ -19,12 +19,19 @@ from handinger_analytics import wire
 from handinger_analytics.client import Client, opened
 from handinger_analytics.errors import FileError, FrameError, PermissionDeniedError
 from handinger_analytics.frames import to_pandas
-from handinger_analytics.ids import normalize_task_ids, task_id_in_link
+from handinger_analytics.ids import normalize_task_ids, normalize_worker_ids, task_id_in_link
 from handinger_analytics.rows import table
 from handinger_analytics.schema import DISCOVERED
 
 _IN_TEXT = re.compile(r"https?://[^\s\"'<>]+/task/[^\s\"'<>,;]+|\btsk_[A-Za-z0-9_-]+")
-_TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read text as text: an id may look like a number, or like a missing value."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+
+
+_TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": _read_csv, ".parquet": pd.read_parquet}
 
 
 @overload
@@ -46,7 +53,7 @@ def discover_task_ids(
     Parameters
     ----------
     worker_ids : str or iterable of str
-        Workers whose log to read, all pages of it. Only a worker's creator may.
+        Workers whose log to read, all pages of it; ids or dashboard links. Only a worker's creator may.
     client : Client, optional
         By default one from the environment, closed after use.
     as_frame : bool, default False
@@ -78,7 +85,7 @@ def discover_task_ids(
     >>> len(ids) == len(set(ids))
     True
     """
-    workers = normalize_task_ids(worker_ids)
+    workers = normalize_worker_ids(worker_ids)
     latest: dict[str, wire.Execution] = {}
     with opened(client) as one:
         for execution in itertools.chain.from_iterable(_executions(one, worker_id) for worker_id in workers):

@@ -156,8 +156,10 @@ def _numpy_series(values: pa.ChunkedArray, nullable: bool) -> pd.Series[Any]:
     dtype: pd.api.extensions.ExtensionDtype | None = None
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         dtype = pd.StringDtype(na_value=np.nan)
-    elif pa.types.is_integer(kind) and nullable:
+    elif pa.types.is_integer(kind) and (nullable or values.null_count):
         dtype = pd.Int64Dtype()
+    elif pa.types.is_boolean(kind) and values.null_count:
+        dtype = pd.BooleanDtype()
     series: pd.Series[Any] = values.to_pandas(types_mapper=lambda _: dtype)
     return series.copy()  # Arrow's own memory is read-only, and people write to their frames
 

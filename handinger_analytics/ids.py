@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote, urlsplit
 
 from handinger_analytics.errors import TaskIdError
@@ -27,17 +28,23 @@ def normalize_task_ids(task_ids: str | Iterable[str]) -> list[str]:
     >>> normalize_task_ids(["tsk_1", "https://v3.handinger.com/worker/wrk_1/task/tsk_2", "tsk_1"])
     ['tsk_1', 'tsk_2']
     """
-    if isinstance(task_ids, str):
-        task_ids = [task_ids]
-    if hasattr(task_ids, "columns"):
-        raise TaskIdError("task_ids is a frame: give its column of ids, such as frame['task_id']")
-    try:
-        values = list(task_ids)
-    except TypeError:
-        raise TaskIdError(
-            f"task_ids is {task_ids!r}: expected a string, or strings in a list, Series or other iterable"
-        ) from None
-    return list(dict.fromkeys(_task_id(value, position) for position, value in enumerate(values)))
+    return _normalized(task_ids, "task_ids", task_id_in_link)
+
+
+def normalize_worker_ids(worker_ids: str | Iterable[str]) -> list[str]:
+    """Return worker ids in the caller's order, each once; of a dashboard link its worker.
+
+    Raises
+    ------
+    TaskIdError
+        As `normalize_task_ids`.
+
+    Examples
+    --------
+    >>> normalize_worker_ids("https://v3.handinger.com/worker/wrk_1/task/tsk_2")
+    ['wrk_1']
+    """
+    return _normalized(worker_ids, "worker_ids", lambda text: _segment_after("worker", text))
 
 
 def task_id_in_link(text: str) -> str | None:
@@ -48,23 +55,46 @@ def task_id_in_link(text: str) -> str | None:
     >>> task_id_in_link("https://v3.handinger.com/worker/wrk_1/task/tsk_2?tab=files")
     'tsk_2'
     """
+    return _segment_after("task", text) if _segment_after("worker", text) else None
+
+
+def _segment_after(name: str, text: str) -> str | None:
+    """Return what follows ``/worker/`` or ``/task/`` in a dashboard link."""
     if not text.startswith(("https://", "http://")):
         return None
     try:
-        segments = urlsplit(text).path.rstrip("/").split("/")
+        segments = urlsplit(text).path.strip("/").split("/")
     except ValueError:  # an address that cannot be read is no link, and any text can be an id
         return None
-    if len(segments) >= 4 and segments[-4] == "worker" and segments[-2] == "task":
-        return unquote(segments[-1])
+    for before, segment in itertools.pairwise(segments):
+        if before == name and segment:
+            return unquote(segment)
     return None
 
 
-def _task_id(value: object, position: int) -> str:
+def _normalized(values: str | Iterable[str], name: str, in_link: Callable[[str], str | None]) -> list[str]:
+    if isinstance(values, str):
+        values = [values]
+    if hasattr(values, "columns"):
+        raise TaskIdError(f"{name} is a frame: give its column of ids, such as frame['task_id']")
+    try:
+        found = list(values)
+    except TypeError:
+        raise TaskIdError(
+            f"{name} is {values!r}: expected a string, or strings in a list, Series or other iterable"
+        ) from None
+    ids = [_checked(value, f"{name}[{position}]") for position, value in enumerate(found)]
+    return list(dict.fromkeys(in_link(value) or value for value in ids))
+
+
+def _checked(value: object, place: str) -> str:
     if not isinstance(value, str):
         raise TaskIdError(
-            f"task_ids[{position}] is {value!r}: expected a string. Drop missing values first, for example "
+            f"{place} is {value!r}: expected a string. Drop missing values first, for example "
             "with Series.dropna()"
         )
     if not value:
-        raise TaskIdError(f"task_ids[{position}] is '': an empty string cannot be a task id")
-    return task_id_in_link(value) or value
+        raise TaskIdError(f"{place} is '': an empty string cannot be an id")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise TaskIdError(f"{place} is {value!r}: half of a surrogate pair cannot be sent")
+    return value

@@ -100,6 +100,7 @@ class Gate:
         self._allowed = float(most)
         self._under_way = 0
         self._closed_until = 0.0
+        self._refusals = 0  # times it was closed since the last success
         self._waiting: list[tuple[int, int]] = []
         self._tickets = itertools.count()
         self._changed = threading.Condition()
@@ -140,11 +141,15 @@ class Gate:
             now = time.monotonic()
             if now >= self._closed_until:  # the first 429 of a burst; the rest tell nothing new
                 self._allowed = max(1.0, self._allowed / 2)
+                self._refusals += 1
+            if self._refusals > 1:  # a server that asks too early again: each pause is twice the last
+                seconds = max(seconds, min(BACKOFF_CAP, 2.0 ** (self._refusals - 2)))
             self._closed_until = max(self._closed_until, now + seconds)
             self._changed.notify_all()
 
     def succeeded(self) -> None:
         """Allow a little more: the server answered."""
+        self._refusals = 0
         if self._allowed < self._most:
             with self._changed:
                 self._allowed = min(self._most, self._allowed + _CREEP)

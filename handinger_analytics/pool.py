@@ -11,7 +11,12 @@ from msgspec import UnsetType
 
 from handinger_analytics import wire
 from handinger_analytics.client import Client
-from handinger_analytics.errors import APIConnectionError, APIError, AuthenticationError
+from handinger_analytics.errors import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    AuthenticationError,
+)
 from handinger_analytics.pacing import Cancelled
 from handinger_analytics.progress import ProgressBar
 from handinger_analytics.rows import Failure, RowBuilder, Rows
@@ -32,6 +37,7 @@ class Gathering:
         self._arrived: list[tuple[int, wire.Task, Sequence[wire.Turn]]] = []
         self._builder = RowBuilder()
         self._failures: dict[int, Failure] = {}
+        self._asked_as: dict[str, str] = {}
         self._closed = False
         self.done = 0
 
@@ -40,12 +46,24 @@ class Gathering:
         """How many ids have failed."""
         return len(self._failures)
 
-    def add(self, position: int, task: wire.Task, turns: Sequence[wire.Turn]) -> None:
-        """Take a task and its turns."""
+    def add(self, position: int, task_id: str, task: wire.Task, turns: Sequence[wire.Turn]) -> None:
+        """Take a task and its turns, which came for ``task_id``.
+
+        One task that comes for two ids would count twice: the second is a failure.
+        """
         with self._lock:
-            if not self._closed:
+            if self._closed:
+                return
+            self.done += 1
+            asked_as = self._asked_as.setdefault(task.id, task_id)
+            if asked_as == task_id:
                 self._arrived.append((position, task, turns))
-                self.done += 1
+            else:
+                message = (
+                    f"task {task_id!r}: the answer is task {task.id!r}, which came for {asked_as!r} already"
+                )
+                error = APIResponseValidationError(message, http_status=200)
+                self._failures[position] = failure(task_id, "task", error)
 
     def fail(self, position: int, failure: Failure, task: wire.Task | None = None) -> None:
         """Take a failure, and the task itself where only its turns are missing."""
@@ -164,7 +182,7 @@ class Pool:
             stage = "task" if task is None else "turns"
             self.gathering.fail(position, failure(task_id, stage, error), task)
         else:
-            self.gathering.add(position, task, turns)
+            self.gathering.add(position, task_id, task, turns)
 
 
 def gather(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Self
+from typing import Self, TextIO
 
 from tqdm import tqdm
 
@@ -26,8 +26,7 @@ class ProgressBar:
     """
 
     def __init__(self, total: int, unit: str, shown: bool | None) -> None:
-        watched = sys.stderr is not None and sys.stderr.isatty()
-        disable = sys.stderr is None or not (watched if shown is None else shown)
+        disable = sys.stderr is None or not (_watched(sys.stderr) if shown is None else shown)
         self._bar = _Bar(
             total=total,
             unit=f" {unit}",
@@ -50,3 +49,8 @@ class ProgressBar:
         self._bar.update(done - self._bar.n)
         if notes:
             self._bar.refresh()
+
+
+def _watched(stream: TextIO) -> bool:
+    """Whether a person is looking: a terminal, or the output of a notebook, which is none."""
+    return stream.isatty() or type(stream).__module__.startswith("ipykernel")

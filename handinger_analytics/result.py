@@ -59,6 +59,10 @@ class FetchResult:
         When the fetch ended, UTC.
     dtype_backend : {"numpy", "pyarrow"}
         Dtypes of the frames.
+    client : Client or None
+        Asked again by `retry_failed`.
+    unnamed : frozenset of int
+        Positions of saved bodies whose id could not be made out; nobody can be asked for them.
     """
 
     task_ids: tuple[str, ...]
@@ -67,6 +71,7 @@ class FetchResult:
     fetched_at: dt.datetime
     dtype_backend: DtypeBackend = "numpy"
     client: Client | None = None
+    unnamed: frozenset[int] = frozenset()
 
     @cached_property
     def tasks(self) -> pd.DataFrame:
@@ -119,7 +124,7 @@ class FetchResult:
         missing = [
             (position, task_id)
             for position, task_id in enumerate(self.task_ids)
-            if position in self.failed or position not in present
+            if (position in self.failed or position not in present) and position not in self.unnamed
         ]
         with opened(client or self.client) as one:
             rows, failed, error = gather(one, missing, with_turns=True, progress=progress)

@@ -97,6 +97,8 @@ def api_key_from(value: str | Secret | None) -> Secret:
     origin = "api_key" if value is not None else API_KEY_VARIABLE
     if value is None:
         value = os.environ.get(API_KEY_VARIABLE, "")
+    if isinstance(value, Secret) and not isinstance(value.reveal(), str):
+        raise SettingsError(f"api_key is of type {type(value.reveal()).__name__}: expected a string")
     secret = Secret((value.reveal() if isinstance(value, Secret) else value).strip())
     value = None  # a traceback shows the locals of this frame
     if not secret.reveal():

@@ -53,7 +53,7 @@ class WorkerState:
         counts = ", ".join(
             f"{len(getattr(self, name))} {name}" for name in ("messages", "files", "sources", "output")
         )
-        return f"WorkerState({row['worker_id']!r}, {row['status']}: {counts})"
+        return f"WorkerState({row['worker_id']!r}, {row['status']!r}: {counts})"
 
 
 def fetch_worker(

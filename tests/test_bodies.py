@@ -10,6 +10,7 @@ import pytest
 
 from handinger_analytics import IncompleteFetchError, PartialDataWarning, SettingsError, parse_bodies
 from tests.samples import body_a, encoded, one_turn, task_b, turn_of, turns_b
+from tests.scripted import Reply
 
 
 def brief(result):
@@ -197,3 +198,23 @@ def test_unknown_on_error_is_refused_before_anything_is_read():
     """The error names the three words."""
     with pytest.raises(SettingsError, match="on_error is 'ignore'; give 'warn', 'raise' or 'collect'"):
         parse_bodies([one_turn()], on_error="ignore")
+
+
+@pytest.mark.parametrize("body", [{"task": {}}, 5, None])
+def test_what_is_no_body_is_refused(body):
+    """Decoded JSON, or anything else than text, is an error that says what to give."""
+    with pytest.raises(ValueError, match=r"bodies\[0\] is of type .*response\.content"):
+        parse_bodies([body])
+
+
+def test_a_body_saved_by_an_editor_is_read():
+    """A byte order mark in front is no part of the JSON."""
+    assert parse_bodies([b"\xef\xbb\xbf" + body_a("t1"), bytearray(body_a("t2"))]).complete
+
+
+def test_nobody_is_asked_for_a_body_without_an_id(serve):
+    """Retrying asks for ids only, not for the names that unreadable bodies got."""
+    server = serve(Reply(body_a("t1")))
+    result = parse_bodies([b"no json"], on_error="collect")
+    assert not result.retry_failed(client=server.client()).complete
+    assert server.paths == []

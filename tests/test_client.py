@@ -31,8 +31,10 @@ from handinger_analytics import (
     PermissionDeniedError,
     RateLimitError,
     Sandbox,
+    SettingsError,
     TaskIdError,
     UnprocessableEntityError,
+    fetch,
 )
 from handinger_analytics.sandbox import Faults
 from tests.samples import TURN, WORKER, body_a, encoded, one_turn
@@ -120,12 +122,30 @@ def test_any_id_is_one_segment_of_the_path(serve, task_id, segment):
     assert server.paths == [f"/api/tasks/{segment}"] * 2
 
 
-def test_half_a_surrogate_pair_in_an_id_is_sent_as_something(serve):
-    """An id that UTF-8 cannot hold is still asked for, and not found."""
+def test_half_a_surrogate_pair_in_an_id_is_not_sent_as_something_else(serve):
+    """An id that UTF-8 cannot hold is refused: what would be asked for instead might exist."""
     server = serve(says("No such task", 404))
-    with server.client() as client, pytest.raises(NotFoundError):
+    with server.client() as client, pytest.raises(TaskIdError, match="not valid Unicode"):
         client.retrieve_task("tsk_\ud83d")
-    assert len(server.paths) == 1
+    assert server.paths == []
+    with pytest.raises(TaskIdError, match=r"task_ids\[1\] is .*surrogate"):
+        fetch(["tsk_1", "tsk_\ud83d"], client=client)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_no_time_to_wait_is_not_no_wait(serve, status):
+    """``Retry-After: 0`` from a server that goes on refusing does not use up all attempts at once."""
+    server = serve(*[says("Busy.", status, **{"Retry-After": "0"})] * 3, GOOD)
+    with server.client() as client:
+        client.retrieve_task("tsk_1")
+    assert server.moments[3] - server.moments[0] > 0.05
+
+
+@pytest.mark.parametrize("base_url", ["https://exa mple.com", "https://*", "https://.example.com"])
+def test_a_base_url_that_names_no_host(base_url):
+    """What no request can be made to is an error of the settings."""
+    with pytest.raises(SettingsError, match="the base URL is"):
+        Client("hdg_live_x", base_url=base_url)
 
 
 @pytest.mark.parametrize("bad", ["", None, 5, b"tsk"])

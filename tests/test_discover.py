@@ -66,6 +66,14 @@ def test_the_frame_has_the_latest_delivery(serve):
     }
 
 
+def test_a_link_names_its_worker(serve):
+    """Of a dashboard link the worker is taken, not the task."""
+    server = serve(page(1, 1, "a"))
+    with server.client() as client:
+        ha.discover_task_ids("https://v3.handinger.com/worker/wrk_5/task/tsk_2", client=client)
+    assert server.paths == ["/api/workers/wrk_5/webhook/executions?page=1"]
+
+
 def test_an_empty_log_gives_an_empty_frame_of_the_same_dtypes(serve):
     """No entries, no rows, the same columns and dtypes."""
     with serve(page(1, 0)).client() as client, serve(page(1, 1, "a")).client() as other:
@@ -109,6 +117,8 @@ def test_ids_are_picked_out_of_files(tmp_path):
     assert ha.task_ids_from(tmp_path / "notes.txt") == ["tsk_a", "my own/id"]
     assert ha.task_ids_from(tmp_path / "ids.csv") == ["own-id", "tsk_b"]
     assert ha.task_ids_from(tmp_path / "ids.parquet", "task") == ["tsk_c"]
+    (tmp_path / "odd.csv").write_text("task_id\n007\nNA\n\nnull\n")
+    assert ha.task_ids_from(tmp_path / "odd.csv") == ["007", "NA", "null"]
 
 
 def test_sources_without_ids_are_named(tmp_path):

@@ -213,6 +213,15 @@ def test_server_that_cannot_be_reached_does_not_cost_an_hour():
             assert result.retry_failed(client=client).complete
 
 
+def test_one_task_for_two_ids_counts_once(serve):
+    """A server that mixes answers up does not double the spend: the second id is a failure."""
+    with serve(Reply(body_a("x"))).client() as client:
+        result = fetch(["x", "y", "z"], client=client, on_error="collect")
+    assert len(result.tasks) == 1
+    assert result.failures["message"].str.contains("the answer is task 'x'").tolist() == [True, True]
+    assert not result.complete
+
+
 def test_connection_that_breaks_later_is_tried_for_every_id():
     """Once anything was answered, no id is given up without having been asked for."""
     names = Sandbox(tasks=60).task_ids

@@ -174,12 +174,30 @@ def test_each_burst_of_429_halves_the_room_once():
     for _ in range(5):
         gate.close_for(0.05)
     assert room(gate) == 8
+    gate.succeeded()
     gate.close_for(0.05)
     assert room(gate) == 4
     for _ in range(6):
+        gate.succeeded()
         gate.close_for(0.01)
         time.sleep(0.02)
     assert room(gate) == 1
+
+
+def test_a_server_that_refuses_on_is_asked_less_and_less():
+    """Each pause without a success between is longer than the last; a success ends that."""
+    gate = Gate(16)
+    gate.close_for(0.01)
+    time.sleep(0.02)
+    gate.close_for(0.01)
+    assert 0.9 < gate.closed_for <= 1
+    gate._closed_until = 0  # as if the second had passed
+    gate.close_for(0.01)
+    assert 1.9 < gate.closed_for <= 2
+    gate._closed_until = 0
+    gate.succeeded()
+    gate.close_for(0.01)
+    assert gate.closed_for <= 0.01
 
 
 def test_successes_let_the_room_creep_back_to_the_most():

@@ -247,3 +247,16 @@ def test_a_uri_is_a_place_too(tmp_path):
     assert len(ha.load_parquet(f"file://{tmp_path}/turns.parquet")) == 1
     with pytest.raises(FileError, match=r"ftp://host/x"):
         ha.export_parquet(parsed(), "ftp://host/x")
+
+
+def test_nullable_numbers_stay_exact(tmp_path):
+    """Whole numbers with a gap, and those that pandas calls nullable, come back digit by digit."""
+    mine = pd.DataFrame(
+        {
+            "gap": pd.array([2**60 + 1, None], "Int64"),
+            "full": pd.array([2**60 + 1, 1], "Int64"),
+            "flag": pd.array([True, None], "boolean"),
+        }
+    )
+    ha.export_parquet(mine, tmp_path / "mine.parquet")
+    same(ha.load_parquet(tmp_path / "mine.parquet"), mine)

@@ -159,7 +159,7 @@ def test_worker_of_the_sandbox_in_either_generation(sandbox, client, generation)
 def test_worker_says_what_it_is(serve):
     """Its repr has the id, the state and the counts."""
     assert repr(worker_from(serve)) == (
-        "WorkerState('wrk_1', completed: 2 messages, 2 files, 1 sources, 2 output)"
+        "WorkerState('wrk_1', 'completed': 2 messages, 2 files, 1 sources, 2 output)"
     )
 
 

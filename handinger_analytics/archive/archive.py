@@ -74,8 +74,8 @@ class Archive(ArchiveView):
     ) -> SyncReport:
         """Fetch what is not there yet or may have changed, and record it.
 
-        Ids that failed before are tried first, whether they are asked for or not. A batch is recorded
-        while the next one is fetched; a run that is killed loses at most these two.
+        Ids that failed before are tried first, whether they are asked for or not. A run that is
+        killed, interrupted or stopped by an error loses at most the batch under way.
 
         Parameters
         ----------

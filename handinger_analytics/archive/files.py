@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 def open_files(table: DeltaTable, layout: Layout, since: dt.datetime | None = None) -> ds.FileSystemDataset:
     """Open the stored rows of a table, without the months before ``since``."""
     months = [(MONTH, ">=", f"{since:%Y-%m}")] if since is not None and layout.time is not None else None
-    return table.to_pyarrow_dataset(schema=layout.schema, file_pruning_predicate=months)
+    return table.to_pyarrow_dataset(
+        schema=layout.schema, filesystem=filesystem(table), file_pruning_predicate=months
+    )
 
 
 def read_files(files: ds.FileSystemDataset, paths: Collection[str]) -> pa.Table:
@@ -112,6 +114,7 @@ def _write(files: pafs.FileSystem, layout: Layout, part: pa.Table, change: bool)
     content = sink.getvalue()
     # The stream of deltalake takes bytes only. pyarrow hands it bytes when it empties a buffer of its own,
     # and its own Buffer when something larger than that is written.
+    files.create_dir(folder or ".", recursive=True)
     with files.open_output_stream(path, buffer_size=content.size + 1) as stream:
         stream.write(content)
     return AddAction(path, content.size, partition, _milliseconds(), change, _statistics(part, layout))

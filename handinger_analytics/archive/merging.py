@@ -62,10 +62,11 @@ def merge(
     layout : Layout
         Of the table.
     rows : pyarrow.Table
-        Stored rows, of ``task_ids`` only. Where the table has a row with the same key that is equal or
-        was fetched later, that one stays.
+        Stored rows. Where the table has a row with the same key that is equal or was fetched later,
+        that one stays.
     task_ids : pyarrow.Array of string
-        The tasks; rows of theirs that are not in ``rows`` are deleted, unless fetched later.
+        The tasks of which the table may have rows; those that are not in ``rows`` are deleted, unless
+        fetched later.
     fetched_at : pyarrow.Scalar, optional
         When ``rows`` were fetched.
     since : datetime, optional
@@ -102,9 +103,9 @@ def merge(
 
 def _files_with(files: ds.FileSystemDataset, task_ids: pa.Array) -> list[str]:
     """Paths of the files that have rows of these tasks."""
-    if not files.files:
+    if not files.files or not len(task_ids):
         return []
-    names = files.to_table(columns=[_FILE], filter=pc.field("task_id").isin(task_ids))
+    names = files.to_table(columns=[_FILE], filter=pc.field("task_id").isin(task_ids), batch_size=16384, batch_readahead=2, fragment_readahead=2)
     return sorted(pc.unique(names[_FILE]).to_pylist())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,16 +19,27 @@ from handinger_analytics.archive.layout import (
     TURNS_LAYOUT,
     stamp,
 )
-from handinger_analytics.archive.merging import Merged, merge
+from handinger_analytics.archive.merging import merge
 from handinger_analytics.archive.snapshot import dataset, pairing_of
 from handinger_analytics.archive.storage import Storage, committed
 from handinger_analytics.rows import Failure, Rows, table
 from handinger_analytics.schema import FAILURES
 
-if TYPE_CHECKING:
-    from deltalake import DeltaTable
-
 _NOTHING = pa.array([], pa.string())
+
+
+@dataclass(frozen=True)
+class Written:
+    """What recording a batch changed.
+
+    Attributes
+    ----------
+    new, changed : int
+        Turns that were not there, and turns that took the place of an earlier state of theirs.
+    """
+
+    new: int
+    changed: int
 
 
 def remember(storage: Storage, task_ids: Sequence[str]) -> int:
@@ -57,7 +68,7 @@ def record_failures(
             committed(lambda: merge(storage.open(IDS_LAYOUT), IDS_LAYOUT, rows, ids))
 
 
-def record_rows(storage: Storage, rows: Rows, ids_version: int, now: dt.datetime) -> Merged:
+def record_rows(storage: Storage, rows: Rows, ids_version: int, now: dt.datetime) -> Written:
     """Write tasks and their turns, turns first.
 
     Parameters
@@ -73,7 +84,7 @@ def record_rows(storage: Storage, rows: Rows, ids_version: int, now: dt.datetime
 
     Returns
     -------
-    Merged
+    Written
         How many turns are new and changed.
     """
     fetched_at = stamp(now)
@@ -81,20 +92,21 @@ def record_rows(storage: Storage, rows: Rows, ids_version: int, now: dt.datetime
     finished = _finished_at(rows.tasks, rows.turns)
     tasks = TASKS_LAYOUT.stored(rows.tasks, **{SYNCED_AT: fetched_at, FINISHED_AT: finished})
     ids = tasks["task_id"].combine_chunks()
-    # No turn starts before its task is created.
-    since = pc.min(rows.tasks["created_at"]).as_py()
+    starts = [pc.min(rows.tasks["created_at"]).as_py(), pc.min(rows.turns["started_at"]).as_py()]
+    since = min(start for start in starts if start is not None)
+    new = changed = 0
 
-    def publish(target: DeltaTable, turns_version: int) -> Merged:
-        """Merge tasks, naming the versions of the other tables that go with them."""
-        pairing = pairing_of(target).at_least(turns_version, ids_version)
-        return merge(target, TASKS_LAYOUT, tasks, ids, fetched_at, since, pairing.metadata)
+    def write() -> None:
+        nonlocal new, changed
+        merged = merge(storage.open(TURNS_LAYOUT), TURNS_LAYOUT, turns, ids, fetched_at, since)
+        new, changed = new + merged.new, changed + merged.changed
+        target = storage.open(TASKS_LAYOUT)
+        pairing = pairing_of(target).at_least(merged.version, ids_version)
+        merge(target, TASKS_LAYOUT, tasks, ids, fetched_at, since, pairing.metadata)
 
     with storage.errors("write"):
-        merged = committed(
-            lambda: merge(storage.open(TURNS_LAYOUT), TURNS_LAYOUT, turns, ids, fetched_at, since)
-        )
-        committed(lambda: publish(storage.open(TASKS_LAYOUT), merged.version))
-    return merged
+        committed(write)  # again as a whole: what was written of it the first time is found then
+    return Written(new, changed)
 
 
 def _finished_at(tasks: pa.Table, turns: pa.Table) -> pa.Array:

@@ -146,7 +146,9 @@ def dataset(
     wanted = pa.schema([*layout.plain, *(layout.schema.field(name) for name in extra)])
     month = [layout.schema.field(MONTH)] if layout.time is not None and MONTH not in extra else []
     opened = table.to_pyarrow_dataset(
-        schema=pa.schema([*wanted, *month]), file_pruning_predicate=months or None
+        schema=pa.schema([*wanted, *month]),
+        filesystem=filesystem(table),
+        file_pruning_predicate=months or None,
     )
     return opened.replace_schema(wanted)
 

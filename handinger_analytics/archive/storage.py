@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _SCHEMA_KEY = f"{METADATA_KEY}.schema"
 _FILE_SIZE = 32 * 2**20  # for other tools that compact: a merge holds the files it changes in memory
+_CHECKPOINT_EVERY = 10  # opening a table reads the commits since the last checkpoint
 _CONFLICTS = 30
 _LONGEST_PAUSE = 2.0
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f↳]+")
@@ -90,6 +91,7 @@ class Storage:
             configuration={
                 _SCHEMA_KEY: str(SCHEMA_VERSION),
                 "delta.targetFileSize": str(_FILE_SIZE),
+                "delta.checkpointInterval": str(_CHECKPOINT_EVERY),
                 "delta.dataSkippingStatsColumns": ",".join(STATISTICS[layout.name]),
             },
             raise_if_key_not_exists=False,
@@ -199,6 +201,10 @@ def conflict_error() -> type[Exception]:
 
 def filesystem(table: DeltaTable) -> pafs.FileSystem:
     """Files of a table, the log among them."""
+    if table.table_uri.startswith("file://"):
+        # Without Python in between, which would wait for its turn among the threads that fetch.
+        local, folder = pafs.FileSystem.from_uri(table.table_uri)
+        return pafs.SubTreeFileSystem(folder, local)
     from deltalake.fs import DeltaStorageHandler
 
     return pafs.PyFileSystem(DeltaStorageHandler(table.table_uri, table._storage_options))

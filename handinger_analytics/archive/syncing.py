@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +28,8 @@ from handinger_analytics.result import FetchResult
 from handinger_analytics.rows import Failure, Rows
 
 Refresh = Literal["unfinished", "all"]
+
+_COMPACT_EVERY = 8
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ class Sync:
         self._todo = todo
         self._moment = moment
         self._started = time.monotonic()
-        self._fetched = 0
+        self._fetched = self._recorded = 0
         self._new = self._changed = 0
         self._failures: list[Failure] = []
 
@@ -199,21 +200,18 @@ class Sync:
         )
 
     def _work(self, batch: int, client: Client, bar: ProgressBar) -> None:
-        """Fetch each batch while another thread records the one before it."""
+        # Recording in a thread beside the fetch takes longer: both want the interpreter's lock.
         due = self._todo.due
-        recording: Future[None] | None = None
-        with ThreadPoolExecutor(1, "handinger-record") as recorder:
-            for start in range(0, len(due), batch):
-                result, error = _fetched(due[start : start + batch], client)
-                if recording is not None:
-                    recording.result()
-                recording = recorder.submit(self._record, result)
-                if error is not None:
-                    recording.result()
-                    raise error
-                bar.show(min(start + batch, len(due)), len(self._failures))
-            if recording is not None:
-                recording.result()
+        for start in range(0, len(due), batch):
+            try:
+                result = fetch(due[start : start + batch], client=client, on_error="collect", progress=False)
+            except (HandingerError, FetchInterrupted) as error:
+                if error.result is not None:
+                    self._record(error.result)
+                raise
+            self._record(result)
+            bar.show(min(start + batch, len(due)), len(self._failures))
+        compact_if_scattered(self._storage)
 
     def _record(self, result: FetchResult) -> None:
         rows = whole_tasks(result)
@@ -222,22 +220,14 @@ class Sync:
         healed = self._todo.failing.intersection(rows.tasks["task_id"].to_pylist())
         record_failures(self._storage, failures, healed, moment)
         if rows.tasks.num_rows:
-            merged = record_rows(self._storage, rows, self._todo.ids_version, moment)
-            self._new += merged.new
-            self._changed += merged.changed
+            written = record_rows(self._storage, rows, self._todo.ids_version, moment)
+            self._new += written.new
+            self._changed += written.changed
         self._fetched += rows.tasks.num_rows
         self._failures += failures
-        compact_if_scattered(self._storage)
-
-
-def _fetched(task_ids: Sequence[str], client: Client) -> tuple[FetchResult, BaseException | None]:
-    """Fetch tasks; return also the error that ended it early, if one did."""
-    try:
-        return fetch(task_ids, client=client, on_error="collect", progress=False), None
-    except (HandingerError, FetchInterrupted) as error:
-        if error.result is None:
-            raise
-        return error.result, error
+        self._recorded += 1
+        if self._recorded % _COMPACT_EVERY == 0:
+            compact_if_scattered(self._storage)
 
 
 def whole_tasks(result: FetchResult) -> Rows:

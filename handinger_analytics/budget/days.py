@@ -20,6 +20,8 @@ HISTORY_DAYS = 56
 """Days before today that say how much a day costs: eight weeks, so that old habits fade."""
 
 _LONGEST_MS = 370 * DAY_MS
+_FIRST_YEAR, _LAST_YEAR = 2, 9997
+"""As far as a year before and after a moment can be told in every time zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Days:
         The moment looked from, in the same zone.
     first : int
         Position of the first day of the period.
+    known : int
+        Position of the day on which the turns end: that of ``as_of``, or one before the period.
     today : int
         Position of the day of ``as_of``.
     periods : Periods
@@ -46,6 +50,7 @@ class Days:
     end: pd.Timestamp
     as_of: pd.Timestamp
     first: int
+    known: int
     today: int
     periods: Periods
 
@@ -73,28 +78,46 @@ class Days:
         return self.today - self.first + 1 - float(self.left[0])
 
     def weekdays(self, history: int) -> NDArray[np.int64]:
-        """Weekday (Monday 0) of so many days before today, then of each day that is left."""
-        return self.starts[self.today - history :].day_of_week.to_numpy().astype(np.int64)
+        """Weekday (Monday 0) of so many days before the turns end, then of each day that is left."""
+        weekdays = self.starts.day_of_week.to_numpy().astype(np.int64)
+        return np.append(weekdays[self.known - history : self.known], weekdays[self.today :])
 
 
-def days_of(period: str, zone: ZoneInfo, as_of: datetime) -> Days:
+def days_of(period: str, zone: ZoneInfo, as_of: datetime, known: datetime) -> Days:
     """Lay out the days of the period that holds a moment, and of the history before it.
+
+    Parameters
+    ----------
+    period : str
+        One of `PERIODS`.
+    zone : zoneinfo.ZoneInfo
+        Whose clock decides where a day begins.
+    as_of : datetime
+        The moment whose period it is.
+    known : datetime
+        Until when turns are known, at most ``as_of``. The days are looked at from here or, if it
+        comes later, from the start of the period.
 
     Raises
     ------
     FrameError
-        An unknown period.
+        An unknown period, or a moment too close to the ends of the calendar.
     """
-    if period not in PERIODS:
+    if not isinstance(period, str) or period not in PERIODS:
         raise FrameError(f"unknown period {period!r}: use one of {', '.join(map(repr, PERIODS))}")
+    if not _FIRST_YEAR <= as_of.year <= _LAST_YEAR:
+        years = f"a moment in the years {_FIRST_YEAR} to {_LAST_YEAR}"
+        raise FrameError(f"as_of: expected {years}, found {as_of.isoformat()}")
     # A moment between two milliseconds belongs to the earlier one, as turns do.
     now = pd.Timestamp(as_of).tz_convert(zone).as_unit("ms")
     now_ms = milliseconds(now)
     start, end = periods_between(PERIODS[period], zone, now_ms, now_ms + _LONGEST_MS).starts[:2]
-    begin = min(milliseconds(start), now_ms - (HISTORY_DAYS + 1) * DAY_MS)
+    seen = pd.Timestamp(known).tz_convert(zone).as_unit("ms")
+    now = max(start, seen)
+    begin = min(milliseconds(start), milliseconds(now) - (HISTORY_DAYS + 1) * DAY_MS)
     periods = periods_between("D", zone, begin, milliseconds(end) - 1)
-    first, today = periods.starts.searchsorted([start, now], side="right") - 1
-    return Days(periods.starts, end, now, int(first), int(today), periods)
+    first, last, today = np.maximum(periods.starts.searchsorted([start, seen, now], side="right") - 1, 0)
+    return Days(periods.starts, end, now, int(first), int(last), int(today), periods)
 
 
 def milliseconds(instant: pd.Timestamp) -> int:

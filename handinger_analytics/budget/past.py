@@ -28,7 +28,8 @@ class Past:
     period : numpy.ndarray
         Of each day of the period, up to today.
     history : numpy.ndarray
-        Of the whole days before today that tell what a day costs, without what planned runs replace.
+        Of the whole days before the turns end that tell what a day costs, without what planned runs
+        replace.
     missing : str
         What is missing for a projection, in words; empty if nothing is.
     """
@@ -64,9 +65,9 @@ def spent_by_day(source: Input, days: Days, workers: list[str]) -> Past:
     first = int(start) if pd.notna(start) else milliseconds(days.end)
     # A day chosen for having the first turn is no typical day.
     whole = int(np.searchsorted(days.bounds_ms, first, side="right"))
-    since = max(0, days.today - HISTORY_DAYS, min(whole, days.today))
+    since = max(0, days.today - HISTORY_DAYS, min(whole, days.known))
     spent, replaced = _credits(source, days, workers)
-    history = (spent - replaced)[since : days.today]
+    history = (spent - replaced)[since : days.known]
     return Past(spent[days.first : days.today + 1], history, _missing(len(history), first, days))
 
 
@@ -91,6 +92,9 @@ def _credits(source: Input, days: Days, workers: list[str]) -> NDArray[np.int64]
 def _missing(count: int, first_ms: int, days: Days) -> str:
     if count >= MIN_HISTORY_DAYS:
         return ""
+    if days.known < days.today:
+        window = f"the {HISTORY_DAYS} days before the period"
+        return f"a projection needs {MIN_HISTORY_DAYS} whole days of turns in {window}: fetch them again"
     needed = f"a projection needs {MIN_HISTORY_DAYS} whole days of turns before today"
     if first_ms > milliseconds(days.as_of):
         return f"{needed} and there are no turns up to {days.as_of:%Y-%m-%d %H:%M}"

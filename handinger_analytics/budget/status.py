@@ -41,6 +41,9 @@ _UNITS = {
 }
 """Measures of the status, in order, with their units."""
 
+_FRESH = dt.timedelta(hours=6)
+"""How long after a fetch its turns are taken to be all there are."""
+
 
 def budget_status(
     turns: Any,
@@ -67,7 +70,10 @@ def budget_status(
         Planned runs as `handinger_analytics.fetch_schedules` gives them: cron (in their ``timezone``,
         UTC where it is missing), interval, delayed and scheduled.
     as_of : datetime, optional
-        The moment to look from, with a time zone; now by default. Later turns are ignored.
+        The moment to look from, with a time zone; now by default. Later turns are ignored. Turns
+        fetched more than six hours before (``turns.attrs["handinger"]["fetched_at"]``) say nothing
+        about the time since: the status then looks from when they were fetched or, if the period
+        began later, from its start, and ``reason`` says so.
 
     Returns
     -------
@@ -85,7 +91,8 @@ def budget_status(
         - ``pace`` (credits per day of the period so far), ``days_elapsed``, ``days_left`` (float, in
           calendar days: one of 23 hours is one);
         - ``history_days`` (int): whole days the projection rests on;
-        - ``period_start``, ``period_end`` (exclusive), ``as_of``: instants in ``tz``.
+        - ``period_start``, ``period_end`` (exclusive), ``as_of`` (the moment looked from): instants
+          in ``tz``.
 
         Without enough data the projected values are NaN and ``reason`` says what is missing.
 
@@ -93,16 +100,17 @@ def budget_status(
     ------
     FrameError
         Not a frame, a column missing or of the wrong type, times without a time zone, missing
-        numbers, a limit that is not above zero, or an unknown ``period`` or ``tz``.
+        numbers, a limit that is not above zero, an unknown ``period`` or ``tz``, or an ``as_of``
+        outside the years 2 to 9997.
 
     Notes
     -----
-    History are the whole days before today, at most 56, without the day of the first turn (a day
-    chosen for having a turn is no typical day); at least 7 are needed. The rest of the period is
-    expected to cost the mean of the history per day or, from 28 days on, for each day the mean of
-    its weekday. With *m* days left (today's part as a fraction), of which :math:`m_k` are of kind
-    *k* (the weekday, or one kind for all), with :math:`n_k` days of each kind in the history and
-    *s* the standard deviation of their credits around the means, the range is
+    History are the whole days before today that the turns cover, at most 56, without the day of the
+    first turn (a day chosen for having a turn is no typical day); at least 7 are needed. The rest of
+    the period is expected to cost the mean of the history per day or, from 28 days on, for each day
+    the mean of its weekday. With *m* days left (today's part as a fraction), of which :math:`m_k` are
+    of kind *k* (the weekday, or one kind for all), with :math:`n_k` days of each kind in the history
+    and *s* the standard deviation of their credits around the means, the range is
 
     .. math:: \pm t \, s \, \sqrt{m + \sum_k m_k^2 / n_k}
 
@@ -121,14 +129,20 @@ def budget_status(
     """
     zone = zone_info(tz)
     _check_limit(limit)
-    days = days_of(period, zone, utc_instant(as_of, "as_of") or dt.datetime.now(dt.UTC))
+    now = utc_instant(as_of, "as_of") or dt.datetime.now(dt.UTC)
     plans, plans_attrs = ([], {}) if schedules is None else open_schedules(schedules)
     source = open_turns(turns, with_tasks=bool(plans))
+    known = _known_until(source.attrs, now)
+    days = days_of(period, zone, now, known)
     plan = planned(plans, source, days)
     past = spent_by_day(source, days, plan.workers)
     values = _values(limit, days, past, plan)
     values["verdict"] = _verdict(values)
-    values["reason"] = "; ".join([*_reasons(values, past, source.attrs), *plan.notes])
+    reasons = _reasons(values, past, source.attrs)
+    if known < now:
+        until = f"{known.astimezone(zone):%Y-%m-%d %H:%M}"
+        reasons.append(f"turns are known until {until}; nothing later is counted")
+    values["reason"] = "; ".join([*reasons, *plan.notes])
     index = pd.Index(list(_UNITS), name="measure")
     value = pd.Series([values[measure] for measure in _UNITS], index=index, dtype=object)
     result = pd.DataFrame({"value": value, "unit": list(_UNITS.values())})
@@ -138,6 +152,15 @@ def budget_status(
 def _check_limit(limit: float) -> None:
     if isinstance(limit, bool) or not isinstance(limit, Real) or not 0 < limit < math.inf:
         raise FrameError(f"limit: expected credits, a number above 0, found {limit!r}")
+
+
+def _known_until(attrs: dict[str, Any], now: dt.datetime) -> dt.datetime:
+    """When the turns were fetched or, if that is not known or not long ago, now."""
+    try:
+        fetched_at = utc_instant(attrs.get("fetched_at"), "fetched_at")
+    except (FrameError, OverflowError):
+        return now
+    return now if fetched_at is None or now - fetched_at <= _FRESH else fetched_at
 
 
 def _values(limit: float, days: Days, past: Past, plan: Planned) -> dict[str, Any]:

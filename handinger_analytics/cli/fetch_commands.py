@@ -20,7 +20,13 @@ PARTIAL = 3
 @click.option(
     "--out", default="handinger-demo", show_default=True, type=click.Path(file_okay=False, path_type=Path)
 )
-@click.option("--tasks", default=200, show_default=True, help="How many tasks the sandbox has.")
+@click.option(
+    "--tasks",
+    default=200,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="How many tasks the sandbox has.",
+)
 @click.option("--seed", default=7, show_default=True, help="Seed of the generated data.")
 @click.option(
     "--generation", default="A", show_default=True, type=click.Choice(["A", "B"]), help="API generation."
@@ -32,8 +38,10 @@ def demo(out: Path, tasks: int, seed: int, generation: str, tz: str) -> None:
     Needs no key and no network: the sandbox is a local server with generated tasks.
     """
     from handinger_analytics.fetching import fetch as fetch_all
+    from handinger_analytics.metrics.checks import zone_info
     from handinger_analytics.sandbox import Sandbox
 
+    zone_info(tz)
     with Sandbox(tasks=tasks, seed=seed, generation=generation) as sandbox, sandbox.client() as client:
         click.echo(f"sandbox with {tasks:,} tasks at {sandbox.url}", err=True)
         result = fetch_all(sandbox.task_ids, client=client, on_error="collect")
@@ -56,7 +64,9 @@ def discover(worker_ids: tuple[str, ...]) -> None:
 @click.command()
 @click.argument("task_ids", nargs=-1, metavar="TASK_ID...")
 @click.option(
-    "--ids-from", type=click.File(), help="File with ids or dashboard links, one a line; - is stdin."
+    "--ids-from",
+    type=click.File(encoding="utf-8-sig"),
+    help="File with ids or dashboard links, one a line; - is stdin.",
 )
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to."
@@ -71,7 +81,9 @@ def fetch(task_ids: tuple[str, ...], ids_from: TextIO | None, out: Path, text: b
     """
     from handinger_analytics.errors import FetchInterrupted, HandingerError
     from handinger_analytics.fetching import fetch as fetch_all
+    from handinger_analytics.metrics.checks import zone_info
 
+    zone_info(tz)
     ids = [*task_ids, *(line.strip() for line in ids_from or () if line.strip())]
     if not ids:
         raise click.UsageError("give task ids or dashboard links, or --ids-from FILE")

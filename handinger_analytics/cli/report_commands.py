@@ -41,7 +41,7 @@ def spend(source: str, columns: tuple[str, ...], freq: str | None, price: float 
 
 @click.command()
 @_source
-@click.option("--limit", required=True, type=click.IntRange(min=0), help="Credits to spend in a period.")
+@click.option("--limit", required=True, type=click.IntRange(min=1), help="Credits to spend in a period.")
 @click.option("--period", default="month", show_default=True, type=click.Choice(_PERIODS))
 @click.option("--check", is_flag=True, help="Exit with 4 if the limit is or will be crossed.")
 @_tz
@@ -69,7 +69,7 @@ def budget(source: str, limit: float, period: str, check: bool, tz: str) -> None
     "--out", default="report.html", show_default=True, type=click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--price", type=float, help="Money per credit.")
-@click.option("--budget", "limit", type=click.IntRange(min=0), help="Credits to spend in a month.")
+@click.option("--budget", "limit", type=click.IntRange(min=1), help="Credits to spend in a month.")
 @click.option("--title", default="Handinger report", show_default=True)
 @_tz
 def report(source: str, out: Path, price: float | None, limit: float | None, title: str, tz: str) -> None:
@@ -104,8 +104,9 @@ def _frame(source: str, name: str) -> pd.DataFrame:
 def _exit_if_partial(turns: pd.DataFrame) -> None:
     provenance = turns.attrs.get("handinger", {})
     if not provenance.get("complete", True):
-        click.echo(
-            f"INCOMPLETE: {provenance.get('failed', '?')} of {provenance.get('requested', '?')} tasks failed",
-            err=True,
+        failed, requested = provenance.get("failed", "?"), provenance.get("requested", "?")
+        reason = (
+            f"{failed} of {requested} tasks failed" if failed else f"some of {requested} tasks are missing"
         )
+        click.echo(f"INCOMPLETE: {reason}", err=True)
         sys.exit(PARTIAL)

@@ -6,14 +6,28 @@ import click
 
 
 @click.command()
-@click.option("--tasks", default=200, show_default=True, help="How many tasks it has.")
+@click.option(
+    "--tasks", default=200, show_default=True, type=click.IntRange(min=0), help="How many tasks it has."
+)
 @click.option("--seed", default=7, show_default=True, help="Seed of the generated data.")
 @click.option(
     "--generation", default="A", show_default=True, type=click.Choice(["A", "B"]), help="API generation."
 )
-@click.option("--port", default=0, help="Port on 127.0.0.1; 0 takes a free one.")
-@click.option("--latency", default=0.0, show_default=True, help="Seconds each answer takes.")
-@click.option("--rate-limit", type=float, help="Requests a second before it answers 429.")
+@click.option(
+    "--port", default=0, type=click.IntRange(0, 65535), help="Port on 127.0.0.1; 0 takes a free one."
+)
+@click.option(
+    "--latency",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Seconds each answer takes.",
+)
+@click.option(
+    "--rate-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Requests a second before it answers 429.",
+)
 @click.option("--faults", type=click.FloatRange(0, 1), help="Share of requests to go wrong.")
 def sandbox(
     tasks: int,

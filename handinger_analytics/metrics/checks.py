@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import narwhals.stable.v2 as nw
+import pandas as pd
 
 from handinger_analytics.errors import FrameError
 
@@ -63,7 +65,7 @@ def check_freq(freq: str) -> None:
     FrameError
         The message lists those that are.
     """
-    if freq not in FREQS:
+    if not isinstance(freq, str) or freq not in FREQS:
         known = ", ".join(f"{alias!r} ({meaning})" for alias, meaning in FREQS.items())
         raise FrameError(f"unknown freq {freq!r}: use one of {known}")
 
@@ -83,7 +85,7 @@ def grouping(by: str | Iterable[str] | None, reserved: Sequence[str]) -> list[st
     FrameError
         Not a name, or a reserved one.
     """
-    groups = [] if by is None else [by] if isinstance(by, str) else list(by)
+    groups = [] if by is None else list(by) if isinstance(by, Iterable) and not isinstance(by, str) else [by]
     for group in groups:
         if not isinstance(group, str):
             raise FrameError(f"by: expected column names, found {group!r} ({type(group).__name__})")
@@ -106,6 +108,16 @@ def check_group(column: str, dtype: nw.dtypes.DType) -> None:
         raise FrameError(f"by: {column!r} holds times ({dtype}); use freq= for periods")
     if isinstance(dtype, _NESTED):
         raise FrameError(f"by: cannot group by {column!r} of type {dtype}; use text or whole numbers")
+
+
+def check_bins(column: str, frame: Any) -> None:
+    """Refuse to group a pandas frame by bins of `pandas.cut`, which Arrow has no categories for."""
+    kind = frame[column].dtype if isinstance(frame, pd.DataFrame) else None
+    if isinstance(kind, pd.CategoricalDtype) and isinstance(kind.categories.dtype, pd.IntervalDtype):
+        raise FrameError(
+            f"by: cannot group by {column!r}, whose categories are intervals; "
+            f"make them text: turns[{column!r}].astype(str)"
+        )
 
 
 def check_integer(column: str, dtype: nw.dtypes.DType, name: str) -> None:

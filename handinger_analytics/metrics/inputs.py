@@ -18,10 +18,12 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.checks import (
     check_aware,
+    check_bins,
     check_columns,
     check_group,
     check_integer,
@@ -128,7 +130,8 @@ def open_frame(
     Parameters
     ----------
     frame : DataFrame
-        pandas, pyarrow, Polars (eager or lazy), DuckDB relation or PySpark. It is never modified.
+        pandas, pyarrow (a table, or a dataset, of which the columns are read), Polars (eager or lazy),
+        DuckDB relation or PySpark. It is never modified.
     columns : iterable of str
         Columns the metric reads, apart from ``by``.
     by : str or iterable of str, optional
@@ -143,14 +146,15 @@ def open_frame(
     FrameError
         Not a frame, a column missing or of the wrong type, or a ``by`` that cannot group.
     """
-    native = nw.to_native(frame, pass_through=True)
-    opened = _open(native, name)
-    schema = opened.collect_schema()
     groups = grouping(by, (*SUMS, "cost", "period"))
     wanted = list(dict.fromkeys([*columns, *groups]))
+    native = _readable(nw.to_native(frame, pass_through=True), wanted, optional, name)
+    opened = _open(native, name)
+    schema = opened.collect_schema()
     check_columns(wanted, schema.names(), name)
     for group in groups:
         check_group(group, schema[group])
+        check_bins(group, native)
     wanted += [column for column in optional if column in schema.names()]
     numbers = [column for column in wanted if column in (*MEASURES, "turn_count")]
     for column in numbers:
@@ -217,11 +221,33 @@ def _open(native: Any, name: str = "turns") -> nw.LazyFrame[Any]:
     return opened
 
 
+def _readable(native: Any, wanted: list[str], optional: Iterable[str], name: str) -> Any:
+    """Turn what narwhals does not read, in the columns asked for, into what it does."""
+    asked = list(dict.fromkeys([*wanted, *optional]))
+    if isinstance(native, ds.Dataset):
+        check_columns(wanted, native.schema.names, name)
+        return native.to_table([column for column in asked if column in native.schema.names])
+    return _in_utc(native, asked) if isinstance(native, pd.DataFrame) else native
+
+
+def _in_utc(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Bring times to UTC; of other zones narwhals reads only names of one plain word."""
+    kinds = dict(frame.dtypes) if frame.columns.is_unique else {}
+    aware = {column: kind for column in columns if isinstance(kind := kinds.get(column), pd.DatetimeTZDtype)}
+    abroad = [column for column, kind in aware.items() if str(kind.tz) != "UTC"]
+    if not abroad:
+        return frame
+    frame = frame.copy(deep=False)
+    for column in abroad:
+        frame[column] = frame[column].dt.tz_convert("UTC")
+    return frame
+
+
 def _narrow(native: Any, wanted: list[str]) -> nw.LazyFrame[Any]:
     """Keep the wanted columns and, if ``started_at`` is one of them, add it as `STARTED_MS`."""
     if isinstance(native, pa.Table):
         # Arrow cannot group by dictionaries that differ between chunks, nor take quantiles of groups.
-        native = native.select(wanted).to_pandas(types_mapper=_keep_integers)
+        native = _in_utc(native.select(wanted).to_pandas(types_mapper=_keep_integers), wanted)
     if isinstance(native, pd.DataFrame) and (categories := _arrow_categories(native, wanted)):
         # pandas 2 makes groups of Arrow categories that do not occur.
         native = native[wanted].astype(dict.fromkeys(categories, "category"))

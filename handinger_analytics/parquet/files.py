@@ -31,6 +31,8 @@ from handinger_analytics.schema import METADATA_KEY, SCHEMA_VERSION, TASKS, TIME
 from handinger_analytics.times import utc_instant
 
 _KNOWN: dict[str, Column] = {column.name: column for column in (*TASKS, *TURNS)}
+_NULLABLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "boolean")
+_DTYPES_KEY = b"handinger.dtypes"
 _ATTRS_KEY = b"PANDAS_ATTRS"  # where pandas' own reader looks for attrs
 
 
@@ -126,6 +128,9 @@ def load_parquet(
         table = dataset.to_table(columns=wanted, filter=_time_filter(dataset.schema.names, since, until))
     known = [_KNOWN[name] for name in wanted if name in _KNOWN]
     frame = to_pandas(encode_categories(table, known), known, dtype_backend=dtype_backend)
+    if dtype_backend == "numpy":
+        dtypes = json.loads((dataset.schema.metadata or {}).get(_DTYPES_KEY, b"{}"))
+        frame = frame.astype({name: dtype for name, dtype in dtypes.items() if name in wanted})
     frame.attrs.update(attrs)
     return frame
 
@@ -141,7 +146,11 @@ def _table_to_write(frame: pd.DataFrame, text: bool) -> pa.Table:
     provenance = frame.attrs.get(METADATA_KEY, {"schema": SCHEMA_VERSION})
     attrs: Mapping[Any, Any] = frame.attrs if text else {METADATA_KEY: provenance}
     try:
-        metadata = {METADATA_KEY.encode(): json.dumps(provenance), _ATTRS_KEY: json.dumps(attrs)}
+        metadata = {
+            METADATA_KEY.encode(): json.dumps(provenance),
+            _ATTRS_KEY: json.dumps(attrs),
+            _DTYPES_KEY: json.dumps(_nullable_dtypes(frame)),
+        }
     except TypeError as error:
         raise FrameError(
             f"the attrs of the frame cannot be kept as JSON ({error}): remove what is not plain data"
@@ -163,6 +172,15 @@ def _write_file(table: pa.Table, filesystem: pafs.FileSystem, target: str) -> No
         with contextlib.suppress(OSError):
             filesystem.delete_file(temporary)
         raise
+
+
+def _nullable_dtypes(frame: pd.DataFrame) -> dict[str, str]:
+    """Columns of pandas' nullable numbers and booleans, which Arrow does not tell from plain ones."""
+    return {
+        name: str(dtype)
+        for name, dtype in frame.dtypes.items()
+        if isinstance(name, str) and str(dtype) in _NULLABLE and name not in _KNOWN
+    }
 
 
 def _attrs_in(metadata: dict[bytes, bytes] | None, path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -187,7 +205,7 @@ def _attrs_in(metadata: dict[bytes, bytes] | None, path: str | os.PathLike[str])
 def _wanted(columns: Sequence[str] | None, present: list[str], path: str | os.PathLike[str]) -> list[str]:
     if columns is None:
         return present
-    wanted = [columns] if isinstance(columns, str) else list(columns)
+    wanted = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
     if missing := [name for name in wanted if name not in present]:
         raise FrameError(f"{os.fspath(path)!r} has no column {missing[0]!r}; it has {', '.join(present)}")
     return wanted

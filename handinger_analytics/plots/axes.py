@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.cbook import normalize_kwargs
+from matplotlib.font_manager import FontProperties
+from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import Bbox
 
+from handinger_analytics.errors import FrameError
 from handinger_analytics.schema import METADATA_KEY
 
 _WIDER = 1.4
@@ -20,6 +28,63 @@ _UNITS = ((2e9, 1e9, "B"), (2e6, 1e6, "M"), (2e5, 1e3, "k"))
 """From which size on a unit is used, the unit, its name."""
 _ROW_HEIGHT = 0.26
 """Inches for a line of text and a little air."""
+_LEGEND_SHARE = 0.5
+"""Part of the width of a user's Axes that a legend may take before its text becomes smaller."""
+_SMALLEST_TEXT = 5.0
+"""Points; smaller text cannot be read."""
+_GAP = 0.01
+"""Between data and legend, as a part of the width of the data."""
+_SCALE = ("vmin", "vmax", "bins")
+
+_P = ParamSpec("_P")
+_Drawn = TypeVar("_Drawn")
+
+
+def closed_on_error(plot: Callable[_P, _Drawn]) -> Callable[_P, _Drawn]:
+    """Let a plot that fails, whatever the reason, leave no figure of its own behind."""
+
+    @functools.wraps(plot)
+    def draw(*args: _P.args, **kwargs: _P.kwargs) -> _Drawn:
+        before = set(plt.get_fignums())
+        try:
+            return plot(*args, **kwargs)
+        except BaseException:
+            for number in set(plt.get_fignums()) - before:
+                plt.close(number)
+            raise
+
+    return draw
+
+
+def styled(
+    artist: type[Artist], ours: Mapping[str, Any], theirs: Mapping[str, Any], *, placed: Collection[str] = ()
+) -> dict[str, Any]:
+    """Merge the user's keywords over ours, by whichever of its names Matplotlib knows each.
+
+    Parameters
+    ----------
+    artist : type of Artist
+        What is drawn: its aliases count, as ``lw`` for ``linewidth``.
+    ours, theirs : mapping
+        Keywords that we set, and the user's, which win.
+    placed : collection of str
+        Keywords that say where the data stand, and therefore are not the user's to set.
+
+    Raises
+    ------
+    FrameError
+        The user set one of ``placed``.
+    """
+    for name in theirs:
+        if name in placed:
+            raise FrameError(f"{name}: the data decide it, found {theirs[name]!r}; leave it out")
+    merged: dict[str, Any] = normalize_kwargs(dict(ours), artist) | normalize_kwargs(dict(theirs), artist)
+    if merged.get("norm") is not None:
+        # Matplotlib takes a scale or the ways to describe one, not both.
+        merged = {name: value for name, value in merged.items() if name not in _SCALE or name in theirs}
+    if "c" in merged:
+        merged = {name: value for name, value in merged.items() if name != "color" or name in theirs}
+    return merged
 
 
 def open_axes(ax: Axes | None, *, rows: int = 0) -> Axes:
@@ -73,18 +138,57 @@ def row_axis(ax: Axes, labels: Sequence[str], *, fewest: int = 1) -> None:
 
 
 def legend_beside(ax: Axes, handles: Sequence[Any], labels: Sequence[str], title: str) -> None:
-    """Put the legend to the right of the data, in the order of a stack read from the top."""
-    ax.legend(
-        handles,
-        labels,
-        title=title,
-        reverse=True,
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1),
-        borderaxespad=0,
-        frameon=False,
-        alignment="left",
-    )
+    """Put the legend to the right of the data, in the order of a stack read from the top.
+
+    A layout engine makes room for it. In a figure without one the data give way: the legend stands
+    inside the place of the Axes, in smaller text if it would take most of it.
+    """
+    style: dict[str, Any] = {
+        "title": title,
+        "reverse": True,
+        "loc": "upper left",
+        "bbox_to_anchor": (1 + _GAP, 1),
+        "borderaxespad": 0,
+        "frameon": False,
+        "alignment": "left",
+    }
+    legend = ax.legend(handles, labels, **style)
+    if ax.figure.get_layout_engine() is not None:
+        return
+    place, needed = ax.get_window_extent(), legend.get_window_extent()
+    scale = min(_LEGEND_SHARE * place.width / needed.width, place.height / needed.height)
+    if scale < 1:
+        usual = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
+        size = max(scale * usual, _SMALLEST_TEXT)
+        legend = ax.legend(handles, labels, fontsize=size, title_fontsize=size, **style)
+    beneath = ax.get_axes_locator()
+    if isinstance(beneath, _BesideLegend):
+        beneath = beneath.beneath
+    ax.set_axes_locator(_BesideLegend(legend, beneath))
+
+
+@dataclass(frozen=True, slots=True)
+class _BesideLegend:
+    """Place of the data in an Axes that keeps some of its width for its legend.
+
+    Attributes
+    ----------
+    legend : Legend
+        Once the Axes has another legend, or none, the data get the whole width.
+    beneath : callable or None
+        What placed the Axes before, if its figure does not.
+    """
+
+    legend: Legend
+    beneath: Callable[[Axes, Any], Bbox] | None
+
+    def __call__(self, ax: Axes, renderer: Any) -> Bbox:
+        whole = self.beneath(ax, renderer) if self.beneath else ax.get_position(original=True)
+        if ax.get_legend() is not self.legend:
+            return whole
+        taken = self.legend.get_window_extent(renderer).width / ax.figure.bbox.width
+        width = max(whole.width - taken, 0.1 * whole.width) / (1 + _GAP)
+        return Bbox.from_bounds(whole.x0, whole.y0, width, whole.height)
 
 
 def no_rows(ax: Axes, what: str = "turns") -> None:

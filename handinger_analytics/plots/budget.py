@@ -10,18 +10,28 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from handinger_analytics.budget import budget_status
 from handinger_analytics.budget.days import days_of
 from handinger_analytics.budget.past import open_turns, spent_by_day
 from handinger_analytics.metrics.checks import zone_info
-from handinger_analytics.plots.axes import caption, compact, count_axis, legend_beside, open_axes
+from handinger_analytics.plots.axes import (
+    caption,
+    closed_on_error,
+    compact,
+    count_axis,
+    legend_beside,
+    open_axes,
+    styled,
+)
 from handinger_analytics.plots.dates import date_axis, date_numbers
 from handinger_analytics.plots.groups import PALETTE, STATUS_COLOURS
 
 _SPENT, _CROSSING = PALETTE[0], STATUS_COLOURS["error"]
 
 
+@closed_on_error
 def plot_budget(
     turns: Any,
     limit: float,
@@ -67,7 +77,7 @@ def plot_budget(
     ax = open_axes(ax)
     ax.set(title=f"Credits of the {period}: {status['verdict']}", xlabel=f"time ({tz})", ylabel="credits")
     caption(ax, table.attrs)
-    look = {"color": _SPENT, "linewidth": 2, **kwargs}
+    look = styled(Line2D, {"color": _SPENT, "linewidth": 2}, kwargs)
     spent = ax.plot(date_numbers(instants), credits_, **look)[0]
     ink = mpl.rcParams["text.color"]
     start, now, end = date_numbers([status["period_start"], status["as_of"], status["period_end"]])

@@ -9,10 +9,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics import summarize
 from handinger_analytics.metrics.checks import grouping, zone_info
-from handinger_analytics.plots.axes import incompleteness
+from handinger_analytics.plots.axes import closed_on_error, incompleteness
 from handinger_analytics.plots.durations import plot_durations
 from handinger_analytics.plots.heatmap import plot_heatmap
 from handinger_analytics.plots.pareto import plot_pareto
@@ -23,6 +22,7 @@ from handinger_analytics.plots.waste import plot_waste
 _SIZE = (16, 14)
 
 
+@closed_on_error
 def plot_dashboard(
     turns: Any,
     *,
@@ -67,11 +67,7 @@ def plot_dashboard(
     figure = plt.figure(**{"figsize": _SIZE, "layout": "constrained", **kwargs})
     lines = (_title(overview["value"], tz), incompleteness(overview.attrs))
     figure.suptitle("\n".join(line for line in lines if line))
-    try:
-        _fill(figure, turns, grouping(by, reserved=()), tz, budget)
-    except FrameError:
-        plt.close(figure)
-        raise
+    _fill(figure, turns, grouping(by, reserved=()), tz, budget)
     return figure
 
 

@@ -10,12 +10,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from handinger_analytics.metrics import durations
 from handinger_analytics.metrics.checks import grouping
 from handinger_analytics.metrics.inputs import open_frame, to_pandas
-from handinger_analytics.plots.axes import caption, count_axis, no_rows, open_axes, row_axis
+from handinger_analytics.plots.axes import (
+    caption,
+    closed_on_error,
+    count_axis,
+    no_rows,
+    open_axes,
+    row_axis,
+    styled,
+)
 from handinger_analytics.plots.groups import PALETTE, Groups, groups_of
 from handinger_analytics.schema import METADATA_KEY
 
@@ -32,6 +41,7 @@ _MARKS = {"p50_ms": "-", "p95_ms": "--"}
 _MARKED = list(_MARKS)
 
 
+@closed_on_error
 def plot_durations(
     turns: Any,
     *,
@@ -123,7 +133,7 @@ def _histogram(ax: Axes, visible: pd.Series[Any], marks: pd.Series[Any], kwargs:
         "edgecolor": to_hex(ax.get_facecolor(), keep_alpha=True),
         "linewidth": 0.5,
     }
-    ax.hist(visible, **{**style, **kwargs})
+    ax.hist(visible, **styled(Patch, style, kwargs, placed=["x"]))
     count_axis(ax.yaxis)
     ink = mpl.rcParams["text.color"]
     lines = [ax.axvline(marks[name], color=ink, linestyle=line) for name, line in _MARKS.items()]
@@ -147,7 +157,8 @@ def _boxes(
     }
     drawn = ax.boxplot(parts, **{**style, **kwargs})
     for box, colour in zip(drawn["boxes"], groups.colours, strict=True):
-        box.set_facecolor(colour)
+        paint = box.set_facecolor if isinstance(box, Patch) else box.set_color
+        paint(colour)
     p95 = ax.scatter(marks["p95_ms"], marks["group"], marker="D", s=28, zorder=3, color=ink)
     row_axis(ax, groups.labels)
     ax.legend([drawn["medians"][0], p95], ["p50", "p95"])

@@ -6,16 +6,18 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.ticker import FuncFormatter
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics import spend
-from handinger_analytics.plots.axes import caption, compact, no_rows, open_axes
+from handinger_analytics.plots.axes import caption, closed_on_error, compact, no_rows, open_axes, styled
 from handinger_analytics.plots.groups import COLOUR_MAP
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
+@closed_on_error
 def plot_heatmap(
     turns: Any,
     *,
@@ -71,7 +73,7 @@ def plot_heatmap(
         "vmin": 0,
         "vmax": max(week.max(), 1),
     }
-    mesh = ax.pcolormesh(np.arange(25), np.arange(8), week, **{**style, **kwargs})
+    mesh = ax.pcolormesh(np.arange(25), np.arange(8), week, **styled(QuadMesh, style, kwargs))
     ax.set_xticks(np.arange(24) + 0.5, [str(hour) if hour % 3 == 0 else "" for hour in range(24)])
     ax.set_yticks(np.arange(7) + 0.5, _WEEKDAYS)
     ax.tick_params(length=0)

@@ -6,13 +6,23 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from handinger_analytics.metrics import summarize, top_tasks
-from handinger_analytics.plots.axes import caption, count_axis, no_rows, open_axes, row_axis
+from handinger_analytics.plots.axes import (
+    caption,
+    closed_on_error,
+    count_axis,
+    no_rows,
+    open_axes,
+    row_axis,
+    styled,
+)
 from handinger_analytics.plots.groups import OTHER_COLOUR, PALETTE
 from handinger_analytics.plots.labels import label
 
 
+@closed_on_error
 def plot_pareto(turns: Any, *, n: int = 20, ax: Axes | None = None, **kwargs: Any) -> Axes:
     """Draw the most expensive tasks as bars, each with the share of the spend down to it.
 
@@ -58,7 +68,8 @@ def plot_pareto(turns: Any, *, n: int = 20, ax: Axes | None = None, **kwargs: An
         credits_.append(total - sum(credits_))
         shares.append(1.0 if total else float("nan"))
         colours.append(OTHER_COLOUR)
-    bars = ax.barh(range(len(labels)), credits_, **{"color": colours, **kwargs})
+    look = styled(Rectangle, {"color": colours}, kwargs, placed=["y", "width", "left"])
+    bars = ax.barh(range(len(labels)), credits_, **look)
     ax.bar_label(
         bars, [f"{share:.0%}" if pd.notna(share) else "" for share in shares], padding=3, fontsize="small"
     )

@@ -9,12 +9,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from handinger_analytics.metrics.checks import grouping
 from handinger_analytics.metrics.inputs import MEASURES, open_frame, to_pandas
-from handinger_analytics.plots.axes import caption, compact, legend_beside, no_rows, open_axes
+from handinger_analytics.plots.axes import (
+    caption,
+    closed_on_error,
+    compact,
+    legend_beside,
+    no_rows,
+    open_axes,
+    styled,
+)
 from handinger_analytics.plots.groups import COLOUR_MAP, Groups, groups_of
 from handinger_analytics.schema import METADATA_KEY
 
@@ -25,6 +34,7 @@ _ZERO = 0.5
 """Where a logarithmic axis of whole numbers shows zero."""
 
 
+@closed_on_error
 def plot_credits_vs_tokens(
     turns: Any,
     *,
@@ -107,7 +117,7 @@ def _points(
     handles = []
     for position, (name, colour) in enumerate(zip(groups.labels, groups.colours, strict=True)):
         ours = positions == position
-        look = {**style, "color": colour, "label": name, **kwargs}
+        look = styled(PathCollection, {**style, "color": colour, "label": name}, kwargs, placed=["x", "y"])
         handles.append(ax.scatter(tokens[ours], credits_[ours], **look))
     if groups.by:
         legend_beside(ax, handles[::-1], groups.labels[::-1], groups.title)
@@ -125,7 +135,7 @@ def _hexagons(
         "xscale": "log",
         "yscale": "log",
     }
-    hexagons = ax.hexbin(tokens, credits_, **{**style, **kwargs})
+    hexagons = ax.hexbin(tokens, credits_, **styled(PolyCollection, style, kwargs, placed=["x", "y"]))
     scale = ax.figure.colorbar(hexagons, ax=ax, label="turns")
     scale.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     scale.ax.yaxis.set_minor_locator(NullLocator())

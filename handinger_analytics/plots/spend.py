@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from numbers import Real
 from typing import Any, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.checks import grouping, zone_info
 from handinger_analytics.plots.axes import (
     caption,
+    closed_on_error,
     compact,
     count_axis,
     legend_beside,
     no_rows,
     open_axes,
+    styled,
 )
 from handinger_analytics.plots.dates import (
     PERIOD_NAMES,
@@ -33,8 +39,10 @@ from handinger_analytics.plots.groups import Groups
 _MOST_BARS = 1000
 _Places: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Middle and width of each bar."""
+_PLACED = ("x", "height", "bottom")
 
 
+@closed_on_error
 def plot_spend(
     turns: Any,
     *,
@@ -67,7 +75,8 @@ def plot_spend(
         Where to draw; by default a new figure.
     **kwargs
         Passed to `matplotlib.axes.Axes.bar`, to `matplotlib.axes.Axes.plot` if ``cumulative``. More than
-        1,000 bars, too fine to see apart, are drawn as steps: passed to `matplotlib.axes.Axes.fill_between`.
+        1,000 bars, too fine to see apart, are one shape per group: passed to
+        `matplotlib.collections.PolyCollection`.
 
     Returns
     -------
@@ -98,7 +107,7 @@ def plot_spend(
     if not len(starts):
         no_rows(ax)
         return ax
-    draw = _lines if cumulative else _bars if credits_.size <= _MOST_BARS else _steps
+    draw = _lines if cumulative else _bars if credits_.size <= _MOST_BARS else _shapes
     handles, labels = draw(ax, bar_places(starts, freq), credits_, groups, kwargs)
     if budget is not None:
         line = ax.axhline(budget, color=mpl.rcParams["text.color"], linestyle="--", linewidth=1.2)
@@ -112,7 +121,10 @@ def plot_spend(
 
 
 def _check_budget(budget: float | None) -> None:
-    if budget is not None and (isinstance(budget, bool) or not 0 < budget < math.inf):
+    if budget is None:
+        return
+    number = isinstance(budget, Real) and not isinstance(budget, bool)
+    if not number or not 0 < budget < math.inf:
         raise FrameError(f"budget: expected credits, a number above 0, found {budget!r}")
 
 
@@ -131,30 +143,33 @@ def _bars(
     middles, widths = places
     style: dict[str, Any] = {"width": widths, "edgecolor": ax.get_facecolor(), "linewidth": 0.3}
     bars = [
-        ax.bar(middles, top - bottom, bottom=bottom, **{**style, "color": colour, "label": label, **kwargs})
+        ax.bar(
+            middles,
+            top - bottom,
+            bottom=bottom,
+            **styled(Rectangle, {**style, "color": colour, "label": label}, kwargs, placed=_PLACED),
+        )
         for bottom, top, label, colour in _stacked(credits_, groups)
     ]
     return bars, groups.labels
 
 
-def _steps(
+def _shapes(
     ax: Axes, places: _Places, credits_: NDArray[np.int64], groups: Groups, kwargs: dict[str, Any]
 ) -> tuple[list[Any], list[str]]:
     """Draw each group as one shape; Matplotlib takes a second for every thousand bars."""
     middles, widths = places
-    lefts = middles - widths / 2
-    edges = np.append(lefts, lefts[-1] + widths[-1])
-    style: dict[str, Any] = {"step": "post", "linewidth": 0}
-    steps = [
-        ax.fill_between(
-            edges,
-            np.append(bottom, bottom[-1]),
-            np.append(top, top[-1]),
-            **{**style, "color": colour, "label": label, **kwargs},
-        )
-        for bottom, top, label, colour in _stacked(credits_, groups)
-    ]
-    return steps, groups.labels
+    sides = np.stack([middles - widths / 2, middles + widths / 2])
+    shapes = []
+    for bottom, top, label, colour in _stacked(credits_, groups):
+        spent = top > bottom
+        (left, right), low, high = sides[:, spent], bottom[spent], top[spent]
+        corners = np.array([[left, low], [left, high], [right, high], [right, low]])
+        # Many bars are narrower than a pixel: without an edge they would fade into the ground.
+        style: dict[str, Any] = {"facecolor": colour, "edgecolor": colour, "linewidth": 0.8, "label": label}
+        shape = PolyCollection(corners.transpose(2, 0, 1), **styled(PolyCollection, style, kwargs))
+        shapes.append(ax.add_collection(shape))
+    return shapes, groups.labels
 
 
 def _stacked(credits_: NDArray[np.int64], groups: Groups) -> Iterator[tuple[Any, Any, str, str]]:
@@ -174,7 +189,9 @@ def _lines(
         labels, colours = [*labels, "total"], [*colours, mpl.rcParams["text.color"]]
         spent = np.vstack([credits_, credits_.sum(axis=0)])
     lines = [
-        ax.plot(middles, np.cumsum(row), **{**style, "color": colour, "label": label, **kwargs})[0]
+        ax.plot(
+            middles, np.cumsum(row), **styled(Line2D, {**style, "color": colour, "label": label}, kwargs)
+        )[0]
         for row, label, colour in zip(spent, labels, colours, strict=True)
     ]
     return lines, labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,12 +11,20 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.checks import zone_info
 from handinger_analytics.metrics.inputs import STARTED_MS, Input, open_frame, to_pandas
-from handinger_analytics.plots.axes import caption, legend_beside, no_rows, open_axes, row_axis
+from handinger_analytics.plots.axes import (
+    caption,
+    closed_on_error,
+    legend_beside,
+    no_rows,
+    open_axes,
+    row_axis,
+    styled,
+)
 from handinger_analytics.plots.dates import date_axis, date_numbers
 from handinger_analytics.plots.durations import short_duration
 from handinger_analytics.plots.groups import Groups
@@ -24,6 +33,7 @@ from handinger_analytics.schema import METADATA_KEY
 
 _OPEN = ("pending", "running")
 _BAR_HEIGHT = 0.6
+_PLACED = ("y", "width", "left")
 _FEWEST_ROWS = 5
 """Rows that there is place for at least, so that a bar never becomes a wall."""
 _SHORTEST_SPAN = 1 / 86_400
@@ -32,6 +42,7 @@ _HAIRLINE = 2.0
 """Points that a bar is wide at least, so that a turn of seconds shows in a task of weeks."""
 
 
+@closed_on_error
 def plot_timeline(
     turns: Any,
     *,
@@ -74,14 +85,14 @@ def plot_timeline(
     >>> plot_timeline(turns[turns["task_id"] == "tsk_2Z-YWz3hFq6VlW"], tz="Europe/Madrid")  # doctest: +SKIP
     """
     zone = zone_info(tz)
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise FrameError(f"n: expected how many tasks, a whole number from 1, found {n!r}")
     source = open_frame(
         turns,
         ["task_id", "seq", "status", "started_at", "completed_at", "duration_ms"],
         optional=["task_title"],
     )
-    bars, tasks = _latest(source, n)
+    bars, tasks = _latest(source, int(n))
     rows = _rows(bars)
     ax = open_axes(ax, rows=len(rows))
     ax.set_title(_title(bars, tasks))
@@ -136,7 +147,9 @@ def _draw(ax: Axes, bars: pd.DataFrame, rows: list[str], zone: ZoneInfo, kwargs:
         lines.index, lines["start"], lines["end"], color=mpl.rcParams["text.color"], linewidth=0.6, zorder=0
     )
     style = {"height": _BAR_HEIGHT, "color": colours, "edgecolor": colours, "linewidth": _HAIRLINE}
-    patches = ax.barh(bars["row"], ends - starts, left=starts, **{**style, **kwargs})
+    patches = ax.barh(
+        bars["row"], ends - starts, left=starts, **styled(Rectangle, style, kwargs, placed=_PLACED)
+    )
     for patch, is_open in zip(patches, bars["open"], strict=True):
         if is_open:
             patch.set(facecolor="none", hatch="////", linewidth=1)

@@ -9,18 +9,21 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics import spend
 from handinger_analytics.metrics.checks import grouping, zone_info
 from handinger_analytics.plots.axes import (
     caption,
+    closed_on_error,
     compact,
     count_axis,
     legend_beside,
     no_rows,
     open_axes,
     row_axis,
+    styled,
 )
 from handinger_analytics.plots.dates import bar_places, period_axis, spend_by_period
 from handinger_analytics.plots.groups import PALETTE, Groups
@@ -28,6 +31,7 @@ from handinger_analytics.plots.groups import PALETTE, Groups
 INPUT_COLOUR, OUTPUT_COLOUR = PALETTE[3], PALETTE[6]
 
 
+@closed_on_error
 def plot_tokens(
     turns: Any,
     *,
@@ -108,8 +112,13 @@ def _by_group(ax: Axes, spent: pd.DataFrame, by: list[str], kwargs: dict[str, An
 
 
 def _back_to_back(ax: Axes, draw: Any, places: Any, sums: pd.DataFrame, kwargs: dict[str, Any]) -> None:
+    placed = ("x", "height", "bottom") if draw == ax.bar else ("y", "width", "left")
     bars = [
-        draw(places, sign * sums[column].to_numpy(), **{"color": colour, "label": name, **kwargs})
+        draw(
+            places,
+            sign * sums[column].to_numpy(),
+            **styled(Rectangle, {"color": colour, "label": name}, kwargs, placed=placed),
+        )
         for column, name, sign, colour in (
             ("output_tokens", "written", -1, OUTPUT_COLOUR),
             ("input_tokens", "read", 1, INPUT_COLOUR),

@@ -8,17 +8,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from handinger_analytics.metrics import spend
 from handinger_analytics.metrics.checks import grouping
 from handinger_analytics.metrics.wasted import WASTED
-from handinger_analytics.plots.axes import caption, count_axis, legend_beside, no_rows, open_axes, row_axis
+from handinger_analytics.plots.axes import (
+    caption,
+    closed_on_error,
+    count_axis,
+    legend_beside,
+    no_rows,
+    open_axes,
+    row_axis,
+    styled,
+)
 from handinger_analytics.plots.groups import Groups, groups_of
 
 _ORDER = {"error": 0, "aborted": 1, "completed": 3}
 """From the axis outwards, other statuses in between: what was wasted can be compared from zero."""
 
 
+@closed_on_error
 def plot_waste(
     turns: Any,
     *,
@@ -71,7 +82,8 @@ def plot_waste(
         return ax
     bars, lefts = [], np.cumsum(matrix, axis=0) - matrix
     for widths, left, name, colour in zip(matrix, lefts, statuses.labels, statuses.colours, strict=True):
-        look = {"color": colour, "edgecolor": ax.get_facecolor(), "linewidth": 0.5, "label": name, **kwargs}
+        style = {"color": colour, "edgecolor": ax.get_facecolor(), "linewidth": 0.5, "label": name}
+        look = styled(Rectangle, style, kwargs, placed=["y", "width", "left"])
         bars.append(ax.barh(range(len(rows.labels)), widths, left=left, **look))
     shares = [f"{part / whole:.0%}" if whole else "" for part, whole in zip(wasted, total, strict=True)]
     ax.bar_label(bars[-1], shares, padding=3, fontsize="small")

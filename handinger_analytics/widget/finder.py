@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import ipywidgets as w
 
-from handinger_analytics.widget.markup import moment, plain, titled
+from handinger_analytics.widget.markup import count, moment, plain, titled
 from handinger_analytics.widget.parts import NARROW, button, classed, row, shown
-from handinger_analytics.widget.search import Match, TaskIndex, day_start
+from handinger_analytics.widget.search import Match, TaskIndex, day_start, entered_ids
 
 MOST_MATCHES = 8
 """Most matches on offer at once; more words narrow them down."""
@@ -39,6 +39,7 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self.index: TaskIndex | None = None
         self._zone, self._choose = zone, choose
         self._matches: list[Match] = []
+        self._count = 0
         self._status = w.Dropdown(description="Status", options=[_ANY], style=NARROW)
         self._worker = w.Dropdown(description="Worker", options=[_ANY], style=NARROW)
         self._since = w.DatePicker(description="From", style=NARROW)
@@ -63,11 +64,56 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
             shown(control, len(values) > 1)
         shown(self, True)
 
-    def offer(self, words: str) -> int:
-        """Show the newest tasks that match, and return how many there are."""
+    def follow(self, entered: str) -> None:
+        """Offer what matches the text in the box so far; ids that are whole, or elsewhere, are no search."""
         if self.index is None:
-            return 0
-        count, self._matches = self.index.search(
+            return
+        ids = entered_ids(entered, self.index.ids)
+        self._offer(self.index, entered)
+        if ids and (self._count == 0 or self.index.ids.issuperset(ids)):
+            self.withdraw()
+
+    def wanted(self, entered: str) -> list[str]:
+        """Task ids that a person means who presses Enter.
+
+        Parameters
+        ----------
+        entered : str
+            What is in the box: ids and links, or words, or the beginning of an id.
+
+        Returns
+        -------
+        list of str
+            Ids of the index, or of the only match, or of what is nowhere in the index and can be ids.
+            Empty for a search that needs more words or other ones; its matches are on offer.
+        """
+        if self.index is None:
+            return entered_ids(entered)
+        ids = entered_ids(entered, self.index.ids)
+        if ids and self.index.ids.issuperset(ids):
+            return ids
+        self._offer(self.index, entered)
+        if self._count:
+            return [self._matches[0].task_id] if self._count == 1 else []
+        if self.index.search(entered, limit=0)[0]:
+            return []  # the filters hide what matches
+        words = entered_ids(entered)
+        return ids or (words if len(words) == 1 else [])
+
+    @property
+    def advice(self) -> tuple[str, str]:
+        """What to do about several matches, or none, as plain text; and of which kind it is, see `notice`."""
+        if self._count:
+            return f"{count(self._count, 'task')} match: choose one, or type more words.", "info"
+        return "No task matches these words. Try fewer of them or other filters, or paste an id.", "bad"
+
+    def withdraw(self) -> None:
+        """Take the matches out of sight; the filters stay."""
+        shown(self._offers, False)
+
+    def _offer(self, index: TaskIndex, words: str) -> None:
+        """Show the newest tasks that match, and keep how many there are."""
+        self._count, self._matches = index.search(
             words,
             status=self._status.value or None,
             worker_id=self._worker.value or None,
@@ -75,22 +121,12 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
             before=day_start(self._until.value, self._zone, days_later=1),
             limit=MOST_MATCHES,
         )
-        self._note.value = f'<span class="ha-muted">{_how_many(count, len(self._matches))}</span>'
+        self._note.value = f'<span class="ha-muted">{_how_many(self._count, len(self._matches))}</span>'
         for position, match_button in enumerate(self._buttons):
             if position < len(self._matches):
                 match_button.description = _line(self._matches[position], self._zone)
             shown(match_button, position < len(self._matches))
         shown(self._offers, True)
-        return count
-
-    @property
-    def first(self) -> str:
-        """Id of the first match on offer."""
-        return self._matches[0].task_id
-
-    def withdraw(self) -> None:
-        """Take the matches out of sight; the filters stay."""
-        shown(self._offers, False)
 
 
 def _how_many(count: int, offered: int) -> str:

@@ -38,9 +38,9 @@ from handinger_analytics.widget.notices import (
     worth_another_try,
 )
 from handinger_analytics.widget.parts import NARROW, button, classed, descendants, row
-from handinger_analytics.widget.search import Source, check_source, entered_ids, open_source
 from handinger_analytics.widget.session import empty_session, merged
 from handinger_analytics.widget.shelf import Shelf, saved
+from handinger_analytics.widget.sources import Source, check_source, open_source
 from handinger_analytics.widget.standing import Standing
 
 _log = logging.getLogger(__name__)
@@ -51,18 +51,21 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
 
     Type or paste ids and dashboard links (between white space, commas or semicolons), press Enter or
     the button, and read the task, its turns and when they ran. Whoever does not know the id types
-    words: where there is a ``source``, it is searched with each key, and a match is looked up by
-    choosing it. An id with a space in it is entered as a dashboard link, or chosen from the matches.
+    words, or the beginning of an id: where there is a ``source``, it is searched with each key, and a
+    match is looked up by choosing it, or by Enter where it is the only one. What matches nothing can
+    still be the id of a task that the source lacks. An id with a space in it is entered as a dashboard
+    link, or chosen from the matches.
 
     Parameters
     ----------
     client : Client, optional
         By default one is made from the environment for each lookup, so that the key is needed then
         and not before.
-    source : DataFrame, str, path or iterable of str, optional
-        What to search: a frame of tasks or turns, the path of a Parquet file, or ids of workers
-        whose webhook log is read. A string is a path where it ends in ``.parquet``, has a separator
-        in it or names something on disk, else the id of one worker.
+    source : DataFrame, Archive, str, path or iterable of str, optional
+        What to search: tasks or turns (pandas, pyarrow, Polars, DuckDB or PySpark); an archive or what
+        its ``as_of`` returns; the path or URI of an archive, of a folder of ``fetch --out`` or of a
+        Parquet file; or ids of workers whose webhook log is read. A string is a path where it ends in
+        ``.parquet``, has a separator in it or names something on disk, else the id of one worker.
     tz : str
         IANA name of the zone in which times are shown and days are picked.
 
@@ -145,10 +148,11 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         entered = self._entry.value.strip()
         if not entered:
             self._standing.say("Type or paste a task id or a dashboard link first.")
-        elif ids := self._ids_in(entered):
+        elif ids := self._finder.wanted(entered):
             self._start(ids)
         else:
-            self._choose(self._finder.offer(entered))
+            self._standing.report()
+            self._standing.say(*self._finder.advice)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is under way any more.
@@ -219,10 +223,6 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         self._look_up.on_click(lambda _: self.look_up())
         self._cancel.on_click(lambda _: self.cancel())
 
-    def _ids_in(self, entered: str) -> list[str]:
-        index = self._finder.index
-        return entered_ids(entered, None if index is None else index.ids)
-
     def _read_source(self, source: Source) -> None:
         try:
             index = open_source(source, self._client)
@@ -235,21 +235,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
             self._search()
 
     def _search(self) -> None:
-        """Offer what matches the words in the box; ids are not a search."""
-        entered = self._entry.value.strip()
-        if entered and self._ids_in(entered):
-            self._finder.withdraw()
-        else:
-            self._finder.offer(entered)
-
-    def _choose(self, matches: int) -> None:
-        """Look the only match up, or say what to do about none or several."""
-        if matches == 1:
-            self._start([self._finder.first])
-        elif matches:
-            self._standing.say(f"{count(matches, 'task')} match: choose one, or type more words.")
-        else:
-            self._standing.say("No task matches these words. Try fewer of them, or paste an id.", "bad")
+        self._finder.follow(self._entry.value.strip())
 
     def _start(self, ids: Sequence[str]) -> None:
         """Look ids up off the main thread, one lookup at a time."""

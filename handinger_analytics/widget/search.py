@@ -7,31 +7,25 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import os
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics.client import Client
-from handinger_analytics.discover import discover_task_ids, task_ids_from
-from handinger_analytics.errors import FrameError, SettingsError
+from handinger_analytics.discover import task_ids_from
+from handinger_analytics.errors import FrameError
 from handinger_analytics.frames import from_pandas
 from handinger_analytics.ids import normalize_task_ids
-from handinger_analytics.parquet import load_parquet
 from handinger_analytics.schema import DISCOVERED, TASKS, TEXT, TIMESTAMP, TURNS
-
-Source = pd.DataFrame | str | os.PathLike[str] | Iterable[str]
 
 _SEPARATORS = re.compile(r"[\s,;]+")
 _WRAPPING = "\"'`<>()[]{}."
 _KNOWN = {column.name: column for column in (*DISCOVERED, *TASKS, *TURNS)}
-_COLUMNS = (
+COLUMNS = (
     {
         "task_id": "task_id",
         "title": "title",
@@ -117,7 +111,7 @@ class TaskIndex:
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        table = from_pandas(frame[list(_columns_of(frame))], _KNOWN)
+        table = from_pandas(frame[searched_columns(frame.columns)], _KNOWN)
         self._rows = _newest_first(_one_row_a_task(_renamed(table)))
         self.ids = frozenset(self._rows["task_id"].to_pylist())
         self.workers = _most_frequent(self._rows["worker_id"])
@@ -179,37 +173,32 @@ class TaskIndex:
         return pc.indices_nonzero(pc.fill_null(functools.reduce(pc.and_, masks), False))
 
 
-def open_source(source: Source, client: Client | None) -> TaskIndex:
-    """Read a source and index it.
+def searched_columns(names: Iterable[str]) -> list[str]:
+    """Columns to search, of those that a frame has.
 
     Parameters
     ----------
-    source : DataFrame, str, path or iterable of str
-        Tasks or turns; the path or URI of a Parquet file or dataset; or ids of workers whose webhook
-        log to read. A string is a path where it ends in ``.parquet``, has a separator in it or names
-        something on disk, else the id of one worker.
-    client : Client, optional
-        For the webhook log; by default one from the environment.
+    names : iterable of str
+        Columns of tasks or turns, or of what `discover_task_ids` returns.
 
     Raises
     ------
-    HandingerError
-        FrameError, FileError or an APIError, depending on the source.
+    FrameError
+        If they are of something else.
+
+    Examples
+    --------
+    >>> searched_columns(["task_id", "task_title", "worker_id", "started_at", "text"])
+    ['task_id', 'task_title', 'worker_id', 'started_at']
     """
-    if isinstance(source, pd.DataFrame):
-        return TaskIndex(source)
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and _looks_like_path(source)):
-        return TaskIndex(_titles_in(source))
-    return TaskIndex(discover_task_ids(source, client=client, as_frame=True))
-
-
-def check_source(source: object) -> None:
-    """Raise `SettingsError` for something that cannot be a source."""
-    if not isinstance(source, pd.DataFrame | str | os.PathLike | Iterable):
-        raise SettingsError(
-            f"source is {source!r}: expected a frame of tasks or turns, the path of a Parquet file, "
-            "or worker ids"
-        )
+    present = list(names)
+    for columns in COLUMNS:
+        if set(columns) <= set(present):
+            return list(columns)
+    raise FrameError(
+        "source: expected the columns of tasks (task_id, title, worker_id, status, created_at) or of turns "
+        f"(task_id, task_title, worker_id, started_at), found {', '.join(map(str, present))}"
+    )
 
 
 def day_start(day: dt.date | None, zone: ZoneInfo, days_later: int = 0) -> dt.datetime | None:
@@ -226,33 +215,9 @@ def _unwrapped(word: str) -> str:
     return inner if task_ids_from(inner) else word
 
 
-def _looks_like_path(text: str) -> bool:
-    return text.endswith(".parquet") or "/" in text or os.sep in text or Path(text).exists()
-
-
-def _titles_in(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read what can be searched, and not the texts of a file of turns."""
-    for columns in _COLUMNS[:-1]:
-        try:
-            return load_parquet(path, columns=list(columns))
-        except FrameError:
-            continue
-    return load_parquet(path, columns=list(_COLUMNS[-1]))
-
-
-def _columns_of(frame: pd.DataFrame) -> dict[str, str]:
-    for columns in _COLUMNS:
-        if set(columns) <= set(frame.columns):
-            return columns
-    raise FrameError(
-        "source: expected the columns of tasks (task_id, title, worker_id, status, created_at) or of turns "
-        f"(task_id, task_title, worker_id, started_at), found {', '.join(map(str, frame.columns))}"
-    )
-
-
 def _renamed(table: pa.Table) -> pa.Table:
     """Table with the columns of `Match`, absent ones as nulls."""
-    names = next(columns for columns in _COLUMNS if set(columns) == set(table.column_names))
+    names = next(columns for columns in COLUMNS if set(columns) == set(table.column_names))
     table = table.rename_columns([names[name] for name in table.column_names])
     nulls = pa.nulls(table.num_rows, TEXT)
     columns = {

@@ -30,16 +30,16 @@ def credits_of(archive) -> dict[str, int]:
 def test_changed_turn_is_replaced(archive, record):
     """A turn with another value takes the place of its earlier state, its neighbours stay."""
     record(body("a", turn_of("a", 0), turn_of("a", 1)), body("b", turn_of("b", 0)))
-    merged = record(body("a", turn_of("a", 0), turn_of("a", 1, credits=50)), at=NOON + HOUR)
-    assert (merged.new, merged.changed) == (0, 1)
+    written = record(body("a", turn_of("a", 0), turn_of("a", 1, credits=50)), at=NOON + HOUR)
+    assert (written.new, written.changed) == (0, 1)
     assert credits_of(archive) == {"trn_a_0": 42, "trn_a_1": 50, "trn_b_0": 42}
 
 
 def test_added_turn_is_added(archive, record):
     """A follow-up adds its turn."""
     record(body("a", turn_of("a", 0)))
-    merged = record(body("a", turn_of("a", 0), turn_of("a", 1)), at=NOON + HOUR)
-    assert (merged.new, merged.changed) == (1, 0)
+    written = record(body("a", turn_of("a", 0), turn_of("a", 1)), at=NOON + HOUR)
+    assert (written.new, written.changed) == (1, 0)
     assert credits_of(archive) == {"trn_a_0": 42, "trn_a_1": 42}
 
 
@@ -60,8 +60,8 @@ def test_last_turn_of_a_task_can_vanish(archive, record):
 def test_turn_that_moves_to_another_month_is_there_once(archive, record):
     """A turn whose start changes to another month leaves the old one."""
     record(body("a", turn_of("a", 0, startedAt=MAY)))
-    merged = record(body("a", turn_of("a", 0, startedAt=JUNE)), at=NOON + HOUR)
-    assert (merged.new, merged.changed) == (0, 1)
+    written = record(body("a", turn_of("a", 0, startedAt=JUNE)), at=NOON + HOUR)
+    assert (written.new, written.changed) == (0, 1)
     assert credits_of(archive) == {"trn_a_0": 42}
     assert len(archive.turns(since="2026-06-01")) == 1
     assert len(archive.turns(until="2026-06-01")) == 0
@@ -70,8 +70,8 @@ def test_turn_that_moves_to_another_month_is_there_once(archive, record):
 def test_earlier_fetch_never_wins(archive, record):
     """Rows that were fetched before those in the archive, but come later, change nothing."""
     record(body("a", turn_of("a", 0, credits=50), turn_of("a", 1)), at=NOON)
-    merged = record(body("a", turn_of("a", 0, credits=42)), at=NOON - HOUR)
-    assert (merged.new, merged.changed) == (0, 0)
+    written = record(body("a", turn_of("a", 0, credits=42)), at=NOON - HOUR)
+    assert (written.new, written.changed) == (0, 0)
     assert credits_of(archive) == {"trn_a_0": 50, "trn_a_1": 42}
     assert archive.tasks().attrs["handinger"]["fetched_at"].startswith("2026-06-01T12:00")
 
@@ -81,9 +81,19 @@ def test_same_rows_write_nothing(archive, record):
     bodies = [
         body("a", turn_of("a", 0, files=FILES), turn_of("a", 1, structuredOutput=None, completedAt=None))
     ]
-    first = record(*bodies)
-    second = record(*bodies, at=NOON + HOUR)
-    assert (second.version, second.new, second.changed) == (first.version, 0, 0)
+    record(*bodies)
+    version = archive._storage.open(TURNS_LAYOUT).version()
+    written = record(*bodies, at=NOON + HOUR)
+    assert (written.new, written.changed) == (0, 0)
+    assert archive._storage.open(TURNS_LAYOUT).version() == version
+
+
+def test_turn_before_its_task_is_there_once(archive, record):
+    """A turn that claims to have started months before its task was created is found again, too."""
+    early = turn_of("a", 0, startedAt="2026-01-01T00:00:00.000Z")
+    record(body("a", early))
+    record(body("a", early | {"credits": 7}), at=NOON + HOUR)
+    assert credits_of(archive) == {"trn_a_0": 7}
 
 
 @pytest.mark.parametrize(

@@ -393,6 +393,75 @@ def test_attrs():
     assert "some tasks could not be fetched, so more was spent" in result["value"]["reason"]
 
 
+def fetched(rows: list[dict], when: Any, **arguments: Any) -> pd.Series:
+    """Return the values of the status of turns that were fetched at a moment."""
+    frame = turns_table(rows).to_pandas()
+    frame.attrs["handinger"] = {"complete": True, "fetched_at": when}
+    return budget_status(frame, 1000, **{"as_of": NOON, **arguments})["value"]
+
+
+def test_stale_turns():
+    """Days after the turns were fetched are not free days: the status looks from the fetch."""
+    rows = daily("2026-05-25", *[10] * 14)  # fetched on 7 June at noon
+    found = fetched(rows, "2026-06-07T12:00:00.000+00:00")
+    then = status(rows, as_of="2026-06-07T12:00Z")
+    assert found.drop("reason").equals(then.drop("reason"))
+    assert found["pace"] == pytest.approx(70 / 6.5)
+    assert found["projected"] == 70 + 235  # 23.5 days at 10
+    assert found["reason"] == then["reason"] + (
+        "; turns are known until 2026-06-07 12:00; nothing later is counted"
+    )
+
+
+def test_stale_turns_of_an_earlier_period():
+    """Turns fetched before the period began tell what its days will cost, and no more."""
+    rows = daily("2026-05-11", *[10] * 17)  # fetched on 27 May at noon
+    found = fetched(rows, "2026-05-27T12:00+00:00")
+    assert found["period_start"] == found["as_of"] == pd.Timestamp("2026-06-01T00:00Z")
+    assert found["spent"] == 0
+    assert math.isnan(found["pace"])
+    assert found["history_days"] == 15  # 12 to 26 May
+    assert found[["days_left", "projected", "low", "high"]].tolist() == [30, 300, 300, 300]
+    assert "turns are known until 2026-05-27 12:00; nothing later is counted" in found["reason"]
+
+
+def test_stale_weekdays():
+    """What a weekday costs is learnt from the days up to the fetch, though the period began later."""
+    office = [10, 10, 10, 10, 10, 0, 0]
+    rows = daily("2026-04-26", 0, *office * 4, 10, 10, 10)  # a Sunday, four weeks, to 27 May
+    found = fetched(rows, "2026-05-28T00:00Z", period="week", as_of="2026-06-11T00:00Z")
+    assert found["period_start"] == pd.Timestamp("2026-06-08T00:00Z")
+    assert found["history_days"] == 31
+    assert found[["projected", "low", "high"]].tolist() == [50, 50, 50]
+
+
+def test_turns_too_old_for_a_projection():
+    """Turns fetched months ago give no projection, and the reason says to fetch them again."""
+    found = fetched(daily("2026-01-01", *[10] * 40), "2026-02-10T00:00Z")
+    assert found["verdict"] == "not enough data"
+    assert "needs 7 whole days of turns in the 56 days before the period: fetch them again" in found["reason"]
+    assert found["reason"].endswith("turns are known until 2026-02-10 00:00; nothing later is counted")
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        pytest.param("2026-06-11T06:30Z", id="hours ago"),
+        pytest.param("2026-11-22T00:00Z", id="later"),
+        pytest.param("0001-01-01T00:00Z", id="before computers"),
+        pytest.param("0001-01-01T00:00+05:00", id="before the calendar"),
+        pytest.param("2026-06-01T12:00", id="without a zone"),
+        pytest.param("yesterday", id="text"),
+        pytest.param(5, id="a number"),
+        pytest.param(None, id="None"),
+    ],
+)
+def test_turns_that_are_not_stale(when: Any):
+    """A fetch of a few hours ago or later, or at no known moment, changes nothing."""
+    rows = daily("2026-05-31", *[10] * 12)
+    assert fetched(rows, when).equals(status(rows))
+
+
 def test_now():
     """By default the moment is now."""
     before = dt.datetime.now(dt.UTC) - dt.timedelta(milliseconds=1)
@@ -413,6 +482,9 @@ def naive() -> pd.DataFrame:
         ({"limit": math.nan}, "found nan"),
         ({"limit": "5"}, "found '5'"),
         ({"period": "fortnight"}, "unknown period 'fortnight': use one of 'day', 'week', 'month'"),
+        ({"period": ["day"]}, r"unknown period \['day'\]: use one of 'day', 'week', 'month'"),
+        ({"as_of": "0001-01-05"}, "as_of: expected a moment in the years 2 to 9997, found 0001-01-05"),
+        ({"as_of": "9999-12-05"}, "as_of: expected a moment in the years 2 to 9997, found 9999-12-05"),
         ({"tz": "Europe/Madird"}, "did you mean 'Europe/Madrid'"),
         ({"as_of": dt.datetime(2026, 6, 11)}, "as_of is .* which has no time zone"),
         ({"schedules": plans().drop(columns="cron")}, "schedules: no column 'cron'; it has schedule_id"),

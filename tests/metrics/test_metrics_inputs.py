@@ -1,13 +1,29 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
+import json
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import check, durations, spend, summarize, tokens, top_tasks, waste
+from handinger_analytics.metrics import (
+    anomalies,
+    check,
+    durations,
+    explode_structured_output,
+    spend,
+    summarize,
+    tokens,
+    top_tasks,
+    waste,
+)
+from handinger_analytics.plots import plot_timeline
 from tests.metrics.turns_by_hand import tasks_table, turns_table
 
 METRICS = [summarize, spend, durations, tokens, top_tasks, waste]
@@ -103,3 +119,112 @@ def test_big_numbers_stay_exact():
     assert spend(frame, by="worker_id", freq="D")["credits"].tolist() == [big + 1]
     tasks = tasks_table([{"credits": big, "turn_count": 2}])
     assert check(tasks, frame)["credits_difference"].tolist() == [1]
+
+
+def test_sums_beyond_int64():
+    """A sum that int64 does not hold is refused; one that it just holds is exact."""
+    most = 2**63 - 1
+    fits = turns_table([{"credits": most - 1}, {"credits": 1, "worker_id": "wrk_b"}, {"credits": 0}])
+    duckdb = pytest.importorskip("duckdb", reason="needs the extra [duckdb]")
+    for turns in (fits, fits.to_pandas(), duckdb.from_arrow(fits)):
+        assert spend(turns)["credits"].tolist() == [most]
+    wraps = turns_table([{"credits": 2**62}] * 97)  # would come out as 2**62
+    message = "sums go up to 9,223,372,036,854,775,807"
+    for turns in (wraps, wraps.to_pandas(), wraps.to_pandas().astype({"credits": "Int64"})):
+        with pytest.raises(FrameError, match=f"turns: column 'credits' adds up to .*; {message}"):
+            spend(turns, freq="D")
+    with pytest.raises(FrameError, match=message):
+        spend(duckdb.from_arrow(wraps))
+
+
+ZONES = [
+    "America/New_York",
+    "Etc/GMT+5",
+    "America/Argentina/Buenos_Aires",
+    "Africa/Porto-Novo",
+    dt.timezone(dt.timedelta(hours=-5)),
+]
+
+
+@pytest.mark.parametrize("zone", ZONES, ids=str)
+def test_times_in_any_zone(zone: str | dt.tzinfo):
+    """Turns answer alike in whatever zone their times are kept, and keep them so."""
+    plain = turns_table([{"structured_output": '{"a": 1}'}, {"started_at": "2026-05-12T02:00Z"}]).to_pandas()
+    times = {name: plain[name].dt.tz_convert(zone) for name in ("started_at", "completed_at")}
+    zoned = plain.assign(**times)
+    before = zoned.copy(deep=True)
+    for metric in (*METRICS, explode_structured_output, lambda turns: spend(turns, freq="D")):
+        pd.testing.assert_frame_equal(metric(zoned), metric(plain))
+    anomalies(zoned)
+    plot_timeline(zoned)
+    pd.testing.assert_frame_equal(zoned, before)
+
+
+def test_arrow_times_in_any_zone():
+    """An Arrow table whose times are in a zone of two words answers like one in UTC."""
+    table = turns_table([{"started_at": "2026-05-12T02:00Z"}])
+    started = table["started_at"].cast(pa.timestamp("us", "America/New_York"))
+    zoned = table.set_column(table.schema.get_field_index("started_at"), "started_at", started)
+    pd.testing.assert_frame_equal(spend(zoned, freq="D"), spend(table, freq="D"))
+
+
+def test_group_by_times_in_any_zone():
+    """Times in a zone of two words are refused as groups like any others."""
+    frame = turns_table([{}]).to_pandas()
+    frame["created_at"] = frame["started_at"].dt.tz_convert("America/New_York")
+    with pytest.raises(FrameError, match=r"by: 'created_at' holds times .*use freq="):
+        spend(frame, by="created_at")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Write turns to two Parquet files that say they are incomplete."""
+    for number, credits_ in enumerate([2, 3]):
+        table = turns_table([{"turn_id": f"trn_{number}", "credits": credits_}])
+        metadata = {"handinger": json.dumps({"complete": False, "failed": 4})}
+        pq.write_table(table.replace_schema_metadata(metadata), tmp_path / f"{number}.parquet")
+    return tmp_path
+
+
+def test_arrow_dataset(folder: Path):
+    """A dataset of files is taken as it is, with the provenance its files carry."""
+    dataset = ds.dataset(folder, format="parquet")
+    assert spend(dataset, freq="D")["credits"].tolist() == [5]
+    whole = dataset.to_table()
+    for metric in METRICS:
+        pd.testing.assert_frame_equal(metric(dataset), metric(whole))
+        assert metric(dataset).attrs == {"handinger": {"complete": False, "failed": 4}}
+
+
+def test_arrow_dataset_without_a_column(folder: Path):
+    """A dataset that lacks a column is refused before it is read, with the columns it has."""
+    dataset = ds.dataset(folder, format="parquet")
+    with pytest.raises(FrameError, match=r"turns: no column 'team'; it has .*turn_id"):
+        spend(dataset, by="team")
+    narrow = dataset.replace_schema(pa.schema([pa.field("credits", pa.int64())]))
+    with pytest.raises(FrameError, match=r"turns: no column 'task_id', .*; it has credits$"):
+        top_tasks(narrow)
+
+
+def test_bins():
+    """Bins of pandas.cut are refused as groups with the call that makes them text."""
+    frame = turns_table([{"credits": 2}, {"credits": 20}]).to_pandas()
+    frame["bin"] = pd.cut(frame["credits"], [0, 10, 100])
+    with pytest.raises(FrameError, match=r"by: cannot group by 'bin'.*intervals; .*\.astype\(str\)"):
+        spend(frame, by="bin")
+    found = spend(frame.assign(bin=frame["bin"].astype(str)), by="bin")
+    assert found["bin"].tolist() == ["(10, 100]", "(0, 10]"]
+
+
+@pytest.mark.parametrize("metric", [spend, anomalies])
+@pytest.mark.parametrize("freq", [["D"], {"D"}, 7, "d"], ids=str)
+def test_not_a_freq(metric, freq):
+    """A period that is none of the known is refused with those that are, whatever its type."""
+    with pytest.raises(FrameError, match=r"unknown freq .*: use one of 'h' \(hour\), 'D' \(day\)"):
+        metric(turns_table([{}]), freq=freq)
+
+
+def test_not_a_column_name():
+    """A grouping that is neither a name nor names is refused."""
+    with pytest.raises(FrameError, match=r"by: expected column names, found 5 \(int\)"):
+        spend(turns_table([{}]), by=5)

@@ -15,6 +15,7 @@ from matplotlib.dates import num2date
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.plots import plot_spend
+from handinger_analytics.plots.groups import PALETTE
 
 THREE_DAYS = turns_of(
     {"started_at": "2026-05-11T09:00+00:00", "worker_id": "wrk_a", "credits": 30},
@@ -99,9 +100,20 @@ def test_more_than_a_thousand_bars_are_steps(turns):
     ax = drawn(plot_spend(turns, by="worker_id", freq="h", tz="Europe/Madrid", alpha=0.5))
     assert ax.containers == []
     assert len(ax.collections) == turns["worker_id"].nunique() == len(legend_labels(ax))
-    area = sum(_area(shape.get_paths()[0].vertices) for shape in ax.collections)
+    area = sum(_area(path.vertices) for shape in ax.collections for path in shape.get_paths())
     assert area * 24 == pytest.approx(turns["credits"].sum())
     assert {shape.get_alpha() for shape in ax.collections} == {0.5}
+
+
+def test_bars_narrower_than_a_pixel_can_be_seen():
+    """The tallest of 1,464 hours has the full colour of its group up to its top."""
+    hours = [{"started_at": "2026-05-01T00:00+00:00"}, {"started_at": "2026-06-30T23:00+00:00"}]
+    tall = {"started_at": "2026-05-20T07:00+00:00", "credits": 100, "worker_id": "wrk_tall"}
+    ax = drawn(plot_spend(turns_of(*hours, tall), freq="h", by="worker_id"))
+    x, y = ax.transData.transform((ax.collections[0].get_paths()[0].vertices[0, 0], 90)).astype(int)
+    pixels = np.asarray(ax.figure.canvas.buffer_rgba())[::-1][y, x - 2 : x + 3, :3].astype(int)
+    ours = np.array([int(PALETTE[0][place : place + 2], 16) for place in (1, 3, 5)])
+    assert np.abs(pixels - ours).sum(axis=1).min() < 120
 
 
 def _area(corners: np.ndarray) -> float:

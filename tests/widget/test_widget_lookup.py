@@ -391,7 +391,7 @@ def test_unknown_zone_is_refused():
 
 def test_impossible_source_is_refused():
     """A source that cannot be one is refused when the widget is made."""
-    with pytest.raises(SettingsError, match="source is 7: expected a frame of tasks or turns"):
+    with pytest.raises(SettingsError, match="source is 7: expected an archive, a frame"):
         TaskLookup(source=7)
 
 

@@ -134,21 +134,66 @@ def test_enter_with_words(open_lookup, client, parsed):
     assert lookup.wait(30)
     enter(lookup, "invoice")
     assert "2 tasks match: choose one, or type more words." in page(lookup)
-    enter(lookup, "umbrella")
+    enter(lookup, "red umbrella")
     assert "No task matches these words." in page(lookup)
     assert lookup.value is None
     enter(lookup, "late")
     assert lookup.value.task_ids == ("tsk_b",)
 
 
-def test_ids_are_no_search(open_lookup, client, parsed):
-    """An id in the box takes the matches away, and Enter looks it up although the source lacks it."""
+@pytest.mark.parametrize("text", ["tsk_elsewhere", "in-no-source-1234"])
+def test_ids_that_the_source_lacks(open_lookup, client, parsed, text):
+    """What matches nothing and may be an id is looked up on Enter, whatever it begins with."""
     lookup = open_lookup(client, source=parsed.tasks)
     assert lookup.wait(30)
-    entry(lookup).value = "tsk_elsewhere"
+    entry(lookup).value = text
     assert matches(lookup) == []
+    enter(lookup, text)
+    assert lookup.value.task_ids == (text,)
+
+
+def test_part_of_an_id(open_lookup, sandbox, client):
+    """While an id is typed its task stays on offer; the whole id takes the matches away."""
+    wanted = sandbox.task_ids[3]
+    lookup = open_lookup(client, source=fetch(sandbox.task_ids, client=client).tasks)
+    assert lookup.wait(30)
+    for length in range(9, len(wanted)):
+        entry(lookup).value = wanted[:length]
+        assert [text.split("  ·  ")[-1] for text in texts(lookup)] == [wanted]
+    entry(lookup).value = wanted
+    assert matches(lookup) == []
+    enter(lookup, wanted[:9])
+    assert lookup.value.task_ids == (wanted,)
+
+
+def test_part_of_many_ids(open_lookup, client):
+    """Enter on the beginning of several ids asks which one, and asks the server nothing."""
+    lookup = open_lookup(client, source=parse_bodies([body_a("tsk_ab1"), body_a("tsk_ab2")]).tasks)
+    assert lookup.wait(30)
+    enter(lookup, "tsk_ab")
+    assert "2 tasks match: choose one, or type more words." in page(lookup)
+    assert lookup.value is None
+
+
+def test_filters_make_no_id_of_a_word(open_lookup, client, parsed):
+    """A word whose tasks the filters hide is not taken for an id."""
+    lookup = open_lookup(client, source=parsed.tasks)
+    assert lookup.wait(30)
+    control(lookup, "Status").value = "error"
+    enter(lookup, "refund")
+    assert "No task matches these words." in page(lookup)
+    assert lookup.value is None
+
+
+@pytest.mark.parametrize("words", ["red umbrella", "invoice"])
+def test_words_renew_the_failures(open_lookup, client, parsed, words):
+    """What failed in the lookup before is gone once words were searched on Enter."""
+    lookup = open_lookup(client, source=parsed.tasks)
+    assert lookup.wait(30)
     enter(lookup, "tsk_elsewhere")
-    assert lookup.value.task_ids == ("tsk_elsewhere",)
+    assert "tsk_elsewhere There is no such task." in page(lookup)
+    enter(lookup, words)
+    assert "There is no such task." not in page(lookup)
 
 
 def test_filters_of_the_page(open_lookup, client, parsed):

@@ -1,0 +1,100 @@
+"""Where tasks are searched: a frame, an archive, a file or a webhook log that the person has at hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pandas as pd
+import pyarrow.fs as pafs
+
+from handinger_analytics.archive import Archive
+from handinger_analytics.archive.view import ArchiveView
+from handinger_analytics.client import Client
+from handinger_analytics.discover import discover_task_ids
+from handinger_analytics.errors import FrameError, SettingsError
+from handinger_analytics.parquet import load_parquet
+from handinger_analytics.parquet.places import file_errors, located
+from handinger_analytics.widget.search import COLUMNS, TaskIndex, searched_columns
+
+Source = Any
+"""A frame of any engine, an `Archive` or its past, a path or URI, or ids of workers."""
+
+
+def open_source(source: Source, client: Client | None) -> TaskIndex:
+    """Read what can be searched of a source, and not the texts of its turns, and index it.
+
+    Parameters
+    ----------
+    source : DataFrame, Archive, str, path or iterable of str
+        Tasks or turns (pandas, pyarrow, Polars, DuckDB or PySpark); an archive or what its ``as_of``
+        returns; the path or URI of an archive, a folder of ``fetch --out``, a Parquet file or dataset;
+        or ids of workers whose webhook log to read. A string is a path where it ends in ``.parquet``,
+        has a separator in it or names something on disk, else the id of one worker.
+    client : Client, optional
+        For the webhook log; by default one from the environment.
+
+    Raises
+    ------
+    HandingerError
+        FrameError, FileError or an APIError, depending on the source.
+    """
+    if isinstance(source, ArchiveView):
+        return TaskIndex(source.tasks(list(COLUMNS[0])))
+    if isinstance(source, pd.DataFrame):
+        return TaskIndex(source)
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and _looks_like_path(source)):
+        return _kept_at(source)
+    if (frame := _lazy(source)) is not None:
+        columns = searched_columns(frame.collect_schema().names())
+        return TaskIndex(frame.select(*columns).collect("pyarrow").to_pandas())
+    return TaskIndex(discover_task_ids(source, client=client, as_frame=True))
+
+
+def check_source(source: Source) -> None:
+    """Raise `SettingsError` for something that cannot be a source."""
+    if isinstance(source, ArchiveView) or _lazy(source) is not None:
+        return
+    if not isinstance(source, str | os.PathLike | Iterable) or hasattr(source, "columns"):
+        raise SettingsError(
+            f"source is {source!r}: expected an archive, a frame of tasks or turns (pandas, pyarrow, Polars, "
+            "DuckDB or PySpark), the path of an archive or a Parquet file, or worker ids"
+        )
+
+
+def _looks_like_path(text: str) -> bool:
+    return text.endswith(".parquet") or "/" in text or os.sep in text or Path(text).exists()
+
+
+def _kept_at(path: str | os.PathLike[str]) -> TaskIndex:
+    """Index an archive, a folder of ``fetch --out``, or a Parquet file or dataset."""
+    filesystem, within = located(path)
+    with file_errors("read", path):
+        log, file = filesystem.get_file_info([f"{within}/tasks/_delta_log", f"{within}/tasks.parquet"])
+    if log.type == pafs.FileType.Directory:
+        return open_source(Archive(path), None)
+    if file.type == pafs.FileType.File:
+        return TaskIndex(_titles_in(f"{os.fspath(path)}/tasks.parquet"))
+    return TaskIndex(_titles_in(path))
+
+
+def _titles_in(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read what can be searched, and not the texts of a file of turns."""
+    for columns in COLUMNS[:-1]:
+        try:
+            return load_parquet(path, columns=list(columns))
+        except FrameError:
+            continue
+    return load_parquet(path, columns=list(COLUMNS[-1]))
+
+
+def _lazy(source: Source) -> nw.LazyFrame[Any] | None:
+    """Frame of whichever engine, None for what is no frame."""
+    try:
+        frame: nw.LazyFrame[Any] = nw.from_native(source).lazy()
+    except TypeError:
+        return None
+    return frame
