@@ -105,7 +105,7 @@ def _files_with(files: ds.FileSystemDataset, task_ids: pa.Array) -> list[str]:
     """Paths of the files that have rows of these tasks."""
     if not files.files or not len(task_ids):
         return []
-    names = files.to_table(columns=[_FILE], filter=pc.field("task_id").isin(task_ids), batch_size=16384, batch_readahead=2, fragment_readahead=2)
+    names = files.to_table(columns=[_FILE], filter=pc.field("task_id").isin(task_ids))
     return sorted(pc.unique(names[_FILE]).to_pylist())
 
 

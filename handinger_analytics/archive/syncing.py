@@ -109,7 +109,7 @@ class Plan:
 
     Attributes
     ----------
-    due : list of str
+    due : pyarrow.Array of string
         Ids to fetch, those that failed last time first.
     skipped : int
         Ids that were asked for and need not be fetched.
@@ -119,7 +119,7 @@ class Plan:
         Version of ``ids`` that has them all.
     """
 
-    due: list[str]
+    due: pa.Array
     skipped: int
     failing: frozenset[str]
     ids_version: int
@@ -139,7 +139,7 @@ def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, momen
     others = wanted.filter(pc.invert(pc.is_in(wanted, value_set=failing)))
     due = others.filter(_is_due(others, seen, policy, moment))
     return Plan(
-        due=[*failing.to_pylist(), *due.to_pylist()],
+        due=pa.concat_arrays([failing, due]),
         skipped=len(others) - len(due),
         failing=frozenset(failing.to_pylist()),
         ids_version=ids_version,
@@ -187,7 +187,7 @@ class Sync:
         """Work through the plan; what was fetched before an error or Ctrl-C is recorded first."""
         due = self._todo.due
         with ProgressBar(len(due), "tasks", progress) as bar:
-            if due:
+            if len(due):
                 with opened(client) as one:
                     self._work(batch, one, bar)
         return SyncReport(
@@ -203,8 +203,9 @@ class Sync:
         # Recording in a thread beside the fetch takes longer: both want the interpreter's lock.
         due = self._todo.due
         for start in range(0, len(due), batch):
+            task_ids = due[start : start + batch].to_pylist()
             try:
-                result = fetch(due[start : start + batch], client=client, on_error="collect", progress=False)
+                result = fetch(task_ids, client=client, on_error="collect", progress=False)
             except (HandingerError, FetchInterrupted) as error:
                 if error.result is not None:
                     self._record(error.result)

@@ -27,8 +27,8 @@ from handinger_analytics.errors import FrameError
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-_SMALL = 32_768
-_ROWS_PER_FILE = 65_536  # what a merge or a compaction holds in memory does not grow with the archive
+_SMALL = 16_384
+_ROWS_PER_FILE = 32_768  # what a merge or a compaction holds in memory does not grow with the archive
 _SMALL_PER_MONTH = 16
 
 

@@ -83,7 +83,7 @@ class Days:
         return np.append(weekdays[self.known - history : self.known], weekdays[self.today :])
 
 
-def days_of(period: str, zone: ZoneInfo, as_of: datetime, known: datetime) -> Days:
+def days_of(period: str, zone: ZoneInfo, as_of: datetime, known: datetime | None = None) -> Days:
     """Lay out the days of the period that holds a moment, and of the history before it.
 
     Parameters
@@ -94,9 +94,9 @@ def days_of(period: str, zone: ZoneInfo, as_of: datetime, known: datetime) -> Da
         Whose clock decides where a day begins.
     as_of : datetime
         The moment whose period it is.
-    known : datetime
-        Until when turns are known, at most ``as_of``. The days are looked at from here or, if it
-        comes later, from the start of the period.
+    known : datetime, optional
+        Until when turns are known, at most ``as_of``, which is the default. The days are looked at
+        from here or, if it comes later, from the start of the period.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def days_of(period: str, zone: ZoneInfo, as_of: datetime, known: datetime) -> Da
     now = pd.Timestamp(as_of).tz_convert(zone).as_unit("ms")
     now_ms = milliseconds(now)
     start, end = periods_between(PERIODS[period], zone, now_ms, now_ms + _LONGEST_MS).starts[:2]
-    seen = pd.Timestamp(known).tz_convert(zone).as_unit("ms")
+    seen = now if known is None else pd.Timestamp(known).tz_convert(zone).as_unit("ms")
     now = max(start, seen)
     begin = min(milliseconds(start), milliseconds(now) - (HISTORY_DAYS + 1) * DAY_MS)
     periods = periods_between("D", zone, begin, milliseconds(end) - 1)

@@ -43,6 +43,7 @@ _UNITS = {
 
 _FRESH = dt.timedelta(hours=6)
 """How long after a fetch its turns are taken to be all there are."""
+_EARLIEST_FETCH = 1970
 
 
 def budget_status(
@@ -160,7 +161,9 @@ def _known_until(attrs: dict[str, Any], now: dt.datetime) -> dt.datetime:
         fetched_at = utc_instant(attrs.get("fetched_at"), "fetched_at")
     except (FrameError, OverflowError):
         return now
-    return now if fetched_at is None or now - fetched_at <= _FRESH else fetched_at
+    if fetched_at is None or fetched_at.year < _EARLIEST_FETCH or now - fetched_at <= _FRESH:
+        return now
+    return fetched_at
 
 
 def _values(limit: float, days: Days, past: Past, plan: Planned) -> dict[str, Any]:

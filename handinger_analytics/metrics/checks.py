@@ -22,6 +22,9 @@ FREQS = {
 }
 """Periods, named as pandas names them."""
 
+MOST = 2**63 - 1
+"""The largest sum that an int64 holds."""
+
 _NESTED = (nw.List, nw.Array, nw.Struct, nw.Object)
 
 _LOCALIZE = {
@@ -127,6 +130,15 @@ def check_integer(column: str, dtype: nw.dtypes.DType, name: str) -> None:
             f"{name}: column {column!r} must hold whole numbers (int64), found {dtype}; a missing value "
             "turns pandas integers into floats: drop those rows, then .astype('int64')"
         )
+
+
+def check_sum(column: str, frame: pd.DataFrame, name: str) -> None:
+    """Refuse numbers whose sum an int64 does not hold: NumPy would go on from the other end."""
+    largest = frame[column].max()
+    if pd.notna(largest) and int(largest) * len(frame) > MOST:
+        total = sum(map(int, frame[column].dropna()))
+        if total > MOST:
+            raise FrameError(f"{name}: column {column!r} adds up to {total:,}; sums go up to {MOST:,}")
 
 
 def check_aware(dtype: nw.dtypes.DType, engine: nw.Implementation, name: str) -> None:

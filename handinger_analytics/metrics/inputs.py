@@ -22,11 +22,13 @@ import pyarrow.dataset as ds
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.checks import (
+    MOST,
     check_aware,
     check_bins,
     check_columns,
     check_group,
     check_integer,
+    check_sum,
     grouping,
 )
 from handinger_analytics.schema import METADATA_KEY
@@ -163,7 +165,11 @@ def open_frame(
         check_aware(schema["started_at"], opened.implementation, name)
         numbers.append(STARTED_MS)
     missing = [nw.col(column).is_null() for column in numbers] or [nw.lit(False)]
-    opened = _narrow(native, wanted).with_columns(
+    opened = _narrow(native, wanted)
+    if opened.implementation.is_pandas():
+        for column in [number for number in numbers if number != STARTED_MS]:
+            check_sum(column, nw.to_native(opened.collect()), name)
+    opened = opened.with_columns(
         *[nw.col(column).cast(nw.Int64) for column in numbers if schema.get(column) not in (None, nw.Int64)],
         nw.any_horizontal(*missing, ignore_nulls=False).cast(nw.Int64).alias(_MISSING),
     )
@@ -187,7 +193,11 @@ def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
         return pd.Series(column.to_pylist(), dtype=TEXT)
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         # Polars counts in uint32, DuckDB sums in decimal(38, 0).
-        whole = pd.Series(column.cast(pa.int64()).to_pandas(types_mapper=lambda _: pd.Int64Dtype()))
+        try:
+            integers = column.cast(pa.int64())
+        except pa.ArrowInvalid as error:
+            raise FrameError(f"a sum is too large: sums go up to {MOST:,}") from error
+        whole = pd.Series(integers.to_pandas(types_mapper=lambda _: pd.Int64Dtype()))
         return whole if column.null_count else whole.astype("int64")
     return pd.Series(column.to_pandas())
 
