@@ -155,16 +155,22 @@ def legend_beside(ax: Axes, handles: Sequence[Any], labels: Sequence[str], title
     legend = ax.legend(handles, labels, **style)
     if ax.figure.get_layout_engine() is not None:
         return
-    place, needed = ax.get_window_extent(), legend.get_window_extent()
+    beneath: Callable[[Any, Any], Bbox] | None = ax.get_axes_locator()
+    if isinstance(beneath, _BesideLegend):
+        beneath = beneath.beneath
+    place, needed = _whole(ax, beneath).transformed(ax.figure.transSubfigure), legend.get_window_extent()
     scale = min(_LEGEND_SHARE * place.width / needed.width, place.height / needed.height)
     if scale < 1:
         usual = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
         size = max(scale * usual, _SMALLEST_TEXT)
         legend = ax.legend(handles, labels, fontsize=size, title_fontsize=size, **style)
-    beneath = ax.get_axes_locator()
-    if isinstance(beneath, _BesideLegend):
-        beneath = beneath.beneath
     ax.set_axes_locator(_BesideLegend(legend, beneath))
+
+
+def _whole(ax: Any, beneath: Callable[[Any, Any], Bbox] | None, renderer: Any = None) -> Bbox:
+    """Return the place of data and legend together, in parts of the figure."""
+    place: Bbox = beneath(ax, renderer) if beneath else ax.get_position(original=True)
+    return place
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +186,19 @@ class _BesideLegend:
     """
 
     legend: Legend
-    beneath: Callable[[Axes, Any], Bbox] | None
+    beneath: Callable[[Any, Any], Bbox] | None
 
-    def __call__(self, ax: Axes, renderer: Any) -> Bbox:
-        whole = self.beneath(ax, renderer) if self.beneath else ax.get_position(original=True)
+    def __call__(self, ax: Any, renderer: Any) -> Bbox:
+        whole = _whole(ax, self.beneath, renderer)
         if ax.get_legend() is not self.legend:
             return whole
         taken = self.legend.get_window_extent(renderer).width / ax.figure.bbox.width
         width = max(whole.width - taken, 0.1 * whole.width) / (1 + _GAP)
         return Bbox.from_bounds(whole.x0, whole.y0, width, whole.height)
+
+    def get_subplotspec(self) -> Any:
+        """Say where in a grid the Axes stands, as Matplotlib's tight layout asks of what places one."""
+        return self.legend.axes.get_subplotspec()
 
 
 def no_rows(ax: Axes, what: str = "turns") -> None:

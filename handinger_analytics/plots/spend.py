@@ -36,7 +36,7 @@ from handinger_analytics.plots.dates import (
 )
 from handinger_analytics.plots.groups import Groups
 
-_MOST_BARS = 1000
+_MOST_BARS, _MOST_PERIODS = 1000, 200
 _Places: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Middle and width of each bar."""
 _PLACED = ("x", "height", "bottom")
@@ -107,7 +107,8 @@ def plot_spend(
     if not len(starts):
         no_rows(ax)
         return ax
-    draw = _lines if cumulative else _bars if credits_.size <= _MOST_BARS else _shapes
+    few = credits_.size <= _MOST_BARS and len(starts) <= _MOST_PERIODS
+    draw = _lines if cumulative else _bars if few else _shapes
     handles, labels = draw(ax, bar_places(starts, freq), credits_, groups, kwargs)
     if budget is not None:
         line = ax.axhline(budget, color=mpl.rcParams["text.color"], linestyle="--", linewidth=1.2)
@@ -159,16 +160,21 @@ def _shapes(
 ) -> tuple[list[Any], list[str]]:
     """Draw each group as one shape; Matplotlib takes a second for every thousand bars."""
     middles, widths = places
-    sides = np.stack([middles - widths / 2, middles + widths / 2])
+    lefts = middles - widths / 2
+    edges = np.append(lefts, lefts[-1] + widths[-1])
+    sides = np.stack([edges[:-1], edges[1:]])
     shapes = []
     for bottom, top, label, colour in _stacked(credits_, groups):
         spent = top > bottom
         (left, right), low, high = sides[:, spent], bottom[spent], top[spent]
-        corners = np.array([[left, low], [left, high], [right, high], [right, low]])
+        corners = np.array([[left, low], [left, high], [right, high], [right, low]]).transpose(2, 0, 1)
         # Many bars are narrower than a pixel: without an edge they would fade into the ground.
         style: dict[str, Any] = {"facecolor": colour, "edgecolor": colour, "linewidth": 0.8, "label": label}
-        shape = PolyCollection(corners.transpose(2, 0, 1), **styled(PolyCollection, style, kwargs))
+        shape = PolyCollection(list(corners), **styled(PolyCollection, style, kwargs))
         shapes.append(ax.add_collection(shape))
+    # Also periods at the ends in which nothing was spent.
+    ax.update_datalim([(edges[0], 0), (edges[-1], 0)])
+    ax.autoscale_view()
     return shapes, groups.labels
 
 

@@ -55,7 +55,8 @@ def report(
         Tasks and turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or
         PySpark.
     path : str or path-like
-        Where to write; a file that is there is replaced once the new one is complete.
+        Where to write, "~" being the home folder; a file that is there is replaced once the new one is
+        complete.
     tz : str
         IANA name of the time zone whose clock decides days, weekdays and hours.
     price : float, optional
@@ -112,7 +113,7 @@ def report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return _write(Path(path), environment.get_template("report.html").render(page))
+    return _write(Path(os.path.expanduser(path)), environment.get_template("report.html").render(page))
 
 
 def _subtitle(overview: pd.Series[Any], tz: str) -> str:

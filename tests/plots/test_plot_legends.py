@@ -25,7 +25,7 @@ def test_the_data_give_way_to_the_legend(name, shape, turns):
     turns["worker_id"] = turns["worker_id"] + " with quite a long name"
     _, cells = plt.subplots(*shape, squeeze=False)
     ax = cells[0, 0]
-    place = ax.get_window_extent()
+    place = ax.get_window_extent().frozen()
     drawn(getattr(plots, name)(turns, ax=ax, **LEGENDS[name]))
     data, legend = ax.get_window_extent(), ax.get_legend().get_window_extent()
     assert place.x0 == pytest.approx(data.x0)

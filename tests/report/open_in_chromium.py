@@ -44,6 +44,9 @@ def look(page: Page, report: Path) -> dict[str, Any]:
         "headings": page.locator("h2").all_inner_texts(),
         "hijacked": page.evaluate("window.hijacked === true"),
         "page_width": page.evaluate("document.documentElement.scrollWidth"),
+        "table_widths": page.locator(".wide:has(table)").evaluate_all(
+            "all => all.map(wide => [wide.scrollWidth, wide.clientWidth])"
+        ),
         "window_width": page.evaluate("window.innerWidth"),
         "links": page.locator("a").evaluate_all("links => links.map(link => link.href)"),
         "pictures": page.locator("svg").count(),

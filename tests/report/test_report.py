@@ -250,6 +250,14 @@ def test_a_place_that_cannot_be_written_is_named(tasks, turns, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["folder.html"]
 
 
+def test_a_tilde_is_the_home_folder(tasks, turns, tmp_path, monkeypatch):
+    """As in a shell."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert report(tasks, turns, "~/r.html") == tmp_path / "r.html"
+    assert (tmp_path / "r.html").exists()
+
+
 def test_mistakes_are_those_of_the_metrics(tasks, turns, tmp_path):
     """And no file is written."""
     with pytest.raises(FrameError, match="unknown time zone 'Madrid'"):
@@ -289,6 +297,16 @@ def test_a_browser_shows_it_and_nothing_else_happens(attacked, tmp_path):
         assert len(seen["headings"]) == 7
         assert seen["page_width"] <= seen["window_width"]
         assert all(link.startswith("https://") for link in seen["links"])
+
+
+def test_a_long_id_leaves_the_numbers_in_view(tasks, turns, tmp_path):
+    """On a desktop no table is wider than its place, however long the ids of workers are."""
+    ids = {worker: f"wrk_{number}" + "x" * 300 for number, worker in enumerate(turns["worker_id"].unique())}
+    turns["worker_id"], tasks["worker_id"] = turns["worker_id"].map(ids), tasks["worker_id"].map(ids)
+    write(tasks, turns, tmp_path)
+    widths = opened(tmp_path / "report.html")["desktop"]["table_widths"]
+    assert len(widths) >= 3
+    assert all(needed <= there for needed, there in widths)
 
 
 def test_the_browser_would_have_noticed(tmp_path):
