@@ -16,7 +16,7 @@ from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncRepor
 from handinger_analytics.archive.view import ArchiveView
 from handinger_analytics.client import Client
 from handinger_analytics.discover import discover_task_ids
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import FileError, FrameError
 from handinger_analytics.ids import normalize_task_ids
 from handinger_analytics.result import now as clock
 from handinger_analytics.times import utc_instant
@@ -119,6 +119,8 @@ class Archive(ArchiveView):
         policy.check()
         moment = utc_instant(now, "now")
         ids = None if task_ids is None else normalize_task_ids(task_ids)
+        if ids is None and not self.exists():
+            raise FileError(f"there is no archive at {self.uri!r} whose ids could be synced: give task ids")
         self._storage.create()
         todo = plan(self._storage, ids, policy, moment or clock())
         return Sync(self._storage, todo, moment).run(client, batch, progress)

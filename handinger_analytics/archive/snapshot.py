@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from handinger_analytics.archive.layout import (
+    FAILED_AT,
     IDS_LAYOUT,
     MONTH,
     SYNCED_AT,
@@ -102,8 +103,12 @@ class Snapshot:
     @cached_property
     def failures(self) -> pa.Table:
         """Failures that are still open, columns as in ``schema.FAILURES``."""
-        rows = dataset(self.ids, IDS_LAYOUT).to_table(filter=pc.field("error").is_valid())
-        return rows.select(IDS_LAYOUT.plain.names)
+        files = self.ids.to_pyarrow_dataset(
+            schema=IDS_LAYOUT.schema,
+            filesystem=filesystem(self.ids),
+            file_pruning_predicate=f"{FAILED_AT} IS NOT NULL",  # mostly no file has any
+        )
+        return files.to_table(columns=IDS_LAYOUT.plain.names, filter=pc.field(FAILED_AT).is_valid())
 
     @property
     def attrs(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Literal, overload
+from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow.compute as pc
@@ -181,7 +182,8 @@ class ArchiveView:
         layouts = {"tasks": TASKS_LAYOUT, "turns": TURNS_LAYOUT}
         if table not in layouts:
             raise FrameError(f"table is {table!r}; give 'tasks' or 'turns'")
-        return list(Snapshot.open(self._storage, self._version).table(layouts[table]).file_uris())
+        uris = Snapshot.open(self._storage, self._version).table(layouts[table]).file_uris()
+        return [uri if "://" in uri else unquote(uri) for uri in uris]
 
     def status(self) -> ArchiveStatus:
         """Tell what is there: rows, period, size, version, unfinished and missing tasks, failures.

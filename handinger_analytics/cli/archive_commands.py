@@ -17,7 +17,9 @@ PARTIAL = 3
 @click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]")
 @click.option("--worker", "workers", multiple=True, help="Take the ids from this worker's webhook log.")
 @click.option(
-    "--ids-from", type=click.File(), help="File with ids or dashboard links, one a line; - is stdin."
+    "--ids-from",
+    type=click.File(encoding="utf-8-sig"),
+    help="File with ids or dashboard links, one a line; - is stdin.",
 )
 @click.option(
     "--settle",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 
@@ -222,3 +223,17 @@ def test_report_shows_itself(archive, sandbox, client):
     report = archive.sync(sandbox.task_ids, client=client)
     assert "tasks: 120 fetched, 0 skipped" in repr(report)
     assert "<caption>SyncReport</caption>" in report._repr_html_()
+
+
+def test_a_mistyped_place_is_not_made_into_an_archive(tmp_path):
+    """Without ids there is nothing to sync into a folder that holds no archive: that is an error."""
+    with pytest.raises(ha.FileError, match="there is no archive at"):
+        Archive(tmp_path / "typo").sync()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_named_as_the_disk_has_them(tmp_path, sandbox, client):
+    """Paths with a space or an accent can be opened by engines that read files."""
+    archive = Archive(tmp_path / "my arcé")
+    archive.sync(sandbox.task_ids[:3], client=client)
+    assert [path for path in archive.files("turns") if not Path(path).is_file()] == []

@@ -106,14 +106,17 @@ def test_more_than_a_thousand_bars_are_steps(turns):
 
 
 def test_bars_narrower_than_a_pixel_can_be_seen():
-    """The tallest of 1,464 hours has the full colour of its group up to its top."""
-    hours = [{"started_at": "2026-05-01T00:00+00:00"}, {"started_at": "2026-06-30T23:00+00:00"}]
-    tall = {"started_at": "2026-05-20T07:00+00:00", "credits": 100, "worker_id": "wrk_tall"}
-    ax = drawn(plot_spend(turns_of(*hours, tall), freq="h", by="worker_id"))
-    x, y = ax.transData.transform((ax.collections[0].get_paths()[0].vertices[0, 0], 90)).astype(int)
-    pixels = np.asarray(ax.figure.canvas.buffer_rgba())[::-1][y, x - 2 : x + 3, :3].astype(int)
+    """Of 1,441 hours, each in which something was spent has the colour of its group up to its top."""
+    days = [dt.datetime(2026, 5, 1, tzinfo=dt.UTC) + dt.timedelta(days=n) for n in range(61)]
+    ax = drawn(
+        plot_spend(turns_of(*({"started_at": day.isoformat("T", "minutes")} for day in days)), freq="h")
+    )
+    rgb = np.asarray(ax.figure.canvas.buffer_rgba())[::-1, :, :3].astype(int)
     ours = np.array([int(PALETTE[0][place : place + 2], 16) for place in (1, 3, 5)])
-    assert np.abs(pixels - ours).sum(axis=1).min() < 120
+    for path in ax.collections[0].get_paths():
+        x, y = ax.transData.transform((path.vertices[:, 0].mean(), 0.9)).astype(int)
+        assert np.abs(rgb[y, x - 1 : x + 2] - ours).sum(axis=1).min() < 150
+    assert len(ax.collections[0].get_paths()) == 61
 
 
 def _area(corners: np.ndarray) -> float:
