@@ -149,6 +149,7 @@ class ArchiveView:
         --------
         >>> import tempfile
         >>> from handinger_analytics import Sandbox
+        >>> from handinger_analytics.archive import Archive
         >>> archive = Archive(tempfile.mkdtemp())
         >>> with Sandbox(tasks=20) as sandbox:
         ...     report = archive.sync(sandbox.task_ids, client=sandbox.client())

@@ -184,7 +184,9 @@ def sums() -> dict[str, nw.Expr]:
 def to_pandas(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
     """Collect a small result; text is text and a count an int64, whichever engine it came from."""
     table: pa.Table = frame.collect().to_arrow()
-    return pd.DataFrame({name: _series(table.column(name)) for name in table.column_names})
+    # A filtered pandas frame may bring its index along.
+    names = [name for name in table.column_names if not name.startswith("__index_level_")]
+    return pd.DataFrame({name: _series(table.column(name)) for name in names})
 
 
 def _series(column: pa.ChunkedArray) -> pd.Series[Any]:

@@ -75,7 +75,7 @@ def plot_spend(
         Where to draw; by default a new figure.
     **kwargs
         Passed to `matplotlib.axes.Axes.bar`, to `matplotlib.axes.Axes.plot` if ``cumulative``. More than
-        1,000 bars, too fine to see apart, are one shape per group: passed to
+        200 periods or 1,000 bars, too fine to see apart, are one shape per group: passed to
         `matplotlib.collections.PolyCollection`.
 
     Returns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 import socket
 import subprocess
 import sys
@@ -18,7 +19,9 @@ import requests
 import handinger_analytics as ha
 from handinger_analytics import FileError
 from handinger_analytics.archive import Archive
-from tests.archive.conftest import assert_same_rows
+from handinger_analytics.archive.recording import record_rows, remember
+from tests.archive.conftest import NOON, assert_same_rows
+from tests.samples import encoded, task_of, turn_of
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +88,16 @@ def test_two_writers_in_a_bucket(bucket, sandbox, client, generation):
     fetched = ha.fetch(ids, client=client)
     assert_same_rows(archives[0].turns(), fetched.turns)
     assert_same_rows(archives[1].tasks(), fetched.tasks)
+
+
+def test_large_files_in_a_bucket(bucket):
+    """A file that is uploaded in several parts comes back whole."""
+    text = random.Random(7).randbytes(8_000_000).hex()
+    archive = Archive("s3://bucket/large", storage_options=bucket)
+    rows = ha.parse_bodies([encoded({"task": task_of("a"), "turns": [turn_of("a", outputText=text)]})]).rows
+    archive._storage.create()
+    record_rows(archive._storage, rows, remember(archive._storage, ["a"]), NOON)
+    assert archive.turns(["output_text"])["output_text"].tolist() == [text]
 
 
 def test_bucket_that_is_not_there(bucket):
