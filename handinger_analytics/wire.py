@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from functools import cache
-from typing import Annotated, TypeVar
+import threading
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -240,9 +240,17 @@ def decode(body: bytes, kind: type[Record]) -> Record:
         raise UnexpectedBody("body: nested too deeply to be read") from None
 
 
-@cache
+_decoders: dict[type[Struct], msgspec.json.Decoder[Any]] = {}
+_building = threading.Lock()
+
+
 def _decoder(kind: type[Record]) -> msgspec.json.Decoder[Record]:
-    return msgspec.json.Decoder(kind)
+    """Return the decoder of a record; msgspec crashes when several threads build their first at once."""
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        with _building:
+            decoder = _decoders.setdefault(kind, msgspec.json.Decoder(kind))
+    return decoder
 
 
 def _decode_leniently(body: bytes, kind: type[Record]) -> Record:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -340,3 +342,16 @@ def test_file_without_size_or_name_is_read():
     """Both may be missing altogether."""
     (file,) = turn_from(one_turn(files=[{"mediaType": "text/csv", "url": FILES[0]["url"]}])).files
     assert (file.filename, file.size) == (None, None)
+
+
+def test_many_threads_may_read_the_first_bodies():
+    """Sixteen threads that begin at once do not bring the process down, in any of twenty processes."""
+    script = (
+        "import threading; from handinger_analytics import wire; from tests.samples import body_a\n"
+        "body, begin = body_a('t'), threading.Barrier(16)\n"
+        "def work(): begin.wait(); wire.decode(body, wire.TaskWithTurns)\n"
+        "threads = [threading.Thread(target=work) for _ in range(16)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]"
+    )
+    for _ in range(20):
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
