@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import cast
 
 from handinger_analytics.archive import upkeep
 from handinger_analytics.archive.layout import TASKS_LAYOUT
-from handinger_analytics.archive.recording import remember
+from handinger_analytics.archive.recording import forget, remember
 from handinger_analytics.archive.snapshot import version_at
 from handinger_analytics.archive.storage import location
 from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncReport, plan
@@ -113,7 +114,7 @@ class Archive(ArchiveView):
         TaskIdError, FrameError
             For arguments that cannot be used.
         """
-        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
             raise FrameError(f"batch is {batch!r}: expected a number of tasks, 1 or more")
         policy = Policy(refresh, settle, max_age)
         policy.check()
@@ -123,7 +124,7 @@ class Archive(ArchiveView):
             raise FileError(f"there is no archive at {self.uri!r} whose ids could be synced: give task ids")
         self._storage.create()
         todo = plan(self._storage, ids, policy, moment or clock())
-        return Sync(self._storage, todo, moment).run(client, batch, progress)
+        return Sync(self._storage, todo, moment).run(client, int(batch), progress)
 
     def discover(self, worker_ids: str | Iterable[str], *, client: Client | None = None) -> list[str]:
         """Find task ids in the webhook logs of workers and remember them for the next `sync`.
@@ -149,6 +150,24 @@ class Archive(ArchiveView):
         self._storage.create()
         remember(self._storage, found)
         return found
+
+    def forget(self, task_ids: str | Iterable[str]) -> None:
+        """Do not ask for these tasks any more, such as deleted ones; what is recorded of them stays.
+
+        Parameters
+        ----------
+        task_ids : str or iterable of str
+            Task ids or dashboard links. `sync` skips them from now on, whether they are asked for or
+            not; fetched once more, with ``refresh="all"`` and their ids, they are known again.
+
+        Raises
+        ------
+        TaskIdError
+            For something that cannot be an id.
+        FileError
+            If there is no archive or it cannot be written.
+        """
+        forget(self._storage, normalize_task_ids(task_ids), clock())
 
     def compact(self) -> int:
         """Write many small files as few larger ones; `sync` does so by itself where it matters.
@@ -196,10 +215,13 @@ class Archive(ArchiveView):
         FrameError
             For something else than a number or a time.
         """
-        if isinstance(version, bool) or not isinstance(version, int | str | dt.datetime):
-            raise FrameError(f"version is {version!r}: expected a number or a time")
-        if not isinstance(version, int):
+        if isinstance(version, str | dt.datetime):
             moment = cast("dt.datetime", utc_instant(version, "version"))
-            version = version_at(self._storage, moment)
-        self._storage.open(TASKS_LAYOUT, version)
-        return ArchiveView(self._storage, version)
+            return ArchiveView(self._storage, version_at(self._storage, moment))
+        if isinstance(version, bool) or not isinstance(version, Integral) or version < 0:
+            raise FrameError(f"version is {version!r}: expected a number, 0 or more, or a time")
+        latest = self._storage.open(TASKS_LAYOUT).version()
+        if version > latest:
+            raise FileError(f"the archive {self.uri!r} has no version {version}; the latest is {latest}")
+        self._storage.open(TASKS_LAYOUT, int(version))
+        return ArchiveView(self._storage, int(version))

@@ -24,7 +24,14 @@ SYNCED_AT = "synced_at"
 FINISHED_AT = "finished_at"
 """When the task and all its turns were over; null while something is still going on."""
 
+BEGAN_AT = "began_at"
+"""The earliest of a task's creation and the starts of its turns: none of its rows lies in a month before."""
+
 FAILED_AT = "failed_at"
+"""When an id failed or was forgotten; null for all others."""
+
+FORGOTTEN = "forgotten"
+"""What stands for the stage of a failure where an id is not to be asked for any more."""
 
 FINAL = ("completed", "error", "aborted")
 """States that only a follow-up message can leave."""
@@ -41,7 +48,7 @@ class Layout:
     name : str
         Folder of the table within the archive.
     key : str
-        Column that identifies a row.
+        Column that identifies a row among those of its task.
     columns : tuple of Column
         Columns that users see.
     extra : tuple of pyarrow.Field
@@ -110,7 +117,11 @@ TASKS_LAYOUT = Layout(
     "tasks",
     "task_id",
     TASKS,
-    (pa.field(SYNCED_AT, _STORED_TIME, nullable=False), pa.field(FINISHED_AT, _STORED_TIME)),
+    (
+        pa.field(SYNCED_AT, _STORED_TIME, nullable=False),
+        pa.field(FINISHED_AT, _STORED_TIME),
+        pa.field(BEGAN_AT, _STORED_TIME, nullable=False),
+    ),
     "created_at",
 )
 _IDS = tuple(dataclasses.replace(column, nullable=column.name != "task_id") for column in FAILURES)

@@ -62,8 +62,8 @@ def merge(
     layout : Layout
         Of the table.
     rows : pyarrow.Table
-        Stored rows. Where the table has a row with the same key that is equal or was fetched later,
-        that one stays.
+        Stored rows. Of several with the same task and key the last one counts. Where the table has one
+        that is equal or was fetched later, that one stays.
     task_ids : pyarrow.Array of string
         The tasks of which the table may have rows; those that are not in ``rows`` are deleted, unless
         fetched later.
@@ -79,6 +79,7 @@ def merge(
     Merged
         The version and how many rows changed.
     """
+    rows = _last_of_each(rows, layout)
     files = open_files(table, layout, since)
     written: Mask = np.zeros(rows.num_rows, np.bool_)
     remaining: list[pa.Table] = []
@@ -123,13 +124,28 @@ def _kept(
     Marks in ``written`` the rows whose counterpart stays, and returns how many counterparts go.
     """
     kept = later | ~_mask(pc.is_in(whole["task_id"], value_set=task_ids))
-    counterpart = pc.index_in(whole[layout.key], value_set=rows[layout.key].combine_chunks())
+    counterpart = pc.index_in(_keys(whole, layout), value_set=_keys(rows, layout).combine_chunks())
     there = np.flatnonzero(_mask(counterpart.is_valid()))
     here = counterpart.drop_null().to_numpy()
     stays = later[there] | _same(whole.take(there), rows.take(here), layout)
     kept[there[stays]] = True
     written[here[stays]] = True
     return kept, int((~stays).sum())
+
+
+def _last_of_each(rows: pa.Table, layout: Layout) -> pa.Table:
+    numbered = pa.table({"key": _keys(rows, layout), "row": np.arange(rows.num_rows)})
+    last = numbered.group_by("key").aggregate([("row", "max")])["row_max"]
+    return rows if len(last) == rows.num_rows else rows.take(last.sort())
+
+
+def _keys(rows: pa.Table, layout: Layout) -> pa.ChunkedArray:
+    """One text per row that no row of another task or with another key has."""
+    task_id = rows["task_id"]
+    if layout.key == "task_id":
+        return task_id
+    length = pc.binary_length(task_id).cast(pa.string())
+    return pc.binary_join_element_wise(length, task_id, rows[layout.key], " ")
 
 
 def _same(old: pa.Table, new: pa.Table, layout: Layout) -> Mask:

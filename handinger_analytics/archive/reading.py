@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
+import json
+import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -13,9 +15,9 @@ import pyarrow.dataset as ds
 
 from handinger_analytics.archive.layout import Layout
 from handinger_analytics.archive.snapshot import Snapshot, dataset
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import FrameError, PartialDataWarning
 from handinger_analytics.frames import DtypeBackend, encode_categories, to_pandas, with_attrs
-from handinger_analytics.schema import TIMESTAMP
+from handinger_analytics.schema import METADATA_KEY, TIMESTAMP
 from handinger_analytics.times import utc_instant
 
 Engine = Literal["pandas", "polars", "duckdb", "pyarrow"]
@@ -37,8 +39,9 @@ def read(
     start, end = utc_instant(since, "since"), utc_instant(until, "until")
     rows = dataset(snapshot.table(layout), layout, since=start, until=end)
     wanted = _filter(layout, start, end, where)
+    scanner = _scanner(rows, names, wanted)
     if engine == "pandas":
-        table = _read(rows, names, wanted)
+        table = scanner.to_table()
         known = [column for column in layout.columns if column.name in names]
         frame = to_pandas(encode_categories(table, known), known, dtype_backend=dtype_backend)
         return with_attrs(frame, snapshot.attrs)
@@ -46,7 +49,21 @@ def read(
         raise FrameError(f"engine is {engine!r}; give 'pandas', 'polars', 'duckdb' or 'pyarrow'")
     if dtype_backend != "numpy":
         raise FrameError("dtype_backend is for engine='pandas'; other engines have dtypes of their own")
+    if engine != "pyarrow":
+        warn_if_incomplete(snapshot, f"what is computed from a frame of {engine}", stacklevel=5)
+    rows = rows.replace_schema(rows.schema.with_metadata({METADATA_KEY: json.dumps(snapshot.attrs)}))
     return _LAZY[engine](rows if wanted is None else rows.filter(wanted), names)
+
+
+def warn_if_incomplete(snapshot: Snapshot, unmarked: str, *, stacklevel: int) -> None:
+    """Warn where known tasks are missing, for what cannot carry that along."""
+    attrs = snapshot.attrs
+    if not attrs["complete"]:
+        message = (
+            f"{snapshot.missing:,} of {attrs['requested']:,} known tasks are missing and {attrs['failed']:,} "
+            f"failed (see archive.status()); {unmarked} will not say so"
+        )
+        warnings.warn(message, PartialDataWarning, stacklevel=stacklevel)
 
 
 def _checked_columns(columns: Sequence[str] | None, layout: Layout) -> list[str]:
@@ -56,6 +73,10 @@ def _checked_columns(columns: Sequence[str] | None, layout: Layout) -> list[str]
     if isinstance(columns, str):
         raise FrameError(f"columns is {columns!r}: expected a list of names, such as [{columns!r}]")
     names = list(columns)
+    if not names:
+        raise FrameError("columns is empty: name one or more, or leave it out for all of them")
+    if len(set(names)) < len(names):
+        raise FrameError(f"columns names one twice: {', '.join(map(repr, names))}")
     absent = [name for name in names if name not in present]
     if absent:
         raise FrameError(
@@ -85,13 +106,11 @@ def _filter(
     return whole
 
 
-def _read(rows: ds.Dataset, names: list[str], wanted: pc.Expression | None) -> pa.Table:
+def _scanner(rows: ds.Dataset, names: list[str], wanted: pc.Expression | None) -> ds.Scanner:
     try:
-        return rows.to_table(columns=names, filter=wanted)
+        return rows.scanner(columns=names, filter=wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        if wanted is None:
-            raise
-        raise FrameError(f"where cannot be applied: {error}") from None
+        raise FrameError(f"where cannot be applied: {str(error).splitlines()[0]}") from None
 
 
 def _polars(rows: ds.Dataset, names: list[str]) -> Any:

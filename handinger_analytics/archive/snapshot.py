@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,9 +16,9 @@ import pyarrow.dataset as ds
 
 from handinger_analytics.archive.layout import (
     FAILED_AT,
+    FORGOTTEN,
     IDS_LAYOUT,
     MONTH,
-    SYNCED_AT,
     TASKS_LAYOUT,
     TURNS_LAYOUT,
     Layout,
@@ -29,21 +31,39 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
 @dataclass(frozen=True)
 class Pairing:
-    """Versions of the other tables that go with a version of ``tasks``."""
+    """What goes with a version of ``tasks``.
+
+    Attributes
+    ----------
+    turns, ids : int
+        Versions of the other tables.
+    synced : int
+        When the archive was last synced, in milliseconds since 1970 UTC; 0 for never.
+    """
 
     turns: int = 0
     ids: int = 0
+    synced: int = 0
 
-    def at_least(self, turns: int, ids: int) -> Pairing:
-        """Return the later version of each: a task that is recorded keeps its turns."""
-        return Pairing(max(self.turns, turns), max(self.ids, ids))
+    def at_least(self, turns: int = 0, ids: int = 0, synced_at: dt.datetime = _EPOCH) -> Pairing:
+        """Return the later of each: a task that is recorded keeps its turns."""
+        synced = (synced_at - _EPOCH) // dt.timedelta(milliseconds=1)
+        return Pairing(max(self.turns, turns), max(self.ids, ids), max(self.synced, synced))
+
+    @property
+    def synced_at(self) -> dt.datetime | None:
+        """When the archive was last synced, UTC; None for never."""
+        return _EPOCH + dt.timedelta(milliseconds=self.synced) if self.synced else None
 
     @property
     def metadata(self) -> dict[str, int]:
         """As it is written into a commit."""
-        return {"turns": self.turns, "ids": self.ids}
+        return dataclasses.asdict(self)
 
 
 def pairing_of(tasks: DeltaTable) -> Pairing:
@@ -59,7 +79,7 @@ def pairing_of(tasks: DeltaTable) -> Pairing:
         for action in actions:
             found = action.get("commitInfo", {}).get(METADATA_KEY)
             if isinstance(found, dict):
-                return Pairing(int(found["turns"]), int(found["ids"]))
+                return Pairing(found["turns"], found["ids"], found["synced"])
     return Pairing()
 
 
@@ -71,11 +91,14 @@ class Snapshot:
     ----------
     ids, turns, tasks : DeltaTable
         Opened at versions that belong together.
+    synced_at : datetime or None
+        When the archive was last synced, UTC.
     """
 
     ids: DeltaTable
     turns: DeltaTable
     tasks: DeltaTable
+    synced_at: dt.datetime | None
 
     @classmethod
     def open(cls, storage: Storage, version: int | None = None) -> Snapshot:
@@ -89,20 +112,37 @@ class Snapshot:
             Version of ``tasks``. The latest state comes with the latest ``ids``, which may know more
             tasks than were fetched.
         """
-        tasks = storage.open(TASKS_LAYOUT, version)
+        with ThreadPoolExecutor(2) as pool:  # opening is mostly waiting for the storage
+            opened = [pool.submit(storage.open, layout) for layout in (IDS_LAYOUT, TURNS_LAYOUT)]
+            tasks = storage.open(TASKS_LAYOUT, version)
+        ids, turns = (one.result() for one in opened)
         with storage.errors("read"):
             pairing = pairing_of(tasks)
-        ids = storage.open(IDS_LAYOUT, None if version is None else pairing.ids)
-        return cls(ids, storage.open(TURNS_LAYOUT, pairing.turns), tasks)
+        if turns.version() != pairing.turns:
+            turns = storage.open(TURNS_LAYOUT, pairing.turns)
+        if version is not None:
+            ids = storage.open(IDS_LAYOUT, pairing.ids)
+        elif ids.version() < pairing.ids:
+            ids = storage.open(IDS_LAYOUT)
+        return cls(ids, turns, tasks, pairing.synced_at)
 
     def table(self, layout: Layout) -> DeltaTable:
         """Table of a layout."""
         tables: dict[str, DeltaTable] = {"ids": self.ids, "turns": self.turns, "tasks": self.tasks}
         return tables[layout.name]
 
-    @cached_property
+    @property
     def failures(self) -> pa.Table:
         """Failures that are still open, columns as in ``schema.FAILURES``."""
+        return self._marked.filter(pc.not_equal(self._marked["stage"], FORGOTTEN))
+
+    @property
+    def forgotten(self) -> pa.Array:
+        """Ids that are not to be asked for any more."""
+        return self._marked.filter(pc.equal(self._marked["stage"], FORGOTTEN))["task_id"].combine_chunks()
+
+    @cached_property
+    def _marked(self) -> pa.Table:
         files = self.ids.to_pyarrow_dataset(
             schema=IDS_LAYOUT.schema,
             filesystem=filesystem(self.ids),
@@ -110,18 +150,25 @@ class Snapshot:
         )
         return files.to_table(columns=IDS_LAYOUT.plain.names, filter=pc.field(FAILED_AT).is_valid())
 
+    @cached_property
+    def missing(self) -> int:
+        """How many known tasks are not there and not forgotten."""
+        missing = self.ids.count() - self.tasks.count()
+        if len(self.forgotten):
+            tasks = dataset(self.tasks, TASKS_LAYOUT)
+            missing -= len(self.forgotten) - tasks.count_rows(filter=pc.field("task_id").isin(self.forgotten))
+        return int(missing)
+
     @property
     def attrs(self) -> dict[str, Any]:
         """Provenance of the frames that are read from this state."""
-        known, failed = self.ids.count(), self.failures.num_rows
-        synced = file_statistics(self.tasks, f"max.{SYNCED_AT}")
-        fetched_at = pc.max(synced).as_py() if synced is not None else None
+        failed = self.failures.num_rows
         return {
             "schema": SCHEMA_VERSION,
-            "requested": known,
+            "requested": self.tasks.count() + self.missing,
             "failed": failed,
-            "complete": failed == 0 and self.tasks.count() == known,
-            "fetched_at": None if fetched_at is None else fetched_at.isoformat(timespec="milliseconds"),
+            "complete": failed == 0 and self.missing == 0,
+            "fetched_at": self.synced_at and self.synced_at.isoformat(timespec="milliseconds"),
         }
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics.archive.layout import FINISHED_AT, LAYOUTS, SYNCED_AT, TASKS_LAYOUT
+from handinger_analytics.archive.layout import FINISHED_AT, LAYOUTS, TASKS_LAYOUT
 from handinger_analytics.archive.snapshot import Snapshot, dataset, file_statistics
 from handinger_analytics.archive.summary import Summary
 from handinger_analytics.frames import to_pandas
@@ -28,7 +28,7 @@ class ArchiveStatus(Summary):
     first_turn, last_turn : datetime.datetime or None
         Earliest and latest start of a turn, UTC.
     last_sync : datetime.datetime or None
-        When a task was last fetched, UTC.
+        When the archive was last synced, UTC, whether anything was due or not.
     size_bytes, files : int
         Data files of the present state.
     version : int
@@ -37,6 +37,8 @@ class ArchiveStatus(Summary):
         Tasks in which something was going on when they were last seen.
     missing : int
         Known ids that were not fetched yet or failed.
+    forgotten : int
+        Ids that are not asked for any more, see `Archive.forget`.
     failures : DataFrame
         Failures that are still open, columns as in ``schema.FAILURES``.
     """
@@ -51,6 +53,7 @@ class ArchiveStatus(Summary):
     version: int
     unfinished: int
     missing: int
+    forgotten: int
     failures: pd.DataFrame
 
     @property
@@ -68,6 +71,8 @@ class ArchiveStatus(Summary):
             yield "last sync", f"{self.last_sync:%Y-%m-%d %H:%M} UTC"
         yield "size", f"{self.size_bytes / 1e6:,.1f} MB in {self.files:,} files"
         yield "version", f"{self.version}"
+        if self.forgotten:
+            yield "forgotten", f"{self.forgotten:,}"
         if self.complete:
             yield "complete", "yes"
         else:
@@ -81,7 +86,6 @@ def status(snapshot: Snapshot) -> ArchiveStatus:
     """Look at a state; sizes, counts and times come from the log, not from the data."""
     turns, tasks = snapshot.turns, snapshot.tasks
     starts = (file_statistics(turns, "min.started_at"), file_statistics(turns, "max.started_at"))
-    synced = file_statistics(tasks, f"max.{SYNCED_AT}")
     sizes = [file_statistics(snapshot.table(layout), "size_bytes") for layout in LAYOUTS]
     open_ends = dataset(tasks, TASKS_LAYOUT, extra=(FINISHED_AT,)).count_rows(
         filter=pc.field(FINISHED_AT).is_null()
@@ -91,12 +95,13 @@ def status(snapshot: Snapshot) -> ArchiveStatus:
         turns=turns.count(),
         first_turn=_moment(pc.min, starts[0]),
         last_turn=_moment(pc.max, starts[1]),
-        last_sync=_moment(pc.max, synced),
+        last_sync=snapshot.synced_at,
         size_bytes=sum(pc.sum(size).as_py() or 0 for size in sizes if size is not None),
         files=sum(len(size) for size in sizes if size is not None),
         version=tasks.version(),
         unfinished=open_ends,
-        missing=snapshot.ids.count() - tasks.count(),
+        missing=snapshot.missing,
+        forgotten=len(snapshot.forgotten),
         failures=to_pandas(snapshot.failures, FAILURES),
     )
 

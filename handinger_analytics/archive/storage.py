@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from handinger_analytics.archive.layout import LAYOUTS, STATISTICS, Layout
-from handinger_analytics.errors import FileError
+from handinger_analytics.errors import FileError, SettingsError
 from handinger_analytics.schema import METADATA_KEY, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _CHECKPOINT_EVERY = 10  # opening a table reads the commits since the last check
 _CONFLICTS = 30
 _LONGEST_PAUSE = 2.0
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f↳]+")
+_UNUSABLE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\\x00-\x1f\x7f\ud800-\udfff]")  # deltalake misreads or crashes
 _SECRET = re.compile("key|secret|token|password|sas|credential", re.IGNORECASE)
 _HINTS = (
     ("os error 28|No space left|StorageFull", "the disk is full: free some space and sync again"),
@@ -43,7 +46,12 @@ _HINTS = (
         "status: 40[13]|AccessDenied|Forbidden|Unauthorized|InvalidAccessKey|SignatureDoesNotMatch",
         "the storage refuses these credentials: check storage_options",
     ),
+    ("Unknown scheme", "this kind of address is not known: give a folder, s3://, gs:// or abfss://"),
     ("NoSuchBucket|ContainerNotFound", "there is no such bucket: check the address"),
+    (
+        r"errno 2\]|os error 2\)|No such file",
+        "a file of this state is gone, perhaps by a vacuum: read a later state",
+    ),
     (
         "error sending request|[Cc]onnect|timed out|dns error",
         "the storage cannot be reached: check the address, the network and storage_options",
@@ -170,10 +178,28 @@ class Storage:
 
 def location(uri: str | os.PathLike[str], options: Mapping[str, str] | None) -> Storage:
     """Read what a user gave as the place of an archive."""
-    text = os.fspath(uri)
+    text = os.fspath(uri) if isinstance(uri, str | os.PathLike) else None
+    if not isinstance(text, str) or not text.strip():
+        raise FileError(f"uri is {uri!r}: expected a folder, or an address such as s3://bucket/prefix")
+    if text.startswith("file://"):
+        text = url2pathname(urlsplit(text).path)
     if "://" not in text:
         text = os.path.abspath(os.path.expanduser(text))
-    return Storage(text, dict(options or {}))
+        if found := _UNUSABLE.search(text):
+            raise FileError(
+                f"deltalake cannot use a path with {found[0]!r} in it: choose another than {text!r}"
+            )
+    return Storage(text, _checked_options(options))
+
+
+def _checked_options(options: Mapping[str, str] | None) -> dict[str, str]:
+    expected = "expected a mapping of str to str, as deltalake takes them"
+    if not isinstance(options, Mapping | None):
+        raise SettingsError(f"storage_options is of type {type(options).__name__}: {expected}")
+    for name, value in (options or {}).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise SettingsError(f"storage_options[{name!r}] is of type {type(value).__name__}: {expected}")
+    return dict(options or {})
 
 
 def committed(change: Callable[[], T]) -> T:

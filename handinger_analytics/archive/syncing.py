@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from handinger_analytics.archive.layout import FINISHED_AT, IDS_LAYOUT, SYNCED_AT, TASKS_LAYOUT
-from handinger_analytics.archive.recording import record_failures, record_rows, remember
+from handinger_analytics.archive.recording import record_failures, record_rows, record_sync, remember
 from handinger_analytics.archive.snapshot import Snapshot, dataset
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.archive.summary import Summary
@@ -24,7 +24,7 @@ from handinger_analytics.errors import FetchInterrupted, FrameError, HandingerEr
 from handinger_analytics.fetching import fetch
 from handinger_analytics.frames import failures_frame
 from handinger_analytics.progress import ProgressBar
-from handinger_analytics.result import FetchResult
+from handinger_analytics.result import FetchResult, now
 from handinger_analytics.rows import Failure, Rows
 
 Refresh = Literal["unfinished", "all"]
@@ -73,7 +73,7 @@ class SyncReport(Summary):
     fetched : int
         Tasks that were fetched with all their turns.
     skipped : int
-        Tasks that were in the archive already, and final.
+        Tasks that were in the archive already, and final, or that were forgotten.
     new, changed : int
         Turns that were not in the archive, and turns that took the place of an earlier state of theirs.
     failed : DataFrame
@@ -112,16 +112,16 @@ class Plan:
     due : pyarrow.Array of string
         Ids to fetch, those that failed last time first.
     skipped : int
-        Ids that were asked for and need not be fetched.
-    failing : frozenset of str
-        Ids with a failure in the archive.
+        Ids that were asked for and need not be fetched, or were forgotten.
+    marked : frozenset of str
+        Ids with a failure in the archive, or forgotten.
     ids_version : int
         Version of ``ids`` that has them all.
     """
 
     due: pa.Array
     skipped: int
-    failing: frozenset[str]
+    marked: frozenset[str]
     ids_version: int
 
 
@@ -138,10 +138,12 @@ def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, momen
     wanted = known if task_ids is None else pa.array(task_ids, pa.string())
     others = wanted.filter(pc.invert(pc.is_in(wanted, value_set=failing)))
     due = others.filter(_is_due(others, seen, policy, moment))
+    if task_ids is None or policy.refresh != "all":
+        due = due.filter(pc.invert(pc.is_in(due, value_set=snapshot.forgotten)))
     return Plan(
         due=pa.concat_arrays([failing, due]),
         skipped=len(others) - len(due),
-        failing=frozenset(failing.to_pylist()),
+        marked=frozenset([*failing.to_pylist(), *snapshot.forgotten.to_pylist()]),
         ids_version=ids_version,
     )
 
@@ -186,10 +188,12 @@ class Sync:
     def run(self, client: Client | None, batch: int, progress: bool | None) -> SyncReport:
         """Work through the plan; what was fetched before an error or Ctrl-C is recorded first."""
         due = self._todo.due
+        begun = self._moment or now()
         with ProgressBar(len(due), "tasks", progress) as bar:
             if len(due):
                 with opened(client) as one:
                     self._work(batch, one, bar)
+        record_sync(self._storage, begun)
         return SyncReport(
             fetched=self._fetched,
             skipped=self._todo.skipped,
@@ -218,7 +222,7 @@ class Sync:
         rows = whole_tasks(result)
         moment = self._moment or result.fetched_at
         failures = list(result.failed.values())
-        healed = self._todo.failing.intersection(rows.tasks["task_id"].to_pylist())
+        healed = self._todo.marked.intersection(rows.tasks["task_id"].to_pylist())
         record_failures(self._storage, failures, healed, moment)
         if rows.tasks.num_rows:
             written = record_rows(self._storage, rows, self._todo.ids_version, moment)

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from handinger_analytics.archive.layout import TASKS_LAYOUT, TURNS_LAYOUT, Layout
-from handinger_analytics.archive.reading import Engine, Moment, read
+from handinger_analytics.archive.reading import Engine, Moment, read, warn_if_incomplete
 from handinger_analytics.archive.snapshot import Snapshot
 from handinger_analytics.archive.status import ArchiveStatus, status
 from handinger_analytics.archive.storage import Storage
@@ -136,7 +136,12 @@ class ArchiveView:
         -------
         DataFrame, LazyFrame, DuckDBPyRelation or Dataset
             Columns as in ``schema.TURNS``, rows in no particular order. ``attrs["handinger"]`` of a
-            DataFrame says whether all known tasks are there.
+            DataFrame, and the metadata of a Dataset's schema, say whether all known tasks are there.
+
+        Warns
+        -----
+        PartialDataWarning
+            If they are not, for Polars and DuckDB, whose frames carry nothing along.
 
         Raises
         ------
@@ -171,7 +176,12 @@ class ArchiveView:
         list of str
             Absolute paths, or addresses in the bucket. They stay until a `vacuum` after they were
             replaced. Besides the columns of ``schema.py`` they hold ``synced_at`` (and those of tasks
-            ``finished_at``).
+            ``finished_at`` and ``began_at``).
+
+        Warns
+        -----
+        PartialDataWarning
+            If known tasks are missing: a list of files cannot say so.
 
         Examples
         --------
@@ -183,7 +193,10 @@ class ArchiveView:
         layouts = {"tasks": TASKS_LAYOUT, "turns": TURNS_LAYOUT}
         if table not in layouts:
             raise FrameError(f"table is {table!r}; give 'tasks' or 'turns'")
-        uris = Snapshot.open(self._storage, self._version).table(layouts[table]).file_uris()
+        snapshot = Snapshot.open(self._storage, self._version)
+        with self._storage.errors("read"):
+            warn_if_incomplete(snapshot, "what is computed from these files", stacklevel=3)
+            uris = snapshot.table(layouts[table]).file_uris()
         return [uri if "://" in uri else unquote(uri) for uri in uris]
 
     def status(self) -> ArchiveStatus:

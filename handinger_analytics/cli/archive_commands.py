@@ -66,7 +66,19 @@ def sync(
         show_table(
             f"Failed tasks of {plain(archive.uri)}", report.failed[["task_id", "stage", "error", "message"]]
         )
+        if report.failed["error"].eq("NotFoundError").any():
+            click.echo("Of tasks that are deleted, `handinger-analytics forget` stops asking.", err=True)
         sys.exit(PARTIAL)
+
+
+@click.command()
+@click.argument("uri")
+@click.argument("task_ids", nargs=-1, required=True, metavar="TASK_ID...")
+def forget(uri: str, task_ids: tuple[str, ...]) -> None:
+    """Do not ask for tasks any more, such as deleted ones; what the archive at URI has of them stays."""
+    from handinger_analytics.archive import Archive
+
+    Archive(uri).forget(task_ids)
 
 
 @click.command()

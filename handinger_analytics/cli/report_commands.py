@@ -89,16 +89,30 @@ def report(source: str, out: Path, price: float | None, limit: float | None, tit
 
 def _frame(source: str, name: str) -> pd.DataFrame:
     """Read tasks or turns from an archive, from a folder of ``fetch``, or from the file itself."""
-    from handinger_analytics.parquet import load_parquet
+    from pyarrow.fs import FileType
 
-    folder = Path(source)
-    if (folder / name / "_delta_log").is_dir() or ("://" in source and not source.endswith(".parquet")):
+    from handinger_analytics.parquet import load_parquet
+    from handinger_analytics.parquet.places import located
+
+    if _is_archive(source):
         from handinger_analytics.archive import Archive
 
         frame: pd.DataFrame = getattr(Archive(source), name)()
         return frame
-    file = folder / f"{name}.parquet"
-    return load_parquet(file if file.exists() or name == "tasks" else source)
+    file = f"{source.rstrip('/')}/{name}.parquet"
+    filesystem, path = located(file)
+    there = filesystem.get_file_info(path).type != FileType.NotFound
+    return load_parquet(file if there or name == "tasks" else source)
+
+
+def _is_archive(source: str) -> bool:
+    if source.endswith(".parquet"):
+        return False
+    if "://" not in source:
+        return (Path(source) / "tasks" / "_delta_log").is_dir()
+    from handinger_analytics.archive import Archive
+
+    return Archive(source).exists()
 
 
 def _exit_if_partial(turns: pd.DataFrame) -> None:

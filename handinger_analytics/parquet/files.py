@@ -122,6 +122,7 @@ def load_parquet(
     """
     filesystem, source = located(path)
     with file_errors("read", path):
+        _refuse_archive(filesystem, source, path)
         dataset = opened_dataset(filesystem, source)
         attrs = _attrs_in(dataset.schema.metadata, path)
         wanted = _wanted(columns, dataset.schema.names, path)
@@ -200,6 +201,17 @@ def _attrs_in(metadata: dict[bytes, bytes] | None, path: str | os.PathLike[str])
             f"{SCHEMA_VERSION}; upgrade handinger-analytics"
         )
     return attrs
+
+
+def _refuse_archive(filesystem: pafs.FileSystem, source: str, path: str | os.PathLike[str]) -> None:
+    """Refuse the folders of a Delta table, whose files hold replaced rows, too."""
+    logs = filesystem.get_file_info([f"{source}/_delta_log", f"{source}/turns/_delta_log"])
+    for log, folder in zip(logs, (os.path.dirname(source), source), strict=True):
+        if log.type != pafs.FileType.NotFound:
+            raise FileError(
+                f"cannot read {os.fspath(path)!r} as Parquet: it is a Delta table, whose files hold replaced "
+                f"rows, too. Archive({folder!r}) reads it if it is an archive, deltalake if it is not"
+            )
 
 
 def _wanted(columns: Sequence[str] | None, present: list[str], path: str | os.PathLike[str]) -> list[str]:

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 import handinger_analytics as ha
 from handinger_analytics import Sandbox
 from handinger_analytics.archive import Archive
-from handinger_analytics.cli.archive_commands import status, sync
+from handinger_analytics.cli.archive_commands import forget, status, sync
 from handinger_analytics.sandbox.faults import Faults
 
 
@@ -27,7 +27,7 @@ def run(sandbox, monkeypatch):
 
 def test_commands_have_the_names_users_type():
     """The owner of the group adds them as they are."""
-    assert (sync.name, status.name) == ("sync", "status")
+    assert (sync.name, status.name, forget.name) == ("sync", "status", "forget")
 
 
 def test_sync_is_quiet_when_all_is_well(run, sandbox, archive):
@@ -94,6 +94,19 @@ def test_status(run, sandbox, archive):
     assert result.exit_code == 0
     assert result.output.startswith("tasks     120, ")
     assert "complete  yes" in result.output
+
+
+def test_forget(run, archive, monkeypatch):
+    """What is deleted on the server fails until it is forgotten; the failure says how."""
+    with Sandbox(tasks=1, seed=7) as sandbox:
+        monkeypatch.setenv("HANDINGER_BASE_URL", sandbox.url)
+        result = run(sync, archive.uri, "tsk_gone", *sandbox.task_ids)
+        assert result.exit_code == 3
+        assert "`handinger-analytics forget` stops asking" in result.stderr
+        assert run(forget, archive.uri, "tsk_gone").exit_code == 0
+        result = run(sync, archive.uri)
+    assert (result.output, result.exit_code) == ("", 0)
+    assert "forgotten 1" in run(status, archive.uri).output
 
 
 def test_no_archive(run, archive):

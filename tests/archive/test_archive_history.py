@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -97,10 +98,31 @@ def test_state_at_a_time(archive, record):
 def test_unknown_state(archive, record):
     """A version that never was is an error at once."""
     record(body_a("a"))
-    with pytest.raises(FileError, match=r"cannot read the archive|there is no archive"):
+    with pytest.raises(FileError, match=r"has no version 999; the latest is 1"):
         archive.as_of(999)
-    with pytest.raises(FrameError, match=r"version is 1\.5: expected a number or a time"):
-        archive.as_of(1.5)
+    for version in (1.5, -1, True):
+        with pytest.raises(
+            FrameError, match=f"version is {version}: expected a number, 0 or more, or a time"
+        ):
+            archive.as_of(version)
+
+
+def test_version_may_be_of_numpy(archive, record):
+    """A version that was taken out of a frame is a number like any other."""
+    record(body_a("a"))
+    assert len(archive.as_of(np.int64(1)).tasks()) == 1
+
+
+def test_state_whose_files_are_gone(archive, record):
+    """After a vacuum an earlier state says what happened to its files."""
+    record(body_a("a", turns=1))
+    record(encoded({"task": task_of("a"), "turns": [turn_of("a", 0, credits=1)]}), at=NOON + HOUR)
+    earlier = archive.as_of(1)
+    archive.vacuum(NOTHING)
+    with pytest.raises(
+        FileError, match="a file of this state is gone, perhaps by a vacuum: read a later state"
+    ):
+        earlier.turns()
 
 
 def test_pairing_never_goes_back(archive, record):
@@ -108,11 +130,12 @@ def test_pairing_never_goes_back(archive, record):
     record(body_a("a", turns=2))
     record(body_a("b", turns=2))
     before = pairing_of(archive._storage.open(TASKS_LAYOUT))
-    assert before == Pairing(turns=2, ids=2)
-    assert before.at_least(1, 3) == Pairing(turns=2, ids=3)
+    assert before == Pairing(turns=2, ids=2, synced=1_780_315_200_000)
+    assert before.at_least(1, 3, NOON - HOUR) == Pairing(turns=2, ids=3, synced=1_780_315_200_000)
     rows = ha.parse_bodies([body_a("a", turns=2)]).rows
     record_rows(archive._storage, rows, 0, NOON + HOUR)
-    assert pairing_of(archive._storage.open(TASKS_LAYOUT)) == before
+    after = pairing_of(archive._storage.open(TASKS_LAYOUT))
+    assert (after.turns, after.ids, after.synced_at) == (2, 2, NOON + HOUR)
     assert len(archive.turns()) == 4
 
 

@@ -159,3 +159,43 @@ def test_stored_types_are_those_that_every_engine_knows(archive, record):
     assert pq.read_schema(path).remove_metadata() == stored.remove(stored.get_field_index("month"))
     assert str(stored.field("input").type) == "string"
     assert str(stored.field("started_at").type) == "timestamp[us, tz=UTC]"
+
+
+def test_turn_that_comes_twice_is_there_once(archive, record):
+    """Of a turn that the server sends twice the last one counts, however often it is fetched."""
+    twice = body("a", turn_of("a", 0, credits=1), turn_of("a", 1), turn_of("a", 0, credits=2))
+    for hours in range(3):
+        record(twice, at=NOON + hours * HOUR)
+        assert credits_of(archive) == {"trn_a_0": 2, "trn_a_1": 42}
+
+
+def test_tasks_may_share_a_turn_id(archive, record):
+    """A turn is identified within its task: neither replaces that of another task, nor goes with it."""
+    for hours in range(2):
+        record(
+            body("a", turn_of("a", 0, id="trn_1", credits=1)),
+            body("b", turn_of("b", 0, id="trn_1", credits=2)),
+        )
+        assert archive.turns()["credits"].tolist() == [1, 2]
+        assert record(body("b", turn_of("b", 0, id="trn_1", credits=2)), at=NOON + hours * HOUR).changed == 0
+    record(body("a"), at=NOON + 3 * HOUR)
+    assert archive.turns()["credits"].tolist() == [2]
+
+
+@pytest.mark.parametrize(("before", "after"), [(MAY, JUNE), (JUNE, MAY)])
+def test_task_that_moves_to_another_month_is_there_once(archive, record, before, after):
+    """A task whose creation and turns change to another month leaves the old one."""
+    for number, moment in enumerate((before, after)):
+        task = task_of("a", createdAt=moment, completedAt=moment)
+        turn = turn_of("a", 0, startedAt=moment, completedAt=moment)
+        record(encoded({"task": task, "turns": [turn]}), at=NOON + number * HOUR)
+    assert credits_of(archive) == {"trn_a_0": 42}
+    assert archive.tasks()["task_id"].tolist() == ["a"]
+    assert archive.status().missing == 0
+
+
+def test_turn_of_an_early_month_can_move(archive, record):
+    """A turn that claimed to have started before its task leaves that month, too."""
+    record(body("a", turn_of("a", 0, startedAt="2026-01-01T00:00:00.000Z")))
+    record(body("a", turn_of("a", 0, startedAt=JUNE, credits=7)), at=NOON + HOUR)
+    assert credits_of(archive) == {"trn_a_0": 7}

@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 import pytest
 
 import handinger_analytics as ha
-from handinger_analytics import FrameError
+from handinger_analytics import FrameError, PartialDataWarning
 from tests.archive.conftest import HOUR, NOON, assert_same_rows
 from tests.samples import encoded, task_of, turn_of
 
@@ -138,6 +138,49 @@ def test_spend_says_what_is_incomplete(archive, sandbox, client):
     assert ha.spend(archive.turns()).attrs["handinger"]["complete"] is False
 
 
+@pytest.fixture
+def partial(archive, sandbox, client):
+    """Fill the archive with three tasks of many that it knows."""
+    archive.discover(sandbox.worker_ids[0], client=client)
+    archive.sync(sandbox.task_ids[:3], client=client)
+    return archive
+
+
+@pytest.mark.parametrize("engine", ["polars", "duckdb"])
+def test_frames_that_carry_nothing_warn(partial, engine):
+    """A Polars or DuckDB frame cannot say that it is incomplete, so reading it does."""
+    with pytest.warns(
+        PartialDataWarning, match=f"known tasks are missing .*frame of {engine} will not"
+    ) as seen:
+        partial.turns(engine=engine)
+    assert seen[0].filename == __file__
+
+
+def test_files_that_carry_nothing_warn(partial):
+    """Nor can a list of files."""
+    with pytest.warns(PartialDataWarning, match="what is computed from these files will not say so") as seen:
+        partial.files("turns")
+    assert seen[0].filename == __file__
+
+
+def test_dataset_says_what_is_incomplete(partial):
+    """The provenance of an Arrow dataset travels on, after a filter and into a table, too."""
+    for rows in (partial.turns(engine="pyarrow"), partial.turns(engine="pyarrow", since="2026-05-01")):
+        assert ha.spend(rows).attrs["handinger"]["complete"] is False
+        assert ha.spend(rows.to_table()).attrs["handinger"]["complete"] is False
+
+
+def test_folders_of_an_archive_are_not_plain_parquet(archive, record):
+    """Their files hold replaced rows, too; the error names the archive."""
+    record(encoded({"task": task_of("a"), "turns": [turn_of("a")]}))
+    for folder in (archive.uri, f"{archive.uri}/turns", Path(archive.uri, "tasks")):
+        with pytest.raises(
+            ha.FileError, match="it is a Delta table, whose files hold replaced rows"
+        ) as error:
+            ha.load_parquet(folder)
+        assert f"Archive({archive.uri!r})" in str(error.value)
+
+
 def test_export_of_an_archive_reads_back(archive, sandbox, client, tmp_path):
     """A frame from the archive can be exported like a fetched one."""
     archive.sync(sandbox.task_ids, client=client)
@@ -151,10 +194,14 @@ def test_export_of_an_archive_reads_back(archive, sandbox, client, tmp_path):
         ({"columns": ["credit"]}, "turns have no column 'credit'; they have turn_id, task_id"),
         ({"columns": ["synced_at"]}, "no column 'synced_at'"),
         ({"columns": "credits"}, "columns is 'credits': expected a list of names"),
+        ({"columns": []}, "columns is empty: name one or more, or leave it out"),
+        ({"columns": ["credits", "credits"], "engine": "polars"}, "columns names one twice: 'credits'"),
         ({"since": "May"}, "since is 'May': expected ISO 8601"),
         ({"until": pd.Timestamp("2026-05-01").to_pydatetime()}, "until .* has no time zone"),
         ({"where": "credits > 3"}, "where is 'credits > 3': expected a pyarrow expression"),
         ({"where": pc.field("nothing") == 1}, "where cannot be applied: .*nothing"),
+        ({"where": pc.field("nothing") == 1, "engine": "polars"}, "where cannot be applied: .*nothing"),
+        ({"where": pc.field("credits") == "x", "engine": "duckdb"}, "where cannot be applied: .*no kernel"),
         ({"engine": "spark"}, "engine is 'spark'; give 'pandas', 'polars', 'duckdb' or 'pyarrow'"),
         ({"engine": "polars", "dtype_backend": "pyarrow"}, "dtype_backend is for engine='pandas'"),
         ({"engine": "pyarrow", "columns": ["credits"]}, "columns is not for engine='pyarrow'"),

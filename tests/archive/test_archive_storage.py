@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import handinger_analytics as ha
-from handinger_analytics import FileError, Sandbox
+from handinger_analytics import FileError, Sandbox, SettingsError
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.layout import LAYOUTS, TASKS_LAYOUT
 from tests.archive.conftest import assert_same_rows
@@ -165,6 +165,35 @@ def test_unknown_kind_of_address():
     """An address that nothing can open is an error with the address in it."""
     with pytest.raises(FileError, match="nonsense://x"):
         Archive("nonsense://x").turns()
+
+
+@pytest.mark.parametrize("uri", [None, 3, "", " ", b"folder"])
+def test_place_that_is_none(uri):
+    """What is no place is refused at once, with what it was."""
+    with pytest.raises(FileError, match=rf"uri is {uri!r}: expected a folder, or an address such as s3://"):
+        Archive(uri)
+
+
+@pytest.mark.parametrize(("name", "found"), [("a%20b", "%20"), ("a[x]", "["), ("a|b", "|"), ("a\nb", r"\n")])
+def test_names_that_deltalake_cannot_use(tmp_path, name, found):
+    """Folders that deltalake would misread, or crash on, are refused with the part that it does not take."""
+    with pytest.raises(FileError) as error:
+        Archive(tmp_path / name)
+    assert f"deltalake cannot use a path with '{found}' in it" in str(error.value)
+
+
+def test_uri_of_a_folder(tmp_path):
+    """An address of a folder is that folder."""
+    assert Archive((tmp_path / "my archive").as_uri()).uri == str(tmp_path / "my archive")
+
+
+@pytest.mark.parametrize("options", ["AWS_REGION=x", [("AWS_REGION", "x")], {"AWS_REGION": 3}, {3: "x"}])
+def test_options_that_are_no_text(tmp_path, options):
+    """Options are refused where they are given, not where they are used."""
+    with pytest.raises(
+        SettingsError, match=r"storage_options.* is of type .*: expected a mapping of str to str"
+    ):
+        Archive(tmp_path, storage_options=options)
 
 
 def test_home_folder_and_paths(tmp_path, monkeypatch):

@@ -171,10 +171,55 @@ def test_discovered_ids_are_remembered(archive, sandbox, client):
     found = archive.discover(sandbox.worker_ids[:2], client=client)
     assert found == ha.discover_task_ids(sandbox.worker_ids[:2], client=client)
     assert archive.status().missing == len(found) > 10
+    assert archive.status().last_sync is None
+    assert archive.turns().attrs["handinger"]["fetched_at"] is None
     assert not archive.turns().attrs["handinger"]["complete"]
     again = Archive(archive.uri)
     assert again.sync(client=client).fetched == len(found)
     assert set(again.tasks()["task_id"]) == set(found)
+
+
+def test_sync_with_nothing_to_do_is_a_sync(archive, sandbox, client):
+    """Frames and status tell when the archive was last synced, though no task was due."""
+    ended = NOON - 30 * DAY
+    archive.sync(sandbox.task_ids[:1], client=client, now=NOON, settle=dt.timedelta(0))
+    report = archive.sync(client=client, now=NOON + DAY, settle=dt.timedelta(0))
+    assert (report.fetched, report.skipped) == (0, 1)
+    assert archive.status().last_sync == NOON + DAY
+    assert archive.turns().attrs["handinger"]["fetched_at"] == "2026-06-02T12:00:00.000+00:00"
+    archive.sync(client=client, now=ended, settle=dt.timedelta(0))
+    assert archive.status().last_sync == NOON + DAY
+
+
+def test_forgotten_tasks_are_not_asked_for(archive):
+    """What is forgotten is in no sync, fails no more and is not missing; what was recorded of it stays."""
+    with Sandbox(tasks=10, seed=7) as sandbox, sandbox.client() as client:
+        ids = sandbox.task_ids
+        archive.sync(ids[:8], client=client)
+    gone = {ids[7]: "404", ids[8]: "404"}
+    with Sandbox(tasks=10, seed=7, faults=Faults(rate=0, always=gone)) as sandbox, sandbox.client() as client:
+        report = archive.sync(ids, client=client, refresh="all")
+        assert set(report.failed["task_id"]) == set(gone)
+        archive.forget(gone)
+        for asked in (None, ids):
+            report = archive.sync(asked, client=client, settle=3650 * DAY)
+            assert (report.fetched, report.skipped, report.complete) == (8, 2, True)
+    status = archive.status()
+    assert (status.tasks, status.missing, status.forgotten, status.complete) == (9, 0, 2, True)
+    assert "forgotten: 2" in repr(status)
+    attrs = archive.turns().attrs["handinger"]
+    assert (attrs["requested"], attrs["failed"], attrs["complete"]) == (9, 0, True)
+
+
+def test_forgotten_tasks_can_be_taken_up_again(archive):
+    """Asked for by name with ``refresh="all"``, a forgotten task is known again, fetched or failed."""
+    with Sandbox(tasks=3, seed=7) as sandbox, sandbox.client() as client:
+        archive.sync(sandbox.task_ids, client=client)
+        archive.forget([*sandbox.task_ids[:1], "tsk_nowhere"])
+        assert archive.sync(client=client, refresh="all").fetched == 2
+        report = archive.sync([sandbox.task_ids[0], "tsk_nowhere"], client=client, refresh="all")
+    assert (report.fetched, report.failed["task_id"].tolist()) == (1, ["tsk_nowhere"])
+    assert (archive.status().forgotten, archive.status().missing) == (0, 1)
 
 
 def test_links_and_repeats_count_once(archive, sandbox, client):
@@ -186,12 +231,12 @@ def test_links_and_repeats_count_once(archive, sandbox, client):
 
 def test_empty_archive_has_the_columns(archive, sandbox, client):
     """Before anything was fetched, frames have no rows and the right dtypes."""
-    report = archive.sync([], client=client)
+    report = archive.sync([], client=client, now=NOON)
     empty = ha.parse_bodies([])
     assert report.fetched == 0
     assert_same_rows(archive.turns(), empty.turns)
     assert_same_rows(archive.tasks(since="2026-05-01"), empty.tasks)
-    assert archive.turns().attrs["handinger"]["fetched_at"] is None
+    assert archive.turns().attrs["handinger"]["fetched_at"] == "2026-06-01T12:00:00.000+00:00"
     assert archive.status().first_turn is None
 
 
@@ -202,6 +247,7 @@ def test_empty_archive_has_the_columns(archive, sandbox, client):
         pytest.param({"settle": 7}, "settle is 7: expected a timedelta", id="settle"),
         pytest.param({"max_age": -HOUR}, "max_age is .*: expected a timedelta of 0 or more", id="max-age"),
         pytest.param({"batch": 0}, "batch is 0: expected a number of tasks, 1 or more", id="batch"),
+        pytest.param({"batch": 2.5}, "batch is 2.5: expected a number of tasks", id="fraction"),
         pytest.param({"now": dt.datetime(2026, 6, 1)}, "has no time zone", id="now"),
     ],
 )
