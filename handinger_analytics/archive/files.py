@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from deltalake.transaction import AddAction, RemoveAction
 
 
+ROWS_PER_FILE = 32_768
+"""At most; what a merge or a compaction holds in memory does not grow with the archive."""
+
+
 def open_files(table: DeltaTable, layout: Layout, since: dt.datetime | None = None) -> ds.FileSystemDataset:
     """Open the stored rows of a table, without the months before ``since``."""
     months = [(MONTH, ">=", f"{since:%Y-%m}")] if since is not None and layout.time is not None else None
@@ -38,13 +42,15 @@ def read_files(files: ds.FileSystemDataset, paths: Collection[str]) -> pa.Table:
     return ds.FileSystemDataset(chosen, files.schema, files.format, files.filesystem).to_table()
 
 
-def by_month(rows: pa.Table, layout: Layout) -> Iterator[pa.Table]:
-    """Divide rows into what goes into one file each."""
-    if layout.time is None:
-        yield from [rows] if rows.num_rows else []
-        return
-    for month in sorted(pc.unique(rows[MONTH]).to_pylist()):
-        yield rows.filter(pc.equal(rows[MONTH], month))
+def divided(rows: pa.Table, layout: Layout) -> Iterator[pa.Table]:
+    """Divide rows into what goes into one file each: rows of one month, and not too many."""
+    months = [rows]
+    if layout.time is not None:
+        names = sorted(pc.unique(rows[MONTH]).to_pylist())
+        months = [rows.filter(pc.equal(rows[MONTH], name)) for name in names]
+    for part in months:
+        for start in range(0, part.num_rows, ROWS_PER_FILE):
+            yield part.slice(start, ROWS_PER_FILE)
 
 
 def replace_files(

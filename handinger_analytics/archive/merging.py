@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from handinger_analytics.archive.files import by_month, open_files, read_files, replace_files
+from handinger_analytics.archive.files import divided, open_files, read_files, replace_files
 from handinger_analytics.archive.layout import SYNCED_AT, Layout
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def merge(
     layout : Layout
         Of the table.
     rows : pyarrow.Table
-        Stored rows. Of several with the same task and key the last one counts. Where the table has one
-        that is equal or was fetched later, that one stays.
+        Stored rows, one of each task and key. Where the table has one that is equal or was fetched
+        later, that one stays.
     task_ids : pyarrow.Array of string
         The tasks of which the table may have rows; those that are not in ``rows`` are deleted, unless
         fetched later.
@@ -79,7 +79,6 @@ def merge(
     Merged
         The version and how many rows changed.
     """
-    rows = _last_of_each(rows, layout)
     files = open_files(table, layout, since)
     written: Mask = np.zeros(rows.num_rows, np.bool_)
     remaining: list[pa.Table] = []
@@ -96,10 +95,17 @@ def merge(
     fresh = rows.filter(pa.array(~written))
     version = int(table.version())
     if fresh.num_rows or gone or metadata is not None:
-        parts = by_month(pa.concat_tables([*remaining, fresh]), layout)
+        parts = divided(pa.concat_tables([*remaining, fresh]), layout)
         replace_files(table, layout, parts, gone, metadata)
         version += 1  # a commit follows the version it was based on, or fails
     return Merged(version, fresh.num_rows - changed, changed)
+
+
+def last_of_each(rows: pa.Table, layout: Layout) -> pa.Table:
+    """Leave out rows that another with the same task and key comes after."""
+    numbered = pa.table({"key": _keys(rows, layout), "row": np.arange(rows.num_rows)})
+    last = numbered.group_by("key").aggregate([("row", "max")])["row_max"]
+    return rows if len(last) == rows.num_rows else rows.take(last.sort())
 
 
 def _files_with(files: ds.FileSystemDataset, task_ids: pa.Array) -> list[str]:
@@ -131,12 +137,6 @@ def _kept(
     kept[there[stays]] = True
     written[here[stays]] = True
     return kept, int((~stays).sum())
-
-
-def _last_of_each(rows: pa.Table, layout: Layout) -> pa.Table:
-    numbered = pa.table({"key": _keys(rows, layout), "row": np.arange(rows.num_rows)})
-    last = numbered.group_by("key").aggregate([("row", "max")])["row_max"]
-    return rows if len(last) == rows.num_rows else rows.take(last.sort())
 
 
 def _keys(rows: pa.Table, layout: Layout) -> pa.ChunkedArray:

@@ -23,7 +23,7 @@ from handinger_analytics.archive.layout import (
     TURNS_LAYOUT,
     stamp,
 )
-from handinger_analytics.archive.merging import merge
+from handinger_analytics.archive.merging import last_of_each, merge
 from handinger_analytics.archive.snapshot import dataset, pairing_of
 from handinger_analytics.archive.storage import Storage, committed
 from handinger_analytics.rows import Failure, Rows, table
@@ -95,7 +95,7 @@ def record_rows(storage: Storage, rows: Rows, ids_version: int, now: dt.datetime
         How many turns are new and changed.
     """
     fetched_at = stamp(now)
-    turns = TURNS_LAYOUT.stored(rows.turns, **{SYNCED_AT: fetched_at})
+    turns = last_of_each(TURNS_LAYOUT.stored(rows.turns, **{SYNCED_AT: fetched_at}), TURNS_LAYOUT)
     tasks = TASKS_LAYOUT.stored(rows.tasks, **{SYNCED_AT: fetched_at, **_spans(rows.tasks, rows.turns)})
     ids = tasks["task_id"].combine_chunks()
     new = changed = 0

@@ -109,7 +109,7 @@ class Plan:
 
     Attributes
     ----------
-    due : pyarrow.Array of string
+    due : pyarrow.ChunkedArray of string
         Ids to fetch, those that failed last time first.
     skipped : int
         Ids that were asked for and need not be fetched, or were forgotten.
@@ -119,7 +119,7 @@ class Plan:
         Version of ``ids`` that has them all.
     """
 
-    due: pa.Array
+    due: pa.ChunkedArray
     skipped: int
     marked: frozenset[str]
     ids_version: int
@@ -130,22 +130,25 @@ def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, momen
     ids_version = remember(storage, task_ids or ())
     snapshot = Snapshot.open(storage)
     with storage.errors("read"):
-        failing = snapshot.failures["task_id"].combine_chunks()
-        known = dataset(snapshot.ids, IDS_LAYOUT).to_table(columns=["task_id"])["task_id"].combine_chunks()
+        failing, forgotten = snapshot.failures["task_id"].combine_chunks(), snapshot.forgotten
+        wanted = _known(snapshot) if task_ids is None else pa.array(task_ids, pa.string())
         seen = dataset(snapshot.tasks, TASKS_LAYOUT, extra=(SYNCED_AT, FINISHED_AT)).to_table(
             columns=["task_id", SYNCED_AT, FINISHED_AT]
         )
-    wanted = known if task_ids is None else pa.array(task_ids, pa.string())
-    others = wanted.filter(pc.invert(pc.is_in(wanted, value_set=failing)))
-    due = others.filter(_is_due(others, seen, policy, moment))
+    others = pc.invert(pc.is_in(wanted, value_set=failing))
+    due = pc.and_(others, _is_due(wanted, seen, policy, moment))
     if task_ids is None or policy.refresh != "all":
-        due = due.filter(pc.invert(pc.is_in(due, value_set=snapshot.forgotten)))
+        due = pc.and_not(due, pc.is_in(wanted, value_set=forgotten))
     return Plan(
-        due=pa.concat_arrays([failing, due]),
-        skipped=len(others) - len(due),
-        marked=frozenset([*failing.to_pylist(), *snapshot.forgotten.to_pylist()]),
+        due=pa.chunked_array([failing, wanted.filter(due)]),
+        skipped=others.true_count - due.true_count,
+        marked=frozenset([*failing.to_pylist(), *forgotten.to_pylist()]),
         ids_version=ids_version,
     )
+
+
+def _known(snapshot: Snapshot) -> pa.Array:
+    return dataset(snapshot.ids, IDS_LAYOUT).to_table(columns=["task_id"])["task_id"].combine_chunks()
 
 
 def _is_due(task_ids: pa.Array, seen: pa.Table, policy: Policy, moment: dt.datetime) -> pa.Array:

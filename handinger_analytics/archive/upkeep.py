@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from handinger_analytics.archive.files import open_files, read_files, replace_files
+from handinger_analytics.archive.files import ROWS_PER_FILE, open_files, read_files, replace_files
 from handinger_analytics.archive.layout import (
     LAYOUTS,
     MONTH,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _SMALL = 16_384
-_ROWS_PER_FILE = 32_768  # what a merge or a compaction holds in memory does not grow with the archive
 _SMALL_PER_MONTH = 16
 
 
@@ -86,7 +85,7 @@ def _groups(files: list[tuple[str, int]]) -> Iterator[list[str]]:
     group: list[str] = []
     size = 0
     for path, rows in files:
-        if size + rows > _ROWS_PER_FILE:
+        if size + rows > ROWS_PER_FILE:
             yield group
             group, size = [], 0
         group.append(path)
