@@ -78,7 +78,7 @@ class ArchiveStatus(Summary):
         else:
             yield (
                 "complete",
-                f"NO: {self.missing:,} tasks missing, {len(self.failures):,} failed; see .failures",
+                f"NO: {self.missing:,} missing, {len(self.failures):,} failed; see .failures",
             )
 
 
