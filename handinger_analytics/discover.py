@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, overload
@@ -17,7 +18,7 @@ import pandas as pd
 
 from handinger_analytics import wire
 from handinger_analytics.client import Client, opened
-from handinger_analytics.errors import FileError, FrameError, PermissionDeniedError
+from handinger_analytics.errors import FileError, FrameError, HandingerError, PermissionDeniedError
 from handinger_analytics.frames import to_pandas
 from handinger_analytics.ids import normalize_task_ids, normalize_worker_ids, task_id_in_link
 from handinger_analytics.rows import table
@@ -36,17 +37,26 @@ _TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": _read_csv, ".parqu
 
 @overload
 def discover_task_ids(
-    worker_ids: str | Iterable[str], *, client: Client | None = ..., as_frame: Literal[False] = ...
+    worker_ids: str | Iterable[str],
+    *,
+    client: Client | None = ...,
+    as_frame: Literal[False] = ...,
+    cancel: threading.Event | None = ...,
 ) -> list[str]: ...
 @overload
 def discover_task_ids(
-    worker_ids: str | Iterable[str], *, client: Client | None = ..., as_frame: Literal[True]
+    worker_ids: str | Iterable[str],
+    *,
+    client: Client | None = ...,
+    as_frame: Literal[True],
+    cancel: threading.Event | None = ...,
 ) -> pd.DataFrame: ...
 def discover_task_ids(
     worker_ids: str | Iterable[str],
     *,
     client: Client | None = None,
     as_frame: bool = False,
+    cancel: threading.Event | None = None,
 ) -> list[str] | pd.DataFrame:
     """Find the tasks that workers reported to their webhooks.
 
@@ -58,6 +68,8 @@ def discover_task_ids(
         By default one from the environment, closed after use.
     as_frame : bool, default False
         Return a frame with titles, too.
+    cancel : threading.Event, optional
+        Set it from another thread to stop after the page under way, with an error.
 
     Returns
     -------
@@ -69,8 +81,9 @@ def discover_task_ids(
     ------
     PermissionDeniedError
         If the key's user did not create the worker.
-    APIError
-        If a page cannot be read: a list with a hole in it would look complete.
+    HandingerError
+        If a page cannot be read (`APIError`) or ``cancel`` was set: a list with a hole in it would look
+        complete.
 
     Notes
     -----
@@ -88,7 +101,8 @@ def discover_task_ids(
     workers = normalize_worker_ids(worker_ids)
     latest: dict[str, wire.Execution] = {}
     with opened(client) as one:
-        for execution in itertools.chain.from_iterable(_executions(one, worker_id) for worker_id in workers):
+        logs = (_executions(one, worker_id, cancel) for worker_id in workers)
+        for execution in itertools.chain.from_iterable(logs):
             if not execution.task_id:
                 continue
             known = latest.get(execution.task_id)
@@ -149,9 +163,11 @@ def task_ids_from(source: object, column: str = "task_id") -> list[str]:
     return normalize_task_ids(source)  # type: ignore[arg-type]  # it says what it accepts, at run time
 
 
-def _executions(client: Client, worker_id: str) -> Iterator[wire.Execution]:
-    """Every entry of a worker's log, walking pages until there are no more."""
+def _executions(client: Client, worker_id: str, cancel: threading.Event | None) -> Iterator[wire.Execution]:
+    """Every entry of a worker's log, walking pages until there are no more or somebody cancels."""
     for page in itertools.count(1):
+        if cancel is not None and cancel.is_set():
+            raise HandingerError(f"cancelled before page {page} of the webhook log of worker {worker_id!r}")
         try:
             answer = client.retrieve_webhook_executions(worker_id, page)
         except PermissionDeniedError as error:

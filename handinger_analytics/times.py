@@ -21,7 +21,8 @@ def utc_instant(value: str | dt.date | dt.datetime | None, name: str) -> dt.date
     Raises
     ------
     FrameError
-        For a time of day without an offset, or text that is not ISO 8601.
+        For a time of day without an offset, text that is not ISO 8601, or an instant outside the
+        years 1 to 9999 in UTC.
 
     Examples
     --------
@@ -45,4 +46,9 @@ def utc_instant(value: str | dt.date | dt.datetime | None, name: str) -> dt.date
         raise FrameError(
             f"{name} is {value!r}, which has no time zone: add one, for example tzinfo=datetime.UTC"
         )
-    return value.astimezone(dt.UTC)
+    try:
+        return value.astimezone(dt.UTC)
+    except OverflowError:
+        raise FrameError(
+            f"{name} is {value!r}, in UTC outside the years 1 to 9999: choose one within them"
+        ) from None

@@ -14,14 +14,15 @@ from handinger_analytics.cli.show import plain, show_table
 from handinger_analytics.sandbox import Faults, Sandbox
 
 
-def run(*arguments, cwd, **environment):
+def run(*arguments, cwd, stdin="", **environment):
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "handinger_analytics", *arguments],
         cwd=cwd,
         env={**os.environ, **environment},
+        input=stdin,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
         check=False,
     )
@@ -58,6 +59,35 @@ def test_fetch_from_the_environment(sandbox, tmp_path):
     tasks = ha.load_parquet(tmp_path / "o/tasks.parquet")
     assert list(tasks["task_id"]) == [first, second, third]
     assert "title" not in tasks
+
+
+@pytest.mark.parametrize("source", ["ids.txt", "-"])
+def test_comments_in_a_file_of_ids_are_not_ids(sandbox, tmp_path, source):
+    """Blank lines, comments, a byte order mark and Windows line ends are no part of any id."""
+    quick, odd = sandbox.task_ids[0], next(one for one in sandbox.task_ids if "#" in one)
+    content = f"\ufeff# of May\r\n\r\n{quick}\r\n \t# tsk_gone\r\n  {odd} \r\n#"
+    (tmp_path / "ids.txt").write_bytes(content.encode())
+    command = ("fetch", "--ids-from", source, "--out", "o")
+    done = run(*command, cwd=tmp_path, stdin=content, **served_by(sandbox))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(ha.load_parquet(tmp_path / "o/tasks.parquet")["task_id"]) == [quick, odd]
+
+
+def test_a_file_of_ids_with_comments_alone(tmp_path):
+    """Comments alone are no ids, and nothing is fetched."""
+    (tmp_path / "ids.txt").write_text("# nothing yet\n\n")
+    done = run("fetch", "--ids-from", "ids.txt", "--out", "o", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "give task ids" in done.stderr
+
+
+def test_a_file_of_ids_that_is_not_utf8(tmp_path):
+    """A file in another encoding, as PowerShell writes it, is named, with what to do."""
+    (tmp_path / "ids.txt").write_text("tsk_1\n", encoding="utf-16")
+    done = run("fetch", "--ids-from", "ids.txt", "--out", "o", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'ids.txt' is not UTF-8 text" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_partial_data_says_so_everywhere(sandbox, tmp_path):

@@ -1,6 +1,8 @@
 """Task ids from the webhook log, text, files and columns."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -81,6 +83,19 @@ def test_an_empty_log_gives_an_empty_frame_of_the_same_dtypes(serve):
         full = ha.discover_task_ids("wrk_1", client=other, as_frame=True)
     assert len(empty) == 0
     assert list(empty.dtypes.items()) == list(full.dtypes.items())
+
+
+def test_a_cancelled_walk_asks_for_no_further_page():
+    """Cancelled while a page is under way, it ends with that page, and gives no list with a hole in it."""
+    with Sandbox(tasks=200, latency=1.5) as slow, slow.client() as client, ThreadPoolExecutor() as pool:
+        cancel = threading.Event()
+        walk = pool.submit(ha.discover_task_ids, slow.worker_ids, client=client, cancel=cancel)
+        while slow.stats.requests == 0:
+            assert not walk.done()
+        cancel.set()
+        with pytest.raises(ha.HandingerError, match="cancelled before page 2 of the webhook log of worker"):
+            walk.result()
+        assert slow.stats.by_route["webhook"] == 1
 
 
 def test_a_worker_of_somebody_else(sandbox, client):

@@ -3,7 +3,10 @@
 import datetime as dt
 import json
 import os
+import re
+from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -81,6 +84,35 @@ def test_other_readers_see_plain_parquet_and_the_attrs(result, tmp_path):
     footer = pq.read_metadata(tmp_path / "turns.parquet")
     assert json.loads(footer.metadata[b"handinger"])["failed"] == 1
     assert footer.row_group(0).column(0).compression == "ZSTD"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        pytest.param("worker_id", "wrk\0a", id="NUL"),
+        pytest.param("worker_id", "__HIVE_DEFAULT_PARTITION__", id="what Hive calls missing"),
+        pytest.param("mine", Decimal("1.10"), id="decimal"),
+        pytest.param("_mine", "a", id="name of hidden folders"),
+        pytest.param("mine/yours", "a", id="name with a slash"),
+    ],
+)
+def test_a_partition_that_could_not_be_read_back(tmp_path, column, value):
+    """What the name of a folder does not give back is refused, and what was there before stays."""
+    ha.export_parquet(parsed(), tmp_path / "turns", partition_by="month")
+    turns = pd.concat([parsed(), parsed()], ignore_index=True).astype({"worker_id": object})
+    turns[column] = [value, None]
+    with pytest.raises(FrameError, match=rf"partition_by: .*{re.escape(repr(column))}.*; partition by"):
+        ha.export_parquet(turns, tmp_path / "turns", partition_by=["status", column])
+    assert len(ha.load_parquet(tmp_path / "turns")) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["turns"]
+
+
+def test_odd_partitions_come_back(tmp_path):
+    """Values that need escapes in the name of a folder, empty and missing ones too, come back."""
+    odd = ["", None, " ", ".", "..", "a/b", "a=b", "%00", "null", "007", "é\n🙂", "_x", "a\\b"]
+    mine = pd.DataFrame({"mine": pd.array(odd, pd.StringDtype(na_value=np.nan)), "number": range(len(odd))})
+    ha.export_parquet(mine, tmp_path / "mine", partition_by="mine")
+    same(ha.load_parquet(tmp_path / "mine").sort_values("number", ignore_index=True), mine)
 
 
 def test_without_text_nothing_anybody_wrote_is_in_the_file(tmp_path):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import Iterable
-from typing import TextIO
 
 import click
+
+from handinger_analytics.cli import options
 
 PARTIAL = 3
 
@@ -16,11 +17,7 @@ PARTIAL = 3
 @click.argument("uri")
 @click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]")
 @click.option("--worker", "workers", multiple=True, help="Take the ids from this worker's webhook log.")
-@click.option(
-    "--ids-from",
-    type=click.File(encoding="utf-8-sig"),
-    help="File with ids or dashboard links, one a line; - is stdin.",
-)
+@options.ids_from
 @click.option(
     "--settle",
     default=7.0,
@@ -35,7 +32,7 @@ def sync(
     uri: str,
     task_ids: tuple[str, ...],
     workers: tuple[str, ...],
-    ids_from: TextIO | None,
+    ids_from: list[str] | None,
     settle: float,
     everything: bool,
     verbose: bool,
@@ -49,14 +46,12 @@ def sync(
     from handinger_analytics.archive import Archive
     from handinger_analytics.cli.show import plain, show_table
 
-    if sum(map(bool, (task_ids, workers, ids_from))) > 1:
+    if sum((bool(task_ids), bool(workers), ids_from is not None)) > 1:
         raise click.UsageError("give task ids, or --worker, or --ids-from, not several of them")
     archive = Archive(uri)
-    ids: list[str] | None = [*task_ids] or None
+    ids = [*task_ids] or ids_from
     if workers:
         ids = archive.discover(workers)
-    elif ids_from:
-        ids = [line.strip() for line in ids_from if line.strip()]
     report = archive.sync(
         ids, settle=dt.timedelta(days=settle), refresh="all" if everything else "unfinished"
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 import click
 
+from handinger_analytics.cli import options
 from handinger_analytics.cli.show import plain
 
 if TYPE_CHECKING:
@@ -62,18 +63,14 @@ def discover(worker_ids: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("task_ids", nargs=-1, metavar="TASK_ID...")
-@click.option(
-    "--ids-from",
-    type=click.File(encoding="utf-8-sig"),
-    help="File with ids or dashboard links, one a line; - is stdin.",
-)
+@click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]")
+@options.ids_from
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write to."
 )
 @click.option("--text/--no-text", default=True, show_default=True, help="Keep inputs, outputs and titles.")
 @click.option("--tz", default="UTC", show_default=True, help="Time zone whose days the chart shows.")
-def fetch(task_ids: tuple[str, ...], ids_from: TextIO | None, out: Path, text: bool, tz: str) -> None:
+def fetch(task_ids: tuple[str, ...], ids_from: list[str] | None, out: Path, text: bool, tz: str) -> None:
     """Fetch tasks by id or dashboard link, show where the credits go, and keep the result.
 
     Writes tasks.parquet, turns.parquet and spend.png, and failures.parquet where ids failed (exit
@@ -84,7 +81,7 @@ def fetch(task_ids: tuple[str, ...], ids_from: TextIO | None, out: Path, text: b
     from handinger_analytics.metrics.checks import zone_info
 
     zone_info(tz)
-    ids = [*task_ids, *(line.strip() for line in ids_from or () if line.strip())]
+    ids = [*task_ids, *(ids_from or ())]
     if not ids:
         raise click.UsageError("give task ids or dashboard links, or --ids-from FILE")
     try:

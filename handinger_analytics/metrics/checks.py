@@ -132,13 +132,14 @@ def check_integer(column: str, dtype: nw.dtypes.DType, name: str) -> None:
         )
 
 
-def check_sum(column: str, frame: pd.DataFrame, name: str) -> None:
-    """Refuse numbers whose sum an int64 does not hold: NumPy would go on from the other end."""
-    largest = frame[column].max()
-    if pd.notna(largest) and int(largest) * len(frame) > MOST:
-        total = sum(map(int, frame[column].dropna()))
-        if total > MOST:
-            raise FrameError(f"{name}: column {column!r} adds up to {total:,}; sums go up to {MOST:,}")
+def check_sums(columns: Iterable[str], frame: nw.DataFrame[Any], name: str) -> None:
+    """Refuse numbers whose sum an int64 does not hold: NumPy and Polars would go on from the other end."""
+    for column in columns:
+        largest = frame[column].max()
+        if pd.notna(largest) and int(largest) * len(frame) > MOST:
+            total = sum(map(int, frame[column].drop_nulls()))
+            if total > MOST:
+                raise FrameError(f"{name}: column {column!r} adds up to {total:,}; sums go up to {MOST:,}")
 
 
 def check_aware(dtype: nw.dtypes.DType, engine: nw.Implementation, name: str) -> None:

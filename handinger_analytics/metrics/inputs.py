@@ -28,7 +28,7 @@ from handinger_analytics.metrics.checks import (
     check_columns,
     check_group,
     check_integer,
-    check_sum,
+    check_sums,
     grouping,
 )
 from handinger_analytics.schema import METADATA_KEY
@@ -106,8 +106,10 @@ class Input:
         return collected.drop(columns=_MISSING)
 
     def sums(self, keys: Sequence[str]) -> pd.DataFrame:
-        """Group and add up: keys, then `SUMS` as int64."""
-        return self.aggregate(keys, **sums())[[*keys, *SUMS]]
+        """Group and add up: keys, then `SUMS` as int64, and so can be added up in turn."""
+        rows = self.aggregate(keys, **sums())[[*keys, *SUMS]]
+        check_sums(MEASURES, nw.from_native(rows), "turns")
+        return rows
 
     def _missing_error(self) -> FrameError:
         counts = to_pandas(self.frame.select(nw.col(*self.numbers).is_null().cast(nw.Int64).sum()))
@@ -161,14 +163,13 @@ def open_frame(
     numbers = [column for column in wanted if column in (*MEASURES, "turn_count")]
     for column in numbers:
         check_integer(column, schema[column], name)
+    if isinstance(eager := nw.from_native(native), nw.DataFrame):
+        check_sums(numbers, eager, name)
     if "started_at" in wanted:
         check_aware(schema["started_at"], opened.implementation, name)
         numbers.append(STARTED_MS)
     missing = [nw.col(column).is_null() for column in numbers] or [nw.lit(False)]
     opened = _narrow(native, wanted)
-    if opened.implementation.is_pandas():
-        for column in [number for number in numbers if number != STARTED_MS]:
-            check_sum(column, nw.to_native(opened.collect()), name)
     opened = opened.with_columns(
         *[nw.col(column).cast(nw.Int64) for column in numbers if schema.get(column) not in (None, nw.Int64)],
         nw.any_horizontal(*missing, ignore_nulls=False).cast(nw.Int64).alias(_MISSING),
@@ -259,7 +260,7 @@ def _narrow(native: Any, wanted: list[str]) -> nw.LazyFrame[Any]:
     """Keep the wanted columns and, if ``started_at`` is one of them, add it as `STARTED_MS`."""
     if isinstance(native, pa.Table):
         # Arrow cannot group by dictionaries that differ between chunks, nor take quantiles of groups.
-        native = _in_utc(native.select(wanted).to_pandas(types_mapper=_keep_integers), wanted)
+        native = _in_utc(native.select(wanted).to_pandas(types_mapper=_keep), wanted)
     if isinstance(native, pd.DataFrame) and (categories := _arrow_categories(native, wanted)):
         # pandas 2 makes groups of Arrow categories that do not occur.
         native = native[wanted].astype(dict.fromkeys(categories, "category"))
@@ -277,8 +278,10 @@ def _narrow(native: Any, wanted: list[str]) -> nw.LazyFrame[Any]:
     return opened.with_columns(nw.col("started_at").dt.timestamp("ms").alias(STARTED_MS))
 
 
-def _keep_integers(kind: pa.DataType) -> Any:
-    # Integers with a gap would become floats.
+def _keep(kind: pa.DataType) -> Any:
+    # Integers with a gap would become floats, and so would text in pandas 2 where all of it is missing.
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return TEXT
     return pd.ArrowDtype(kind) if pa.types.is_integer(kind) else None
 
 

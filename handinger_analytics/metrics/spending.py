@@ -40,7 +40,8 @@ def spend(
     """Credits, turns, tokens and time, by any column and any period.
 
     The parts add up to the total exactly, whatever the grouping. A sum beyond int64 (9.2e18) is
-    refused, except on Polars, which goes on from the other end of the range without a word.
+    refused, except on a lazy Polars frame, which goes on from the other end of the range without a
+    word.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,15 +144,15 @@ def _read(source: Input) -> pd.DataFrame:
 
 def _fields(outputs: pd.Series[Any], turn_ids: pd.Series[Any], folded: set[Path]) -> dict[Path, _Field]:
     """Take the outputs apart; objects at the paths of ``folded`` stay whole."""
-    fields: dict[Path, _Field] = {}
-    for row, output in enumerate(outputs):
+    fields: defaultdict[Path, _Field] = defaultdict(_Field)
+    for row, (output, turn_id) in enumerate(zip(outputs, turn_ids, strict=True)):
         if pd.isna(output):
             continue
         sent = output.strip(" \t\r\n").encode()
-        if _can_be_taken_apart(sent, turn_ids.iloc[row]):
+        if _can_be_taken_apart(sent, turn_id):
             _collect(sent, (), row, fields, folded)
         else:
-            fields.setdefault((), _Field()).add(sent, "json", row)
+            fields[()].add(sent, "json", row)
     return fields
 
 
@@ -172,7 +172,7 @@ def _can_be_taken_apart(sent: bytes, turn_id: str) -> bool:
     return True
 
 
-def _collect(sent: bytes, path: Path, row: int, fields: dict[Path, _Field], folded: set[Path]) -> None:
+def _collect(sent: bytes, path: Path, row: int, fields: defaultdict[Path, _Field], folded: set[Path]) -> None:
     if sent.startswith(b"{") and path not in folded and len(path) < _MOST_LEVELS:
         members = _members(sent)
         for key, value in members.items():
@@ -182,7 +182,7 @@ def _collect(sent: bytes, path: Path, row: int, fields: dict[Path, _Field], fold
     kind = _kind(sent)
     if kind == "null" and not path:
         return
-    found = fields.setdefault(path, _Field())
+    found = fields[path]
     if kind != "null":
         found.add(sent, kind, row)
 

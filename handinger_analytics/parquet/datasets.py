@@ -28,6 +28,8 @@ def write_dataset(table: pa.Table, filesystem: pafs.FileSystem, target: str, nam
     """Write a dataset divided by the columns or periods in ``names``; a local one in one step."""
     complete_schema = table.schema
     table = _with_periods(table, names)
+    partitioning = _partitioning(table.schema, names)
+    _require_round_trip(table, partitioning)
     local = isinstance(filesystem, pafs.LocalFileSystem)
     folder, _, name = target.rpartition("/")
     place = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp" if local else target
@@ -39,7 +41,7 @@ def write_dataset(table: pa.Table, filesystem: pafs.FileSystem, target: str, nam
             filesystem=filesystem,
             format="parquet",
             file_options=ds.ParquetFileFormat().make_write_options(compression="zstd"),
-            partitioning=_partitioning(table.schema, names),
+            partitioning=partitioning,
             basename_template="part-{i}.parquet",
             max_partitions=max(1, table.select(names).group_by(names).aggregate([]).num_rows),
             max_rows_per_group=ROWS_PER_GROUP,
@@ -75,6 +77,28 @@ def _partitioning(schema: pa.Schema, names: list[str]) -> ds.Partitioning:
         pa.field(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in fields
     ]
     return ds.partitioning(pa.schema(plain), flavor="hive")
+
+
+def _require_round_trip(table: pa.Table, partitioning: ds.Partitioning) -> None:
+    """Refuse columns and values that could not be told again from the name of a folder."""
+    for field in partitioning.schema:
+        if field.name.startswith(("_", ".")):
+            raise FrameError(
+                f"partition_by: readers overlook folders named like {field.name!r}; partition by another "
+                "column, or rename it"
+            )
+        for value in pc.unique(table[field.name].cast(field.type)).drop_null():
+            condition = pc.field(field.name) == value
+            folder, _ = partitioning.format(condition)
+            try:
+                legible = condition.equals(partitioning.parse(f"{folder}/part-0.parquet"))
+            except pa.ArrowException:
+                legible = False
+            if not legible:
+                raise FrameError(
+                    f"partition_by: {value.as_py()!r} in column {field.name!r} could not be read back from "
+                    "the name of a folder; partition by another column, or replace it"
+                )
 
 
 def _with_partitions_noted(schema: pa.Schema, names: list[str]) -> pa.Schema:

@@ -108,6 +108,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         self._client = client
         self._jobs, self._ticker, self._lock = Jobs(), Ticker(), threading.RLock()
         self._under_way: threading.Event | None = None
+        self._reading: threading.Event | None = None
         self._session = empty_session()
         self._failed: Sequence[str] = ()
         self._entry = w.Text(
@@ -116,7 +117,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
             style=NARROW,
         )
         self._look_up = button("Look up", "Look up what is in the box", button_style="primary")
-        self._cancel = button("Cancel", "Stop the lookup under way", disabled=True)
+        self._cancel = button("Cancel", "Stop what is under way", disabled=True)
         self._finder = Finder(self._zone, lambda task_id: self._start([task_id]), self._search)
         self._standing = Standing(lambda: self._start(self._failed))
         self._answer = Answer(self._zone)
@@ -129,7 +130,9 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         self._listen()
         if source is not None:
             self._standing.say("Reading what can be searched…", "busy")
-            self._run(lambda: self._read_source(source))
+            self._reading = reading = threading.Event()
+            self._offer_cancel()
+            self._run(lambda: self._read_source(source, reading))
 
     @property
     def tasks(self) -> pd.DataFrame:
@@ -170,23 +173,32 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         return self._jobs.wait(timeout)
 
     def cancel(self) -> None:
-        """Stop the lookup under way within two seconds; what it brought by then is kept."""
+        """Stop the lookup under way within two seconds; what it brought by then is kept.
+
+        Where none is, but the source is still being read, stop that at once.
+        """
         with self._lock:
             if self._under_way is not None:
                 self._under_way.set()
                 self._standing.say("Cancelling…", "busy")
+            elif self._reading is not None:
+                self._reading.set()
+                self._reading = None
+                self._offer_cancel()
+                self._standing.say("Cancelled: nothing can be searched. Type or paste ids or links.")
 
     def clear(self) -> None:
         """Forget everything that was looked up; a lookup under way is cancelled."""
-        self.cancel()
         with self._lock:
+            if self._under_way is not None:
+                self._under_way.set()
             self._under_way = None
             self._session, self._failed = empty_session(), ()
             self.set_trait("value", None)
             self._shelf.empty()
             self._show([])
             self._standing.report()
-        self._cancel.disabled = True
+            self._offer_cancel()
         self._entry.value = ""
         self._standing.say("Cleared.")
 
@@ -194,7 +206,10 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         """Stop what is under way, and free the widget and everything in it."""
         if self.comm is None:
             return
-        self.cancel()
+        with self._lock:
+            for under_way in filter(None, (self._under_way, self._reading)):
+                under_way.set()
+            self._reading = None
         self._ticker.stop()
         for widget in descendants(self)[1:]:
             widget.unobserve_all()
@@ -223,16 +238,29 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         self._look_up.on_click(lambda _: self.look_up())
         self._cancel.on_click(lambda _: self.cancel())
 
-    def _read_source(self, source: Source) -> None:
+    def _read_source(self, source: Source, reading: threading.Event) -> None:
+        index, problem = None, ""
         try:
-            index = open_source(source, self._client)
+            index = open_source(source, self._client, reading)
         except HandingerError as error:
-            self._standing.say(f"Nothing can be searched: {error_words(error)}", "bad")
+            problem = error_words(error)
+        with self._lock:
+            if self._reading is not reading:
+                return  # somebody cancelled meanwhile
+            self._reading = None
+            self._offer_cancel()
+        if index is None:
+            self._standing.say(f"Nothing can be searched: {problem}", "bad")
             return
         self._finder.search_in(index)
         if self._under_way is None and self.value is None:
             self._standing.say(f"Type words to search {count(len(index.ids), 'task')}, or an id.")
             self._search()
+
+    def _offer_cancel(self) -> None:
+        """Offer to cancel while there is something to."""
+        with self._lock:
+            self._cancel.disabled = self._under_way is None and self._reading is None
 
     def _search(self) -> None:
         self._finder.follow(self._entry.value.strip())
@@ -244,7 +272,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
                 self._standing.say("A lookup is under way: wait for it, or cancel it.", "busy")
                 return
             self._under_way = under_way = threading.Event()
-        self._cancel.disabled = False
+            self._offer_cancel()
         self._finder.withdraw()
         self._standing.report()
         self._standing.say(busy_words(ids), "busy")
@@ -264,7 +292,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
             self._under_way = None
             self._standing.tick("")
             self._take(result)
-        self._cancel.disabled = True
+            self._offer_cancel()
         if problem or result is None:
             self._failed = ids
             self._standing.report(again=True)
@@ -331,8 +359,8 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
                 job()
             except Exception as error:  # a person looks at the widget, not at a traceback
                 _log.debug("a job of the widget failed", exc_info=True)
-                self._under_way = None
-                self._cancel.disabled = True
+                self._under_way = self._reading = None
+                self._offer_cancel()
                 self._standing.say(bug_words(error), "bad")
 
         self._jobs.start(guarded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ Source = Any
 """A frame of any engine, an `Archive` or its past, a path or URI, or ids of workers."""
 
 
-def open_source(source: Source, client: Client | None) -> TaskIndex:
+def open_source(source: Source, client: Client | None, cancel: threading.Event | None = None) -> TaskIndex:
     """Read what can be searched of a source, and not the texts of its turns, and index it.
 
     Parameters
@@ -36,6 +37,8 @@ def open_source(source: Source, client: Client | None) -> TaskIndex:
         has a separator in it or names something on disk, else the id of one worker.
     client : Client, optional
         For the webhook log; by default one from the environment.
+    cancel : threading.Event, optional
+        Set it to leave a webhook log after the page under way.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def open_source(source: Source, client: Client | None) -> TaskIndex:
     if (frame := _lazy(source)) is not None:
         columns = searched_columns(frame.collect_schema().names())
         return TaskIndex(frame.select(*columns).collect("pyarrow").to_pandas())
-    return TaskIndex(discover_task_ids(source, client=client, as_frame=True))
+    return TaskIndex(discover_task_ids(source, client=client, as_frame=True, cancel=cancel))
 
 
 def check_source(source: Source) -> None:

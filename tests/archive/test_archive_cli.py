@@ -47,6 +47,15 @@ def test_ids_from_standard_input(run, sandbox, archive):
     assert set(archive.tasks()["task_id"]) == set(sandbox.task_ids[:2])
 
 
+def test_comments_and_an_empty_file(run, sandbox, archive):
+    """Comments are no ids, and a file without ids asks for nothing, not for everything."""
+    lines = f"# ours\n{sandbox.task_ids[0]}\n"
+    result = run(sync, archive.uri, "--ids-from", "-", stdin=lines)
+    assert (result.output, result.exit_code) == ("", 0)
+    result = run(sync, archive.uri, "--ids-from", "-", "--all", "-v", stdin="# none today\n")
+    assert "tasks     0 fetched, 0 skipped" in result.output
+
+
 def test_ids_of_workers(run, sandbox, archive, client):
     """Several workers can be named."""
     first, second = sandbox.worker_ids[:2]

@@ -1,7 +1,7 @@
 """How fast tasks are fetched, against the official SDK and against a bare urllib3 loop.
 
 ``python -m tests.benchmarks.bench_fetch`` prints a table of ratios, all from one run; the server is
-a process of its own. Needs ``handinger[aiohttp]``.
+a process of its own.
 """
 
 import asyncio

@@ -5,6 +5,7 @@ import datetime as dt
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -78,6 +79,14 @@ def test_missing_start():
         spend(frame, freq="D")
 
 
+def test_arrow_text_without_a_value():
+    """A text column in which nothing stands groups as text, not as the numbers that pandas 2 makes of it."""
+    table = turns_table([{"created_by_user_id": None}, {"created_by_user_id": None}])
+    found = spend(table, by="created_by_user_id")
+    assert found["created_by_user_id"].dtype == pd.StringDtype(na_value=np.nan)
+    assert found["turns"].tolist() == [2]
+
+
 def test_missing_credits_in_arrow():
     """An Arrow table with a gap is refused for the gap, not for becoming floats."""
     table = turns_table([{}, {}])
@@ -126,15 +135,31 @@ def test_sums_beyond_int64():
     most = 2**63 - 1
     fits = turns_table([{"credits": most - 1}, {"credits": 1, "worker_id": "wrk_b"}, {"credits": 0}])
     duckdb = pytest.importorskip("duckdb", reason="needs the extra [duckdb]")
-    for turns in (fits, fits.to_pandas(), duckdb.from_arrow(fits)):
+    polars = pytest.importorskip("polars", reason="needs the extra [polars]")
+    for turns in (fits, fits.to_pandas(), duckdb.from_arrow(fits), polars.from_arrow(fits)):
         assert spend(turns)["credits"].tolist() == [most]
+        assert spend(turns, by="worker_id", freq="D")["credits"].tolist() == [most - 1, 1]
     wraps = turns_table([{"credits": 2**62}] * 97)  # would come out as 2**62
     message = "sums go up to 9,223,372,036,854,775,807"
     for turns in (wraps, wraps.to_pandas(), wraps.to_pandas().astype({"credits": "Int64"})):
         with pytest.raises(FrameError, match=f"turns: column 'credits' adds up to .*; {message}"):
             spend(turns, freq="D")
-    with pytest.raises(FrameError, match=message):
-        spend(duckdb.from_arrow(wraps))
+    for turns in (duckdb.from_arrow(wraps), polars.from_arrow(wraps)):
+        for metric in (spend, summarize, tokens, waste, top_tasks, lambda turns: spend(turns, freq="D")):
+            with pytest.raises(FrameError, match=message):
+                metric(turns)
+
+
+def test_sums_of_sums_beyond_int64():
+    """A sum over days or statuses is refused, too, where an int64 holds each of these alone."""
+    days = [{"credits": 2**62, "started_at": f"2026-05-{day}T09:00Z", "status": "error"} for day in (11, 12)]
+    turns = turns_table([*days, {"status": "completed", "credits": 2**62}])
+    duckdb = pytest.importorskip("duckdb", reason="needs the extra [duckdb]")
+    polars = pytest.importorskip("polars", reason="needs the extra [polars]")
+    for frame in (turns, turns.to_pandas(), duckdb.from_arrow(turns), polars.from_arrow(turns)):
+        for metric in (waste, lambda turns: spend(turns, freq="MS")):
+            with pytest.raises(FrameError, match="sums go up to 9,223,372,036,854,775,807"):
+                metric(frame)
 
 
 ZONES = [

@@ -10,9 +10,13 @@ import pyarrow as pa
 import pytest
 
 from handinger_analytics import Archive, Sandbox, SettingsError, export_parquet, parse_bodies
+from handinger_analytics.sandbox import Faults
 from handinger_analytics.widget import TaskLookup
 from tests.samples import body_a
-from tests.widget.touching import entry, matches, page
+from tests.widget.touching import click, control, entry, eventually, matches, page
+
+SLOW = "tsk_2Z-YWz3hFq6VlW"
+"""A task whose answer is late, too."""
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,20 @@ def archive(tmp_path_factory):
         archive.sync(sandbox.task_ids[:5], client=client)
         archive.sync(sandbox.task_ids, client=client)
     return archive
+
+
+@pytest.fixture
+def slow_source(open_lookup):
+    """Open a widget whose source, a webhook log, answers late, and wait until it has been asked."""
+    with Sandbox(tasks=60, seed=7) as prompt:
+        workers = prompt.worker_ids
+    faults = Faults(rate=0, always={workers[0]: "slow-first-byte", SLOW: "slow-first-byte"}, slow=3)
+    with Sandbox(tasks=60, seed=7, faults=faults) as sandbox, sandbox.client() as client:
+        lookup = open_lookup(client, source=workers)
+        eventually(lambda: sandbox.stats.requests == 1)
+        yield sandbox, lookup
+        lookup.close()
+        lookup.wait(30)
 
 
 def offered(lookup) -> list[str]:
@@ -146,6 +164,45 @@ def test_series_of_workers_is_a_source(open_lookup):
         lookup = open_lookup(client, source=pd.Series(sandbox.worker_ids))
         assert lookup.wait(30)
         assert "Type words to search" in page(lookup)
+
+
+def test_cancel_a_slow_source(slow_source):
+    """A cancel ends the wait for a webhook log at once; what it brings later is left aside."""
+    sandbox, lookup = slow_source
+    assert not control(lookup, "Cancel").disabled
+    control(lookup, "Cancel").click()
+    assert page(lookup) == "Cancelled: nothing can be searched. Type or paste ids or links."
+    assert control(lookup, "Cancel").disabled
+    (task_id,) = sandbox.task_ids[:1]
+    entry(lookup).value = task_id
+    click(lookup, "Look up")
+    assert page(lookup).startswith("Found 1 task")
+    entry(lookup).value = task_id[:6]
+    assert offered(lookup) == []
+    assert sandbox.stats.by_route["webhook"] == 1
+
+
+def test_cancel_a_lookup_while_the_source_is_read(slow_source):
+    """The first cancel ends the lookup alone: the source goes on being read, and can be searched then."""
+    sandbox, lookup = slow_source
+    entry(lookup).value = SLOW
+    control(lookup, "Look up").click()
+    eventually(lambda: sandbox.stats.requests == 2)
+    control(lookup, "Cancel").click()
+    eventually(lambda: page(lookup).startswith("Cancelled. Nothing found."))
+    assert not control(lookup, "Cancel").disabled
+    assert lookup.wait(30)
+    assert control(lookup, "Cancel").disabled
+    entry(lookup).value = sandbox.task_ids[0][:4]
+    assert len(offered(lookup)) == 8
+
+
+def test_clear_leaves_the_source(slow_source):
+    """A clear forgets what was looked up, and the source goes on being read."""
+    sandbox, lookup = slow_source
+    click(lookup, "Clear")
+    entry(lookup).value = sandbox.task_ids[0][:4]
+    assert len(offered(lookup)) == 8
 
 
 class UnknownFrame(list):
