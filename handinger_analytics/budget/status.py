@@ -159,7 +159,7 @@ def _known_until(attrs: dict[str, Any], now: dt.datetime) -> dt.datetime:
     """When the turns were fetched or, if that is not known or not long ago, now."""
     try:
         fetched_at = utc_instant(attrs.get("fetched_at"), "fetched_at")
-    except (FrameError, OverflowError):
+    except FrameError:
         return now
     if fetched_at is None or fetched_at.year < _EARLIEST_FETCH or now - fetched_at <= _FRESH:
         return now
