@@ -75,16 +75,18 @@ def plot_budget(
     status = table["value"]
     instants, credits_ = _spent_so_far(turns, status, period, tz)
     ax = open_axes(ax)
-    ax.set(title=f"Credits of the {period}: {status['verdict']}", xlabel=f"time ({tz})", ylabel="credits")
+    ax.set(title=f"Credits of the {period}: {status['verdict']}", ylabel="credits")
+    ax.set_xlabel(f"time ({tz})", loc="left")
     caption(ax, table.attrs)
-    look = styled(Line2D, {"color": _SPENT, "linewidth": 2}, kwargs)
+    name = f"spent {compact(status['spent'])}"
+    look = styled(Line2D, {"color": _SPENT, "linewidth": 2, "label": name}, kwargs)
     spent = ax.plot(date_numbers(instants), credits_, **look)[0]
     ink = mpl.rcParams["text.color"]
     start, now, end = date_numbers([status["period_start"], status["as_of"], status["period_end"]])
     line = ax.axhline(limit, color=ink, linestyle="--", linewidth=1.2)
     today = ax.axvline(float(now), color=ink, linewidth=0.6)
     parts = [
-        (spent, f"spent {compact(status['spent'])}"),
+        (spent, spent.get_label()),
         *_expected(ax, status),
         (line, f"limit {compact(limit)}"),
         *_crossing(ax, status),

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from handinger_analytics.metrics import summarize
 from handinger_analytics.metrics.checks import grouping, zone_info
-from handinger_analytics.plots.axes import closed_on_error, incompleteness
+from handinger_analytics.plots.axes import closed_on_error, counted, incompleteness
 from handinger_analytics.plots.durations import plot_durations
 from handinger_analytics.plots.heatmap import plot_heatmap
 from handinger_analytics.plots.pareto import plot_pareto
@@ -88,7 +88,8 @@ def _fill(figure: Figure, turns: Any, by: list[str], tz: str, budget: float | No
 
 
 def _title(overview: pd.Series[Any], tz: str) -> str:
-    amount = f"{overview['credits']:,} credits in {overview['turns']:,} turns of {overview['tasks']:,} tasks"
+    turns, tasks = counted(overview["turns"], "turn"), counted(overview["tasks"], "task")
+    amount = f"{counted(overview['credits'], 'credit')} in {turns} of {tasks}"
     if not overview["turns"]:
         return amount
     ends = (overview["first_started_at"], overview["last_started_at"])

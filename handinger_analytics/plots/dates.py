@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
+from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,15 +16,54 @@ from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
 from handinger_analytics.metrics import spend
+from handinger_analytics.plots.axes import steps_along
 
 PERIOD_NAMES = {"h": "hour", "D": "day", "W": "week", "MS": "month", "QS": "quarter", "YS": "year"}
 
 _SINGLE_PERIOD = {"h": "%Y-%m-%d %H:%M", "MS": "%Y-%m", "QS": "%Y-%m", "YS": "%Y"}
 _SINGLE_DAY = "%Y-%m-%d"
-_MOST_PERIOD_TICKS = 10
+_MOST_TICKS, _MOST_PERIOD_TICKS = 9, 10
 _FEW_DAYS, _MANY_DAYS, _MANY_WEEKS = 2, 120, 160
+_SHORTEST_DAY = 22.9 / 24
+"""Days between ticks that all are midnights, also where a clock is put forward."""
 _BAR_WIDTH = 0.85
 """Part of its period that a bar covers."""
+
+
+class _Dates(dates.AutoDateLocator):
+    """Ticks at round dates, fewer where the axis is short."""
+
+    def get_locator(self, dmin: dt.datetime, dmax: dt.datetime) -> Any:
+        most = min(_MOST_TICKS, 1 + max(2, steps_along(self.axis)))
+        self.maxticks = dict.fromkeys(self.maxticks, most)
+        # Between one number and the other lies one of the intervals that Matplotlib knows.
+        self.minticks = min(3, (most - 1) // 2)
+        return super().get_locator(dmin, dmax)  # type: ignore[no-untyped-call]  # Matplotlib's
+
+
+class _Starts(FixedLocator):
+    """Ticks at the starts of periods, at every second or third of them where the axis is short."""
+
+    def tick_values(self, vmin: Any, vmax: Any) -> Any:
+        starts = super().tick_values(vmin, vmax)
+        return starts[:: math.ceil(len(starts) / steps_along(self.axis))]
+
+
+class _ClockFormatter(dates.ConciseDateFormatter):
+    """Concise dates; in the hour that is repeated when clocks go back, also by which time it is."""
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        labels: list[str] = super().format_ticks(values)  # type: ignore[no-untyped-call]  # Matplotlib's
+        if len(values) > 1 and np.diff(values).min() > _SHORTEST_DAY:
+            return labels
+        instants = dates.num2date(values, tz=self._tz)  # type: ignore[no-untyped-call]  # Matplotlib's
+        return [label + _which_hour(instant) for label, instant in zip(labels, instants, strict=True)]
+
+
+def _which_hour(instant: dt.datetime) -> str:
+    """Return a line with the zone's abbreviation at a time that its clock shows twice, else nothing."""
+    twice = instant.replace(fold=0).utcoffset() != instant.replace(fold=1).utcoffset()
+    return f"\n{instant:%Z}" if twice else ""
 
 
 def date_numbers(instants: Any) -> NDArray[np.float64]:
@@ -32,25 +74,26 @@ def date_numbers(instants: Any) -> NDArray[np.float64]:
 
 def date_axis(ax: Axes, zone: ZoneInfo) -> None:
     """Write the dates along x concisely, on the clock of a zone."""
-    locator = dates.AutoDateLocator(tz=zone, minticks=3, maxticks=9)  # type: ignore[no-untyped-call]  # Matplotlib's
-    formatter = dates.ConciseDateFormatter(locator, tz=zone)  # type: ignore[no-untyped-call]  # Matplotlib's
+    locator = _Dates(tz=zone)  # type: ignore[no-untyped-call]  # Matplotlib's
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(formatter)
+    ax.xaxis.set_major_formatter(_ClockFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]  # Matplotlib's
 
 
 def period_axis(ax: Axes, starts: pd.DatetimeIndex, freq: str, zone: ZoneInfo) -> None:
     """Write the dates of periods along x: each start where they are few, else as `date_axis` does."""
-    ax.set_xlabel(f"{PERIOD_NAMES[freq]} ({zone.key})")
+    ax.set_xlabel(f"{PERIOD_NAMES[freq]} ({zone.key})", loc="left")
     if not len(starts):
         return
     date_axis(ax, zone)
     if len(starts) == 1:
         # A concise date says what differs between the ticks, which of one tick is nothing.
-        only = starts.strftime(_SINGLE_PERIOD.get(freq, _SINGLE_DAY))
-        ax.set_xticks(date_numbers(starts), only)
+        only = starts[0].strftime(_SINGLE_PERIOD.get(freq, _SINGLE_DAY))
+        if freq == "h":
+            only += _which_hour(starts[0].to_pydatetime())
+        ax.set_xticks(date_numbers(starts), [only])
         ax.margins(x=2)
     elif len(starts) <= _MOST_PERIOD_TICKS:
-        ax.xaxis.set_major_locator(FixedLocator(date_numbers(starts).tolist()))
+        ax.xaxis.set_major_locator(_Starts(date_numbers(starts).tolist()))
 
 
 def spend_by_period(turns: Any, by: list[str], freq: str | None, tz: str) -> tuple[pd.DataFrame, str]:

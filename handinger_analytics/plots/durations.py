@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import signature
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -10,18 +12,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from handinger_analytics.metrics import durations
 from handinger_analytics.metrics.checks import grouping
 from handinger_analytics.metrics.inputs import open_frame, to_pandas
 from handinger_analytics.plots.axes import (
+    SpacedLocator,
     caption,
     closed_on_error,
     count_axis,
+    counted,
     no_rows,
     open_axes,
+    refuse,
     row_axis,
     styled,
 )
@@ -36,9 +42,13 @@ _TICKS = [
     *(_HOUR, 10 * _HOUR),
     *(_DAY * 10**power for power in range(6)),
 ]
+_FINER_TICKS = [tick * part for tick, after in pairwise(_TICKS) for part in (1, 2, 5) if tick * part < after]
 _BINS_PER_DECADE = 10
 _MARKS = {"p50_ms": "-", "p95_ms": "--"}
 _MARKED = list(_MARKS)
+_LINES = ("medianprops", "whiskerprops", "capprops")
+_BOXPLOT = signature(Axes.boxplot).parameters
+_PLACED = ("x", "positions", "vert", "orientation")
 
 
 @closed_on_error
@@ -65,7 +75,8 @@ def plot_durations(
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
     **kwargs
-        Passed to `matplotlib.axes.Axes.hist`, to `matplotlib.axes.Axes.boxplot` with ``by``.
+        Passed to `matplotlib.axes.Axes.hist`, with ``by`` to `matplotlib.axes.Axes.boxplot`; what that does
+        not take, such as ``alpha`` or ``hatch``, is set on the boxes, and ``linewidth`` on all their lines.
 
     Returns
     -------
@@ -87,7 +98,7 @@ def plot_durations(
     took = pd.DataFrame({"group": groups.positions(rows), "duration_ms": rows["duration_ms"]})
     marks = durations(took, by="group" if columns else None)
     ax = open_axes(ax)
-    ax.set_title(f"Duration of {len(took):,} turns")
+    ax.set_title(f"Duration of {counted(len(took), 'turn')}")
     ax.set_xlabel("duration")
     ax.set_ylabel(groups.title or "turns")
     caption(ax, {METADATA_KEY: source.attrs})
@@ -136,8 +147,10 @@ def _histogram(ax: Axes, visible: pd.Series[Any], marks: pd.Series[Any], kwargs:
     ax.hist(visible, **styled(Patch, style, kwargs, placed=["x"]))
     count_axis(ax.yaxis)
     ink = mpl.rcParams["text.color"]
-    lines = [ax.axvline(marks[name], color=ink, linestyle=line) for name, line in _MARKS.items()]
-    ax.legend(lines, [f"{name[:3]} {short_duration(marks[name])}" for name in _MARKS])
+    for name, line in _MARKS.items():
+        label = f"{name[:3]} {short_duration(marks[name])}"
+        ax.axvline(marks[name], color=ink, linestyle=line, label=label)
+    ax.legend()
 
 
 def _boxes(
@@ -146,22 +159,30 @@ def _boxes(
     places = list(range(len(groups.labels)))
     parts = [visible.loc[visible["group"] == place, "duration_ms"] for place in places]
     ink = mpl.rcParams["text.color"]
-    lines = ("medianprops", "whiskerprops", "capprops", "boxprops")
+    refuse(kwargs, _PLACED)
+    own = {name: value for name, value in kwargs.items() if name in _BOXPLOT}
+    look = styled(Patch, {}, {name: value for name, value in kwargs.items() if name not in own})
+    filled = own.get("patch_artist", True)
+    shape, fill = (Patch, "facecolor") if filled else (Line2D, "color")
+    box = styled(shape, {"edgecolor": ink} if filled else {}, own.get("boxprops") or {})
+    line = {"color": ink} | {name: look[name] for name in ("linewidth",) if name in look}
     style: dict[str, Any] = {
         "positions": places,
         "widths": 0.6,
         "whis": (0, 100),
         "patch_artist": True,
         "orientation": "horizontal",
-        **{line: {"color": ink} for line in lines},
+        **own,
+        "boxprops": dict(box),
+        **{name: styled(Line2D, line, own.get(name) or {}) for name in _LINES},
     }
-    drawn = ax.boxplot(parts, **{**style, **kwargs})
-    for box, colour in zip(drawn["boxes"], groups.colours, strict=True):
-        paint = box.set_facecolor if isinstance(box, Patch) else box.set_color
-        paint(colour)
-    p95 = ax.scatter(marks["p95_ms"], marks["group"], marker="D", s=28, zorder=3, color=ink)
+    drawn = ax.boxplot(parts, **style)
+    for artist, colour in zip(drawn["boxes"], groups.colours, strict="showbox" not in own):
+        artist.set(**styled(shape, {fill: box.get(fill, colour)}, look))
+    drawn["medians"][0].set_label("p50")
+    ax.scatter(marks["p95_ms"], marks["group"], marker="D", s=28, zorder=3, color=ink, label="p95")
     row_axis(ax, groups.labels)
-    ax.legend([drawn["medians"][0], p95], ["p50", "p95"])
+    ax.legend()
 
 
 def _zero(milliseconds: pd.Series[Any]) -> float:
@@ -172,8 +193,14 @@ def _zero(milliseconds: pd.Series[Any]) -> float:
 
 def _duration_axis(ax: Axes, zero: float) -> None:
     ax.set_xscale("log")
-    ticks = [tick for tick in _TICKS if tick > 2 * zero]
-    ax.xaxis.set_major_locator(FixedLocator([zero, *ticks] if zero else ticks))
+    low, high = ax.get_xlim()
+    if high < 10 * low:
+        # A decade at least: durations that are alike are no wall of a bar, and have ticks beside them.
+        middle = np.sqrt(low * high)
+        low, high = ax.set_xlim(middle / np.sqrt(10), middle * np.sqrt(10))
+    few = sum(low <= tick <= high for tick in _TICKS) < 2
+    ticks = [tick for tick in (_FINER_TICKS if few else _TICKS) if tick > 2 * zero]
+    ax.xaxis.set_major_locator(SpacedLocator([zero, *ticks] if zero else ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(
         FuncFormatter(lambda value, _: "0" if value == zero else short_duration(value))

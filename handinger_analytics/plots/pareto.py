@@ -13,6 +13,7 @@ from handinger_analytics.plots.axes import (
     caption,
     closed_on_error,
     count_axis,
+    counted,
     no_rows,
     open_axes,
     row_axis,
@@ -64,16 +65,14 @@ def plot_pareto(turns: Any, *, n: int = 20, ax: Axes | None = None, **kwargs: An
     credits_, shares = top["credits"].tolist(), top["cumulative_share"].tolist()
     colours = [PALETTE[0]] * len(top)
     if tasks > len(top):
-        labels.append(f"{tasks - len(top):,} other tasks")
+        labels.append(counted(tasks - len(top), "other task"))
         credits_.append(total - sum(credits_))
         shares.append(1.0 if total else float("nan"))
         colours.append(OTHER_COLOUR)
     look = styled(Rectangle, {"color": colours}, kwargs, placed=["y", "width", "left"])
     bars = ax.barh(range(len(labels)), credits_, **look)
-    ax.bar_label(
-        bars, [f"{share:.0%}" if pd.notna(share) else "" for share in shares], padding=3, fontsize="small"
-    )
-    row_axis(ax, labels)
+    texts = [f"{share:.0%}" if pd.notna(share) else "" for share in shares]
+    ax.bar_label(bars, texts, padding=3, fontsize=row_axis(ax, labels))
     ax.set_xlim(0, 1.1 * max(credits_) or 1)
     count_axis(ax.xaxis, ticks=6)
     return ax
@@ -81,5 +80,7 @@ def plot_pareto(turns: Any, *, n: int = 20, ax: Axes | None = None, **kwargs: An
 
 def _title(top: pd.DataFrame, tasks: int, total: int) -> str:
     if not total:
-        return f"No credits spent in {tasks:,} tasks"
-    return f"{len(top):,} of {tasks:,} tasks make up {top['share'].sum():.0%} of {total:,} credits"
+        return f"No credits spent in {counted(tasks, 'task')}"
+    make = "makes" if len(top) == 1 else "make"
+    share = f"{top['share'].sum():.0%} of {counted(total, 'credit')}"
+    return f"{len(top):,} of {counted(tasks, 'task')} {make} up {share}"

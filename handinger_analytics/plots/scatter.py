@@ -10,15 +10,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.collections import PathCollection, PolyCollection
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from handinger_analytics.metrics.checks import grouping
 from handinger_analytics.metrics.inputs import MEASURES, open_frame, to_pandas
 from handinger_analytics.plots.axes import (
+    SpacedLocator,
     caption,
     closed_on_error,
     compact,
+    counted,
     legend_beside,
     no_rows,
     open_axes,
@@ -81,7 +83,7 @@ def plot_credits_vs_tokens(
     tokens, credits_ = _visible(rows["input_tokens"] + rows["output_tokens"]), _visible(rows["credits"])
     ax = open_axes(ax)
     ax.set(
-        title=f"Credits against tokens, {count:,} turns",
+        title=f"Credits against tokens, {counted(count, 'turn')}",
         xlabel="tokens, read and written",
         ylabel="credits",
     )
@@ -114,13 +116,15 @@ def _points(
 ) -> None:
     many = len(tokens) > MOST_POINTS
     style = {"s": 6 if many else 18, "alpha": 0.5 if many else 0.7, "linewidths": 0, "rasterized": many}
+    placed = ["x", "y", "label"] if groups.by else ["x", "y"]
     handles = []
-    for position, (name, colour) in enumerate(zip(groups.labels, groups.colours, strict=True)):
-        ours = positions == position
-        look = styled(PathCollection, {**style, "color": colour, "label": name}, kwargs, placed=["x", "y"])
+    # The biggest spender last, over the others.
+    for position in reversed(range(len(groups.labels))):
+        name, colour, ours = groups.labels[position], groups.colours[position], positions == position
+        look = styled(PathCollection, {**style, "color": colour, "label": name}, kwargs, placed=placed)
         handles.append(ax.scatter(tokens[ours], credits_[ours], **look))
     if groups.by:
-        legend_beside(ax, handles[::-1], groups.labels[::-1], groups.title)
+        legend_beside(ax, handles, groups.labels[::-1], groups.title)
 
 
 def _hexagons(
@@ -144,14 +148,16 @@ def _hexagons(
 
 def _count_axis_from_zero(axis: Axis, values: NDArray[np.float64]) -> None:
     """Tick a logarithmic axis at powers of ten, and at zero if it is there."""
-    low, high = values.min(), values.max()
-    exponents = range(int(np.log10(max(low, 1))), int(np.ceil(np.log10(max(high, 10)))) + 1)
-    powers = [10**exponent for exponent in exponents]
+    low, high = values.min(), max(values.max(), 10)
+    first = int(np.log10(max(low, 1)))
+    powers = [10**exponent for exponent in range(first, max(int(np.ceil(np.log10(high))), first + 1) + 1)]
+    if sum(low <= power <= high for power in powers) + (low == _ZERO) < 2:
+        low, high = min(low, powers[0]), powers[-1]
     # One would crowd the zero beside it.
-    axis.set_major_locator(FixedLocator([_ZERO, *(p for p in powers if p > 1)] if low == _ZERO else powers))
+    axis.set_major_locator(SpacedLocator([_ZERO, *(p for p in powers if p > 1)] if low == _ZERO else powers))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: _power_of_ten(value)))
-    axis.set_view_interval(low * 0.7, max(high, 10) * 1.4, ignore=True)
+    axis.set_view_interval(low * 0.7, high * 1.4, ignore=True)
 
 
 def _power_of_ten(value: float) -> str:

@@ -26,6 +26,7 @@ from handinger_analytics.plots.axes import (
     legend_beside,
     no_rows,
     open_axes,
+    refuse,
     styled,
 )
 from handinger_analytics.plots.dates import (
@@ -40,6 +41,8 @@ _MOST_BARS, _MOST_PERIODS = 1000, 200
 _Places: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Middle and width of each bar."""
 _PLACED = ("x", "height", "bottom")
+_NAME = "credits"
+"""In the legend, where there are no groups."""
 
 
 @closed_on_error
@@ -109,7 +112,11 @@ def plot_spend(
         return ax
     few = credits_.size <= _MOST_BARS and len(starts) <= _MOST_PERIODS
     draw = _lines if cumulative else _bars if few else _shapes
+    if groups.by:
+        refuse(kwargs, ["label"])
     handles, labels = draw(ax, bar_places(starts, freq), credits_, groups, kwargs)
+    if not groups.by:
+        labels = [kwargs.get("label", _NAME)]
     if budget is not None:
         line = ax.axhline(budget, color=mpl.rcParams["text.color"], linestyle="--", linewidth=1.2)
         handles, labels = [*handles, line], [*labels, f"budget {compact(budget)}"]

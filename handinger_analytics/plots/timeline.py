@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Rectangle
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.checks import zone_info
@@ -33,7 +33,8 @@ from handinger_analytics.schema import METADATA_KEY
 
 _OPEN = ("pending", "running")
 _BAR_HEIGHT = 0.6
-_PLACED = ("y", "width", "left")
+_PLACED = ("y", "width", "left", "label")
+_OPEN_LOOK = {"facecolor": "none", "hatch": "////", "linewidth": 1}
 _FEWEST_ROWS = 5
 """Rows that there is place for at least, so that a bar never becomes a wall."""
 _SHORTEST_SPAN = 1 / 86_400
@@ -96,7 +97,7 @@ def plot_timeline(
     rows = _rows(bars)
     ax = open_axes(ax, rows=len(rows))
     ax.set_title(_title(bars, tasks))
-    ax.set_xlabel(f"time ({zone.key})")
+    ax.set_xlabel(f"time ({zone.key})", loc="left")
     caption(ax, {METADATA_KEY: source.attrs})
     if bars.empty:
         no_rows(ax)
@@ -140,27 +141,30 @@ def _title(bars: pd.DataFrame, tasks: int) -> str:
 
 def _draw(ax: Axes, bars: pd.DataFrame, rows: list[str], zone: ZoneInfo, kwargs: dict[str, Any]) -> None:
     groups = Groups.ranked(bars[["status"]].sort_values("status"), ["status"])
-    colours = np.array(groups.colours)[groups.positions(bars)]
+    positions = groups.positions(bars)
     starts, ends = date_numbers(bars["start"]), date_numbers(bars["end"])
     lines = bars.assign(start=starts, end=ends).groupby("row").agg({"start": "min", "end": "max"})
     ax.hlines(
         lines.index, lines["start"], lines["end"], color=mpl.rcParams["text.color"], linewidth=0.6, zorder=0
     )
-    style = {"height": _BAR_HEIGHT, "color": colours, "edgecolor": colours, "linewidth": _HAIRLINE}
-    patches = ax.barh(
-        bars["row"], ends - starts, left=starts, **styled(Rectangle, style, kwargs, placed=_PLACED)
-    )
-    for patch, is_open in zip(patches, bars["open"], strict=True):
-        if is_open:
-            patch.set(facecolor="none", hatch="////", linewidth=1)
-    is_open = bars["open"].to_numpy()
-    ax.scatter(ends[is_open], bars.loc[is_open, "row"], marker=">", color=colours[is_open], s=36, zorder=3)
-    if len(rows) == len(bars):
-        _write_durations(ax, bars, ends)
+    colours = np.array(groups.colours)[positions]
+    style = {"height": _BAR_HEIGHT, "color": colours, "linewidth": _HAIRLINE}
+    look = styled(Rectangle, style, kwargs, placed=_PLACED)
+    look.setdefault("edgecolor", look["color"])
+    patches = ax.barh(bars["row"], ends - starts, left=starts, **look)
+    theirs = styled(Rectangle, {}, kwargs)
+    still = np.flatnonzero(bars["open"])
+    for index in still:
+        patches[index].set(**{name: value for name, value in _OPEN_LOOK.items() if name not in theirs})
+    arrows = [patches[index].get_edgecolor() for index in still]
+    ax.scatter(ends[still], bars["row"].to_numpy()[still], marker=">", color=arrows, s=36, zorder=3)
     date_axis(ax, zone)
-    row_axis(ax, rows, fewest=_FEWEST_ROWS)
+    size = row_axis(ax, rows, fewest=_FEWEST_ROWS)
+    if len(rows) == len(bars):
+        _write_durations(ax, bars, ends, size)
     ax.set_xlim(_room(starts.min(), ends.max(), for_text=len(rows) == len(bars)))
-    handles = [Patch(color=colour) for colour in groups.colours]
+    # One bar of each status, which has the look that the user may have asked for.
+    handles = [patches[index] for index in np.unique(positions, return_index=True)[1]]
     legend_beside(ax, handles[::-1], groups.labels[::-1], "status")
 
 
@@ -170,9 +174,7 @@ def _room(first: float, last: float, *, for_text: bool) -> tuple[float, float]:
     return first - 0.04 * span, last + (0.2 if for_text else 0.04) * span
 
 
-def _write_durations(ax: Axes, bars: pd.DataFrame, ends: Any) -> None:
+def _write_durations(ax: Axes, bars: pd.DataFrame, ends: Any, size: float) -> None:
     texts = bars["duration_ms"].map(short_duration).mask(bars["open"], "still " + bars["status"])
     for row, end, text in zip(bars["row"], ends, texts, strict=True):
-        ax.annotate(
-            text, (end, row), xytext=(7, 0), textcoords="offset points", va="center", fontsize="small"
-        )
+        ax.annotate(text, (end, row), xytext=(7, 0), textcoords="offset points", va="center", fontsize=size)

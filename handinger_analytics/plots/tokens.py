@@ -112,7 +112,7 @@ def _by_group(ax: Axes, spent: pd.DataFrame, by: list[str], kwargs: dict[str, An
 
 
 def _back_to_back(ax: Axes, draw: Any, places: Any, sums: pd.DataFrame, kwargs: dict[str, Any]) -> None:
-    placed = ("x", "height", "bottom") if draw == ax.bar else ("y", "width", "left")
+    placed = ("label", *(("x", "height", "bottom") if draw == ax.bar else ("y", "width", "left")))
     bars = [
         draw(
             places,

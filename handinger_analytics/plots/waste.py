@@ -83,11 +83,10 @@ def plot_waste(
     bars, lefts = [], np.cumsum(matrix, axis=0) - matrix
     for widths, left, name, colour in zip(matrix, lefts, statuses.labels, statuses.colours, strict=True):
         style = {"color": colour, "edgecolor": ax.get_facecolor(), "linewidth": 0.5, "label": name}
-        look = styled(Rectangle, style, kwargs, placed=["y", "width", "left"])
+        look = styled(Rectangle, style, kwargs, placed=["y", "width", "left", "label"])
         bars.append(ax.barh(range(len(rows.labels)), widths, left=left, **look))
     shares = [f"{part / whole:.0%}" if whole else "" for part, whole in zip(wasted, total, strict=True)]
-    ax.bar_label(bars[-1], shares, padding=3, fontsize="small")
-    row_axis(ax, rows.labels)
+    ax.bar_label(bars[-1], shares, padding=3, fontsize=row_axis(ax, rows.labels))
     ax.set_xlim(0, 1.1 * total.max() or 1)
     count_axis(ax.xaxis, ticks=6)
     legend_beside(ax, bars[::-1], statuses.labels[::-1], "status")

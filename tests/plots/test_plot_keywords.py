@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from handmade import drawn, turns_of
+from handmade import drawn, legend_labels, turns_of
 from matplotlib.colors import LogNorm, to_hex
 
 from handinger_analytics import plots
@@ -72,6 +72,111 @@ def test_a_scale_of_colours_replaces_ours(turns):
     assert drawn(plots.plot_heatmap(turns, vmax=9)).collections[0].get_clim() == (0, 9)
 
 
+VARIANTS = [(name, options) for name, options in ALL.items() if name != "plot_dashboard"] + [
+    ("plot_credits_vs_tokens", {"by": "worker_id"}),
+    ("plot_durations", {"by": "worker_id"}),
+    ("plot_spend", {"by": "worker_id"}),
+    ("plot_spend", {"by": "worker_id", "cumulative": True}),
+    ("plot_spend", {"cumulative": True}),
+    ("plot_tokens", {"by": "worker_id"}),
+]
+COMMON = {"lw": 3, "linewidth": 3, "c": "#123456", "color": "#123456", "alpha": 0.3, "zorder": 7}
+
+
+@pytest.mark.parametrize("keyword", COMMON)
+@pytest.mark.parametrize(("name", "options"), VARIANTS, ids=[f"{n} {o}" for n, o in VARIANTS])
+def test_what_every_artist_has_may_be_set_in_every_plot(name, options, keyword):
+    """By the usual spellings, with and without groups; the data have it in the picture."""
+    ax = drawn(getattr(plots, name)(FEW, **{keyword: COMMON[keyword]}, **options))
+    is_line = name == "plot_budget" or "cumulative" in options
+    artist = (ax.lines if is_line else ax.patches or ax.collections)[0]
+    asked = {"lw": "linewidth", "c": "color"}.get(keyword, keyword)
+    if asked == "color" and not is_line:
+        asked = "edgecolor" if name == "plot_heatmap" else "facecolor"
+    found = getattr(artist, f"get_{asked}")()
+    found = found[0] if np.ndim(found) == (2 if "color" in asked else 1) and len(found) else found
+    assert (to_hex(found) if "color" in asked else found) == COMMON[keyword]
+
+
+def test_boxes_have_the_look_asked_for():
+    """Properties of shapes are those of the boxes, a width that of all their lines."""
+    ax = drawn(plots.plot_durations(FEW, by="worker_id", lw=3, fc="#123456", ls="--", hatch="//"))
+    assert [to_hex(box.get_facecolor()) for box in ax.patches] == ["#123456"] * 2
+    assert {(box.get_linewidth(), box.get_linestyle(), box.get_hatch()) for box in ax.patches} == {
+        (3, "--", "//")
+    }
+    assert {line.get_linewidth() for line in ax.lines if len(line.get_xdata())} == {3}
+
+
+def test_parts_of_boxes_have_the_look_asked_for():
+    """In the spelling of the user, who keeps the dict."""
+    box, median = {"fc": "#123456"}, {"lw": 4, "c": "#654321"}
+    ax = drawn(plots.plot_durations(FEW, by="worker_id", lw=3, boxprops=box, medianprops=median))
+    assert [to_hex(box.get_facecolor()) for box in ax.patches] == ["#123456"] * 2
+    medians = [line for line in ax.lines if to_hex(line.get_color()) == "#654321"]
+    assert [line.get_linewidth() for line in medians] == [4, 4]
+    assert (box, median) == ({"fc": "#123456"}, {"lw": 4, "c": "#654321"})
+
+
+def test_boxes_may_be_left_out():
+    """Only medians and whiskers are there then."""
+    assert not drawn(plots.plot_durations(FEW, by="worker_id", showbox=False)).patches
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "expected"),
+    [
+        ("plot_budget", ALL["plot_budget"], "mine"),
+        ("plot_durations", {}, "mine"),
+        ("plot_durations", {"by": "worker_id"}, "mine"),
+        ("plot_spend", {"budget": 9}, "mine"),
+        ("plot_spend", {"budget": 9, "cumulative": True}, "mine"),
+    ],
+)
+def test_a_label_stands_in_the_legend(name, options, expected):
+    """Where the plot has one and the label is that of all data."""
+    assert expected in legend_labels(drawn(getattr(plots, name)(FEW, label="mine", **options)))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("plot_credits_vs_tokens", {"by": "worker_id"}),
+        ("plot_spend", {"by": "worker_id"}),
+        ("plot_spend", {"by": "worker_id", "cumulative": True}),
+        ("plot_spend", {"by": "turn_id", "freq": "h"}),
+        ("plot_timeline", {}),
+        ("plot_tokens", {}),
+        ("plot_tokens", {"by": "worker_id"}),
+        ("plot_waste", {}),
+    ],
+)
+def test_groups_have_labels_of_their_own(name, options):
+    """One text for all of them is refused."""
+    turns = turns_of({}, {"started_at": "2026-07-11T09:00+00:00"})
+    with pytest.raises(FrameError, match=r"^label: the data decide it, found 'mine'; leave it out$"):
+        getattr(plots, name)(turns, label="mine", **options)
+
+
+def test_the_spend_has_a_name_beside_its_budget():
+    """The legend has no entry without a text."""
+    assert legend_labels(drawn(plots.plot_spend(FEW, budget=9))) == ["budget 9", "credits"]
+
+
+def test_a_timeline_has_the_colours_asked_for():
+    """Bars, the arrow of one without an end, and legend alike; what is open stays hatched."""
+    turns = turns_of({"completed_at": "2026-05-11T09:09+00:00"}, {"status": "running"})
+    ax = drawn(plots.plot_timeline(turns, color="#123456", alpha=0.5, lw=4))
+    done, still = ax.patches
+    assert {to_hex(colour) for colour in (done.get_facecolor(), done.get_edgecolor())} == {"#123456"}
+    assert to_hex(still.get_edgecolor()) == "#123456"
+    assert (still.get_hatch(), still.get_linewidth()) == ("////", 4)
+    arrow = ax.collections[-1].get_facecolor()[0]
+    assert (to_hex(arrow), arrow[3]) == ("#123456", 0.5)
+    handles = ax.get_legend().legend_handles
+    assert {to_hex(handle.get_edgecolor(), keep_alpha=True) for handle in handles} == {"#12345680"}
+
+
 def test_boxes_may_be_lines():
     """They have the colours of their groups then."""
     ax = drawn(plots.plot_durations(FEW, by="worker_id", patch_artist=False))
@@ -80,13 +185,26 @@ def test_boxes_may_be_lines():
 
 @pytest.mark.parametrize(
     ("name", "keyword"),
-    [("plot_spend", "bottom"), ("plot_waste", "left"), ("plot_timeline", "left"), ("plot_pareto", "width")],
+    [
+        ("plot_spend", "bottom"),
+        ("plot_waste", "left"),
+        ("plot_timeline", "left"),
+        ("plot_pareto", "width"),
+        ("plot_durations", "x"),
+    ],
 )
 def test_the_data_decide_where_they_stand(name, keyword):
     """A keyword that would move them is refused by its name."""
     with pytest.raises(FrameError, match=f"^{keyword}: the data decide it, found 3; leave it out$"):
         getattr(plots, name)(FEW, **{keyword: 3})
     assert plt.get_fignums() == []
+
+
+def test_rows_stay_rows():
+    """Boxes cannot be turned or put elsewhere."""
+    for keyword in ("positions", "vert", "orientation"):
+        with pytest.raises(FrameError, match=f"^{keyword}: the data decide it"):
+            plots.plot_durations(FEW, by="worker_id", **{keyword: "vertical"})
 
 
 @pytest.mark.parametrize("name", ALL)

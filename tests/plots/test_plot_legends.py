@@ -28,10 +28,10 @@ def test_the_data_give_way_to_the_legend(name, shape, turns):
     place = ax.get_window_extent().frozen()
     drawn(getattr(plots, name)(turns, ax=ax, **LEGENDS[name]))
     data, legend = ax.get_window_extent(), ax.get_legend().get_window_extent()
-    assert place.x0 == pytest.approx(data.x0)
+    assert data.x0 >= place.x0 - 1
     assert data.x1 < legend.x0 < legend.x1 <= place.x1 + 1
     assert place.y0 - 1 <= legend.y0 < legend.y1 <= place.y1 + 1
-    assert data.width >= 0.3 * place.width
+    assert data.width >= 0.25 * place.width
 
 
 def test_the_data_get_their_place_back(turns):

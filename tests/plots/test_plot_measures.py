@@ -126,7 +126,7 @@ def test_points_are_coloured_by_group():
     """Each group is a collection with its own colour and an entry in the legend."""
     ax = plot_credits_vs_tokens(WORK, by="worker_id")
     assert [len(points.get_offsets()) for points in ax.collections] == [2, 2]
-    assert [to_hex(points.get_facecolor()[0]) for points in ax.collections] == ["#3f90da", "#ffa90e"]
+    assert [to_hex(points.get_facecolor()[0]) for points in ax.collections] == ["#ffa90e", "#3f90da"]
     assert legend_labels(ax) == ["wrk_a", "wrk_b"]
 
 
@@ -175,7 +175,7 @@ def test_the_bars_of_tasks_add_up_to_the_spend():
     """The most expensive first, with the share down to each; the others as one grey bar."""
     ax = drawn(plot_pareto(WORK, n=2))
     assert widths(ax) == [[30, 10, 8]]
-    assert rows_of(ax) == ["Title", "Title", "1 other tasks"]
+    assert rows_of(ax) == ["Title", "Title", "1 other task"]
     assert [text.get_text() for text in ax.texts] == ["62%", "83%", "100%"]
     assert ax.get_title() == "2 of 3 tasks make up 83% of 48 credits"
     assert to_hex(ax.patches[-1].get_facecolor()) == "#94a4a2"
@@ -204,3 +204,50 @@ def test_waste_adds_up_to_the_spend(turns, by):
     """By any column, every credit of the frame is in a bar."""
     ax = drawn(plot_waste(turns, by=by))
     assert np.sum(widths(ax)) == turns["credits"].sum()
+
+
+@pytest.mark.parametrize("options", [{}, {"by": "worker_id"}])
+@pytest.mark.parametrize(
+    "milliseconds",
+    [
+        pytest.param([26_000], id="one turn"),
+        pytest.param([26_000] * 3, id="all alike"),
+        pytest.param([25_000, 29_000], id="nearly alike"),
+        pytest.param([2], id="milliseconds"),
+        pytest.param([3_000_000_000], id="month"),
+    ],
+)
+def test_durations_that_hardly_differ_can_be_read(milliseconds, options):
+    """There are two ticks at least, and a bar does not fill the picture."""
+    ax = drawn(plot_durations(turns_of(*[{"duration_ms": ms} for ms in milliseconds]), **options))
+    low, high = ax.get_xlim()
+    assert len([tick for tick in ax.get_xticks() if low <= tick <= high]) >= 2
+    assert high / low >= 9
+
+
+@pytest.mark.parametrize("numbers", [{}, {"credits": 81, "input_tokens": 12_945}, {"credits": 100}])
+def test_turns_that_are_alike_can_be_read(numbers):
+    """Each axis has two ticks at least."""
+    ax = drawn(plot_credits_vs_tokens(turns_of(numbers, numbers)))
+    for axis in (ax.xaxis, ax.yaxis):
+        low, high = axis.get_view_interval()
+        assert len([tick for tick in axis.get_majorticklocs() if low <= tick <= high]) >= 2
+
+
+def test_other_groups_lie_below():
+    """The biggest spender is drawn over all others, the folded ones under all."""
+    turns = turns_of(*[{"worker_id": f"wrk_{n}", "credits": 100 - n} for n in range(10)])
+    points = drawn(plot_credits_vs_tokens(turns, by="worker_id")).collections
+    assert [c.get_label() for c in points][:2] == ["other (2)", "wrk_7"]
+    assert points[-1].get_label() == "wrk_0"
+
+
+def test_one_is_written_in_the_singular():
+    """Of turns and of tasks."""
+    one = turns_of({"credits": 7})
+    titles = [plot(one).get_title() for plot in (plot_durations, plot_credits_vs_tokens, plot_pareto)]
+    assert titles == [
+        "Duration of 1 turn",
+        "Credits against tokens, 1 turn",
+        "1 of 1 task makes up 100% of 7 credits",
+    ]
