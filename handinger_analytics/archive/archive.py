@@ -10,7 +10,7 @@ from typing import cast
 
 from handinger_analytics.archive import upkeep
 from handinger_analytics.archive.layout import TASKS_LAYOUT
-from handinger_analytics.archive.recording import forget, remember
+from handinger_analytics.archive.recording import forget, publish, remember
 from handinger_analytics.archive.snapshot import version_at
 from handinger_analytics.archive.storage import location
 from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncReport, plan
@@ -148,7 +148,7 @@ class Archive(ArchiveView):
         """
         found = discover_task_ids(worker_ids, client=client)
         self._storage.create()
-        remember(self._storage, found)
+        publish(self._storage, ids=remember(self._storage, found))
         return found
 
     def forget(self, task_ids: str | Iterable[str]) -> None:
@@ -185,8 +185,8 @@ class Archive(ArchiveView):
         Parameters
         ----------
         older_than : timedelta, default 7 days
-            `as_of` reaches back that far afterwards. Less than the longest sync or read under way
-            deletes files that it still needs.
+            `as_of` reaches back that far afterwards, and never farther than 30 days, after which the log
+            ends. Less than the longest read under way deletes files that it still needs.
 
         Returns
         -------

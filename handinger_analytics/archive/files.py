@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import os
 import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator
@@ -16,8 +17,9 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from handinger_analytics.archive.layout import MONTH, STATISTICS, Layout
+from handinger_analytics.archive.layout import MONTH, STATISTICS, Layout, month_of
 from handinger_analytics.archive.storage import commit_properties, filesystem
+from handinger_analytics.parquet.places import sync
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
 
 ROWS_PER_FILE = 32_768
 """At most; what a merge or a compaction holds in memory does not grow with the archive."""
+_BYTES_PER_FILE = 2**28
+"""At most, of rows in memory; only a single row may have more."""
 
 
 def open_files(table: DeltaTable, layout: Layout, since: dt.datetime | None = None) -> ds.FileSystemDataset:
     """Open the stored rows of a table, without the months before ``since``."""
-    months = [(MONTH, ">=", f"{since:%Y-%m}")] if since is not None and layout.time is not None else None
+    months = [(MONTH, ">=", month_of(since))] if since is not None and layout.time is not None else None
     return table.to_pyarrow_dataset(
         schema=layout.schema, filesystem=filesystem(table), file_pruning_predicate=months
     )
@@ -49,8 +53,10 @@ def divided(rows: pa.Table, layout: Layout) -> Iterator[pa.Table]:
         names = sorted(pc.unique(rows[MONTH]).to_pylist())
         months = [rows.filter(pc.equal(rows[MONTH], name)) for name in names]
     for part in months:
-        for start in range(0, part.num_rows, ROWS_PER_FILE):
-            yield part.slice(start, ROWS_PER_FILE)
+        fitting = part.num_rows * _BYTES_PER_FILE // max(part.nbytes, 1)
+        rows_per_file = min(max(fitting, 1), ROWS_PER_FILE)
+        for start in range(0, part.num_rows, rows_per_file):
+            yield part.slice(start, rows_per_file)
 
 
 def replace_files(
@@ -61,8 +67,8 @@ def replace_files(
     metadata: dict[str, int] | None,
     *,
     change: bool = True,
-) -> None:
-    """Write files and put them in the place of others.
+) -> int:
+    """Write files and put them in the place of others; return how many were written.
 
     Parameters
     ----------
@@ -80,7 +86,8 @@ def replace_files(
         False where the rows stay the same.
     """
     present = pa.table(table.get_add_actions())
-    added = _write_all(filesystem(table), layout, parts, change)
+    files = filesystem(table)
+    added = _write_all(files, layout, parts, change)
     removed = [_remove(path, present, layout, change) for path in gone]
     # Files of a commit that fails are left to a vacuum: where an answer of the storage was lost, the
     # commit may be there all the same.
@@ -91,6 +98,8 @@ def replace_files(
         layout.partition_by,
         commit_properties=commit_properties(metadata),
     )
+    _make_durable(files, f"_delta_log/{table.version() + 1:020}.json")
+    return len(added)
 
 
 def _write_all(
@@ -123,7 +132,15 @@ def _write(files: pafs.FileSystem, layout: Layout, part: pa.Table, change: bool)
     files.create_dir(folder or ".", recursive=True)
     with files.open_output_stream(path, buffer_size=content.size + 1) as stream:
         stream.write(content)
+    _make_durable(files, path)
     return AddAction(path, content.size, partition, _milliseconds(), change, _statistics(part, layout))
+
+
+def _make_durable(files: pafs.FileSystem, path: str) -> None:
+    """Make a file survive a power cut; in a bucket the service does."""
+    if isinstance(files, pafs.SubTreeFileSystem):
+        for one in (path, os.path.dirname(path)):
+            sync(files.base_fs, f"{files.base_path}{one}")
 
 
 def _remove(path: str, present: pa.Table, layout: Layout, change: bool) -> RemoveAction:
@@ -155,4 +172,4 @@ def _json_value(value: pa.Scalar) -> int | str:
     plain = value.as_py()
     if isinstance(plain, int):
         return plain
-    return f"{plain:%Y-%m-%dT%H:%M:%S}.{plain.microsecond // 1000:03d}Z"
+    return f"{plain.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

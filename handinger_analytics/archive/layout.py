@@ -36,6 +36,9 @@ FORGOTTEN = "forgotten"
 FINAL = ("completed", "error", "aborted")
 """States that only a follow-up message can leave."""
 
+GOING_ON = ("pending", "running")
+"""States of what is not over; any other word is that of something over where it has an end."""
+
 _STORED_TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -103,6 +106,11 @@ def _stored_type(kind: pa.DataType) -> pa.DataType:
         # Delta Lake writers disagree on required fields within lists; ours are checked when fetched.
         return pa.list_(pa.struct([pa.field(field.name, field.type) for field in kind.value_type]))
     return kind
+
+
+def month_of(moment: dt.datetime) -> str:
+    """Name the partition of a UTC time; ``strftime`` would leave zeros of early years out."""
+    return moment.isoformat()[:7]
 
 
 def stamp(moment: dt.datetime) -> pa.Scalar:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
+Places = np.ndarray[Any, np.dtype[np.int64]]
 
 _FILE = "__filename"
 
@@ -49,7 +50,7 @@ def merge(
     layout: Layout,
     rows: pa.Table,
     task_ids: pa.Array,
-    fetched_at: pa.Scalar | None = None,
+    later: tuple[pa.Scalar, pa.Scalar] | None = None,
     since: dt.datetime | None = None,
     metadata: dict[str, int] | None = None,
 ) -> Merged:
@@ -67,8 +68,9 @@ def merge(
     task_ids : pyarrow.Array of string
         The tasks of which the table may have rows; those that are not in ``rows`` are deleted, unless
         fetched later.
-    fetched_at : pyarrow.Scalar, optional
-        When ``rows`` were fetched.
+    later : tuple of pyarrow.Scalar, optional
+        When ``rows`` were fetched, and now. Rows that claim to come from after now have the time of a
+        wrong clock, and are no later.
     since : datetime, optional
         The table has no rows of these tasks before this.
     metadata : dict, optional
@@ -84,10 +86,9 @@ def merge(
     remaining: list[pa.Table] = []
     gone: list[str] = []
     changed = 0
-    for path in _files_with(files, task_ids):
+    for path in _files_with(files, pa.chunked_array([task_ids, *rows["task_id"].chunks])):
         whole = read_files(files, [path])
-        later = _is_later(whole, fetched_at)
-        kept, replaced = _kept(whole, later, layout, rows, task_ids, written)
+        kept, replaced = _kept(whole, is_later(whole, later), layout, rows, task_ids, written)
         changed += replaced
         if not kept.all():
             gone.append(path)
@@ -108,18 +109,20 @@ def last_of_each(rows: pa.Table, layout: Layout) -> pa.Table:
     return rows if len(last) == rows.num_rows else rows.take(last.sort())
 
 
-def _files_with(files: ds.FileSystemDataset, task_ids: pa.Array) -> list[str]:
+def _files_with(files: ds.FileSystemDataset, task_ids: pa.ChunkedArray) -> list[str]:
     """Paths of the files that have rows of these tasks."""
     if not files.files or not len(task_ids):
         return []
-    names = files.to_table(columns=[_FILE], filter=pc.field("task_id").isin(task_ids))
+    names = files.to_table(columns=[_FILE], filter=pc.field("task_id").isin(task_ids.combine_chunks()))
     return sorted(pc.unique(names[_FILE]).to_pylist())
 
 
-def _is_later(whole: pa.Table, fetched_at: pa.Scalar | None) -> Mask:
-    if fetched_at is None:
+def is_later(whole: pa.Table, later: tuple[pa.Scalar, pa.Scalar] | None) -> Mask:
+    """Which rows were fetched later, see `merge`."""
+    if later is None:
         return np.zeros(whole.num_rows, np.bool_)
-    return _mask(pc.greater(whole[SYNCED_AT], fetched_at))
+    fetched_at, now = later
+    return _mask(pc.and_(pc.greater(whole[SYNCED_AT], fetched_at), pc.less_equal(whole[SYNCED_AT], now)))
 
 
 def _kept(
@@ -133,7 +136,7 @@ def _kept(
     counterpart = pc.index_in(_keys(whole, layout), value_set=_keys(rows, layout).combine_chunks())
     there = np.flatnonzero(_mask(counterpart.is_valid()))
     here = counterpart.drop_null().to_numpy()
-    stays = later[there] | _same(whole.take(there), rows.take(here), layout)
+    stays = later[there] | _same(whole.filter(counterpart.is_valid()), rows, here, layout)
     kept[there[stays]] = True
     written[here[stays]] = True
     return kept, int((~stays).sum())
@@ -148,12 +151,18 @@ def _keys(rows: pa.Table, layout: Layout) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(length, task_id, rows[layout.key], " ")
 
 
-def _same(old: pa.Table, new: pa.Table, layout: Layout) -> Mask:
+def _same(old: pa.Table, rows: pa.Table, here: Places, layout: Layout) -> Mask:
+    """Whether each old row equals the one of ``rows`` at its place in ``here``."""
     same = np.ones(old.num_rows, np.bool_)
     for name in old.column_names:
         if name != SYNCED_AT or layout.touch:
-            same &= _equal(old[name], new[name])
+            same &= _equal(_wide(old[name]), _wide(rows[name]).take(here))
     return same
+
+
+def _wide(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts that can be put together although they have more than 2 GiB."""
+    return column.cast(pa.large_string()) if pa.types.is_string(column.type) else column
 
 
 def _equal(left: pa.ChunkedArray, right: pa.ChunkedArray) -> Mask:

@@ -17,14 +17,15 @@ from handinger_analytics.archive.layout import (
     FINAL,
     FINISHED_AT,
     FORGOTTEN,
+    GOING_ON,
     IDS_LAYOUT,
     SYNCED_AT,
     TASKS_LAYOUT,
     TURNS_LAYOUT,
     stamp,
 )
-from handinger_analytics.archive.merging import last_of_each, merge
-from handinger_analytics.archive.snapshot import dataset, pairing_of
+from handinger_analytics.archive.merging import is_later, last_of_each, merge
+from handinger_analytics.archive.snapshot import dataset, marked_ids, pairing_of, same_rows
 from handinger_analytics.archive.storage import Storage, committed
 from handinger_analytics.rows import Failure, Rows, table
 from handinger_analytics.schema import FAILURES
@@ -63,20 +64,57 @@ def remember(storage: Storage, task_ids: Sequence[str]) -> int:
         return committed(add)
 
 
+def publish(
+    storage: Storage,
+    *,
+    turns: int = 0,
+    ids: int = 0,
+    synced: tuple[dt.datetime, dt.datetime] | tuple[()] = (),
+) -> None:
+    """Point readers of ``tasks`` to later versions of the other tables.
+
+    ``synced`` is when a sync without a batch began, and now.
+    """
+
+    def write() -> None:
+        tasks = storage.open(TASKS_LAYOUT)
+        before = pairing_of(tasks)
+        after = before.advanced(turns, ids, *synced)
+        if after != before:
+            replace_files(tasks, TASKS_LAYOUT, [], [], after.metadata)
+
+    with storage.errors("write"):
+        committed(write)
+
+
 def record_failures(
     storage: Storage, failed: Iterable[Failure], healed: Iterable[str], now: dt.datetime
-) -> None:
-    """Keep the failures of a batch, and forget those of ids that were fetched this time."""
+) -> int:
+    """Keep the failures of a batch, and clear those of ids that were fetched this time.
+
+    What was forgotten meanwhile stays so. Returns the version of ``ids`` that says all this, 0 where
+    there was nothing to say.
+    """
     failures = IDS_LAYOUT.stored(table(FAILURES, list(failed)), **{FAILED_AT: stamp(now)})
     rows = pa.concat_tables([failures, _id_rows(pa.array(list(healed), pa.string()))])
-    if rows.num_rows:
-        ids = rows["task_id"].combine_chunks()
-        with storage.errors("write"):
-            committed(lambda: merge(storage.open(IDS_LAYOUT), IDS_LAYOUT, rows, ids))
+
+    def write() -> int:
+        known = storage.open(IDS_LAYOUT)
+        marked = marked_ids(known)
+        forgotten = marked.filter(pc.equal(marked["stage"], FORGOTTEN))["task_id"]
+        said = rows.filter(pc.invert(pc.is_in(rows["task_id"], value_set=forgotten)))
+        return merge(known, IDS_LAYOUT, said, said["task_id"].combine_chunks()).version
+
+    if not rows.num_rows:
+        return 0
+    with storage.errors("write"):
+        return committed(write)
 
 
-def record_rows(storage: Storage, rows: Rows, ids_version: int, now: dt.datetime) -> Written:
-    """Write tasks and their turns, turns first.
+def record_rows(
+    storage: Storage, rows: Rows, ids_version: int, fetched_at: dt.datetime, now: dt.datetime
+) -> Written:
+    """Write tasks and their turns, turns first; not those of which a later fetch is recorded.
 
     Parameters
     ----------
@@ -86,46 +124,42 @@ def record_rows(storage: Storage, rows: Rows, ids_version: int, now: dt.datetime
         Tasks, each with all of its turns.
     ids_version : int
         Version of ``ids`` that has these tasks.
+    fetched_at : datetime
+        When their fetch began.
     now : datetime
-        When they were fetched.
+        What is recorded as fetched after this has the time of a wrong clock, and is no later.
 
     Returns
     -------
     Written
         How many turns are new and changed.
     """
-    fetched_at = stamp(now)
-    turns = last_of_each(TURNS_LAYOUT.stored(rows.turns, **{SYNCED_AT: fetched_at}), TURNS_LAYOUT)
-    tasks = TASKS_LAYOUT.stored(rows.tasks, **{SYNCED_AT: fetched_at, **_spans(rows.tasks, rows.turns)})
-    ids = tasks["task_id"].combine_chunks()
+    later = stamp(fetched_at), stamp(now)
+    all_turns = last_of_each(TURNS_LAYOUT.stored(rows.turns, **{SYNCED_AT: later[0]}), TURNS_LAYOUT)
+    all_tasks = TASKS_LAYOUT.stored(rows.tasks, **{SYNCED_AT: later[0], **_spans(rows.tasks, rows.turns)})
     new = changed = 0
 
     def write() -> None:
         nonlocal new, changed
-        target = storage.open(TASKS_LAYOUT)
-        since = _first_start(target, ids, tasks)
-        merged = merge(storage.open(TURNS_LAYOUT), TURNS_LAYOUT, turns, ids, fetched_at, since)
+        target, target_turns = storage.open(TASKS_LAYOUT), storage.open(TURNS_LAYOUT)
+        recorded = _recorded(
+            target, pa.chunked_array([*all_tasks["task_id"].chunks, *all_turns["task_id"].chunks])
+        )
+        newer = recorded.filter(is_later(recorded, later))["task_id"].combine_chunks()
+        tasks, turns = _without(all_tasks, newer), _without(all_turns, newer)
+        ids, before = tasks["task_id"].combine_chunks(), pairing_of(target)
+        begins = recorded[BEGAN_AT], all_tasks[BEGAN_AT], all_turns["started_at"]
+        since = min(first for begin in begins if (first := pc.min(begin).as_py()) is not None)
+        # Turns of a writer that died may lie in any month.
+        since_of_turns = since if same_rows(target_turns, before.turns) else None
+        merged = merge(target_turns, TURNS_LAYOUT, turns, ids, later, since_of_turns)
         new, changed = new + merged.new, changed + merged.changed
-        pairing = pairing_of(target).at_least(merged.version, ids_version, fetched_at.as_py())
-        merge(target, TASKS_LAYOUT, tasks, ids, fetched_at, since, pairing.metadata)
+        after = before.advanced(merged.version, ids_version, fetched_at, now)
+        merge(target, TASKS_LAYOUT, tasks, ids, later, since, after.metadata)
 
     with storage.errors("write"):
         committed(write)  # again as a whole: what was written of it the first time is found then
     return Written(new, changed)
-
-
-def record_sync(storage: Storage, now: dt.datetime) -> None:
-    """Note that the archive was synced, where no later batch says so."""
-
-    def write() -> None:
-        tasks = storage.open(TASKS_LAYOUT)
-        before = pairing_of(tasks)
-        after = before.at_least(synced_at=now)
-        if after != before:
-            replace_files(tasks, TASKS_LAYOUT, [], [], after.metadata)
-
-    with storage.errors("write"):
-        committed(write)
 
 
 def forget(storage: Storage, task_ids: Sequence[str], now: dt.datetime) -> None:
@@ -133,11 +167,21 @@ def forget(storage: Storage, task_ids: Sequence[str], now: dt.datetime) -> None:
     asked = pa.array(task_ids, pa.string())
     rows = _id_rows(asked, stage=FORGOTTEN, **{FAILED_AT: stamp(now).as_py()})
 
-    def write() -> None:
-        merge(storage.open(IDS_LAYOUT), IDS_LAYOUT, rows, asked)
+    _replace_ids(storage, rows)
 
+
+def revive(storage: Storage, task_ids: pa.Array) -> None:
+    """Ask for forgotten ids again."""
+    _replace_ids(storage, _id_rows(task_ids))
+
+
+def _replace_ids(storage: Storage, rows: pa.Table) -> None:
+    if not rows.num_rows:
+        return
+    task_ids = rows["task_id"].combine_chunks()
     with storage.errors("write"):
-        committed(write)
+        version = committed(lambda: merge(storage.open(IDS_LAYOUT), IDS_LAYOUT, rows, task_ids).version)
+    publish(storage, ids=version)
 
 
 def _spans(tasks: pa.Table, turns: pa.Table) -> dict[str, pa.ChunkedArray]:
@@ -151,19 +195,23 @@ def _spans(tasks: pa.Table, turns: pa.Table) -> dict[str, pa.ChunkedArray]:
 
 
 def _span(rows: pa.Table, start: str) -> pa.Table:
-    final = pc.is_in(rows["status"].cast(pa.string()), value_set=pa.array(FINAL))
+    status = rows["status"].cast(pa.string())
+    final = pc.and_not(rows["completed_at"].is_valid(), pc.is_in(status, value_set=pa.array(GOING_ON)))
+    final = pc.or_(final, pc.is_in(status, value_set=pa.array(FINAL)))
     end = pc.coalesce(rows["completed_at"], rows[start])
     return pa.table({"task_id": rows["task_id"], "final": final, "begin": rows[start], "end": end})
 
 
-def _first_start(recorded: DeltaTable, task_ids: pa.Array, tasks: pa.Table) -> dt.datetime:
-    """When the first of some tasks began, by what is recorded of them and by what was fetched."""
-    earlier = dataset(recorded, TASKS_LAYOUT, extra=(BEGAN_AT,)).to_table(
-        columns=[BEGAN_AT], filter=pc.field("task_id").isin(task_ids)
+def _recorded(tasks: DeltaTable, task_ids: pa.ChunkedArray) -> pa.Table:
+    """When some tasks were fetched, and when they began, by what is recorded of them."""
+    return dataset(tasks, TASKS_LAYOUT, extra=(SYNCED_AT, BEGAN_AT)).to_table(
+        columns=["task_id", SYNCED_AT, BEGAN_AT],
+        filter=pc.field("task_id").isin(task_ids.unique()),
     )
-    begins = pa.concat_tables([earlier, tasks.select([BEGAN_AT])])
-    first: dt.datetime = pc.min(begins[BEGAN_AT]).as_py()
-    return first
+
+
+def _without(rows: pa.Table, task_ids: pa.Array) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(rows["task_id"], value_set=task_ids))) if len(task_ids) else rows
 
 
 def _id_rows(task_ids: pa.Array, **marks: object) -> pa.Table:

@@ -22,6 +22,7 @@ from handinger_analytics.archive.layout import (
     TASKS_LAYOUT,
     TURNS_LAYOUT,
     Layout,
+    month_of,
 )
 from handinger_analytics.archive.storage import Storage, filesystem
 from handinger_analytics.errors import FileError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LAST = dt.datetime.max.replace(tzinfo=dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,16 @@ class Pairing:
     ids: int = 0
     synced: int = 0
 
-    def at_least(self, turns: int = 0, ids: int = 0, synced_at: dt.datetime = _EPOCH) -> Pairing:
-        """Return the later of each: a task that is recorded keeps its turns."""
-        synced = (synced_at - _EPOCH) // dt.timedelta(milliseconds=1)
-        return Pairing(max(self.turns, turns), max(self.ids, ids), max(self.synced, synced))
+    def advanced(
+        self, turns: int = 0, ids: int = 0, synced_at: dt.datetime = _EPOCH, now: dt.datetime = _LAST
+    ) -> Pairing:
+        """Return the later of each, so that a recorded task keeps its turns.
+
+        A sync that claims to be from after ``now`` had a wrong clock, and is no later.
+        """
+        synced, most = ((moment - _EPOCH) // _MILLISECOND for moment in (synced_at, now))
+        before = self.synced if self.synced <= most else 0
+        return Pairing(max(self.turns, turns), max(self.ids, ids), max(before, synced))
 
     @property
     def synced_at(self) -> dt.datetime | None:
@@ -72,15 +81,24 @@ def pairing_of(tasks: DeltaTable) -> Pairing:
     Commits of others, such as an OPTIMIZE by Spark, name none and change no rows. The log is read
     here because ``DeltaTable.history`` counts from the latest commit, whichever version is open.
     """
-    log = filesystem(tasks)
     for version in range(tasks.version(), 0, -1):
-        with log.open_input_file(f"_delta_log/{version:020}.json") as file:
-            actions = [json.loads(line) for line in file.read().splitlines()]
-        for action in actions:
+        for action in _actions(tasks, version):
             found = action.get("commitInfo", {}).get(METADATA_KEY)
             if isinstance(found, dict):
                 return Pairing(found["turns"], found["ids"], found["synced"])
     return Pairing()
+
+
+def same_rows(table: DeltaTable, version: int) -> bool:
+    """Whether a table has the rows of an earlier version: what came since was the upkeep of files."""
+    since = (action for later in range(version + 1, table.version() + 1) for action in _actions(table, later))
+    moved = (action.get("add") or action.get("remove") for action in since)
+    return not any(file["dataChange"] for file in moved if file)
+
+
+def _actions(table: DeltaTable, version: int) -> list[dict[str, Any]]:
+    with filesystem(table).open_input_file(f"_delta_log/{version:020}.json") as file:
+        return [json.loads(line) for line in file.read().splitlines()]
 
 
 @dataclass(frozen=True)
@@ -118,7 +136,8 @@ class Snapshot:
         ids, turns = (one.result() for one in opened)
         with storage.errors("read"):
             pairing = pairing_of(tasks)
-        if turns.version() != pairing.turns:
+            current = version is None and same_rows(turns, pairing.turns)
+        if turns.version() != pairing.turns and not current:
             turns = storage.open(TURNS_LAYOUT, pairing.turns)
         if version is not None:
             ids = storage.open(IDS_LAYOUT, pairing.ids)
@@ -137,39 +156,48 @@ class Snapshot:
         return self._marked.filter(pc.not_equal(self._marked["stage"], FORGOTTEN))
 
     @property
-    def forgotten(self) -> pa.Array:
+    def forgotten(self) -> pa.ChunkedArray:
         """Ids that are not to be asked for any more."""
-        return self._marked.filter(pc.equal(self._marked["stage"], FORGOTTEN))["task_id"].combine_chunks()
+        return self._marked.filter(pc.equal(self._marked["stage"], FORGOTTEN))["task_id"]
 
     @cached_property
     def _marked(self) -> pa.Table:
-        files = self.ids.to_pyarrow_dataset(
-            schema=IDS_LAYOUT.schema,
-            filesystem=filesystem(self.ids),
-            file_pruning_predicate=f"{FAILED_AT} IS NOT NULL",  # mostly no file has any
-        )
-        return files.to_table(columns=IDS_LAYOUT.plain.names, filter=pc.field(FAILED_AT).is_valid())
+        return marked_ids(self.ids)
 
     @cached_property
     def missing(self) -> int:
         """How many known tasks are not there and not forgotten."""
-        missing = self.ids.count() - self.tasks.count()
-        if len(self.forgotten):
-            tasks = dataset(self.tasks, TASKS_LAYOUT)
-            missing -= len(self.forgotten) - tasks.count_rows(filter=pc.field("task_id").isin(self.forgotten))
-        return int(missing)
+        forgotten = len(self.forgotten) - self._recorded(self.forgotten)
+        return int(self.ids.count() - self.tasks.count() - forgotten)
+
+    def _recorded(self, task_ids: pa.ChunkedArray) -> int:
+        """How many of a few ids have their task there."""
+        if not len(task_ids):
+            return 0
+        named = pc.field("task_id").isin(task_ids.combine_chunks())
+        return int(dataset(self.tasks, TASKS_LAYOUT).count_rows(filter=named))
 
     @property
     def attrs(self) -> dict[str, Any]:
         """Provenance of the frames that are read from this state."""
-        failed = self.failures.num_rows
+        failed = self.missing + self._recorded(self.failures["task_id"])
         return {
             "schema": SCHEMA_VERSION,
             "requested": self.tasks.count() + self.missing,
             "failed": failed,
-            "complete": failed == 0 and self.missing == 0,
+            "complete": failed == 0,
             "fetched_at": self.synced_at and self.synced_at.isoformat(timespec="milliseconds"),
         }
+
+
+def marked_ids(ids: DeltaTable) -> pa.Table:
+    """Rows of ``ids`` with a failure or forgotten, columns as in ``schema.FAILURES``."""
+    files = ids.to_pyarrow_dataset(
+        schema=IDS_LAYOUT.schema,
+        filesystem=filesystem(ids),
+        file_pruning_predicate=f"{FAILED_AT} IS NOT NULL",  # mostly no file has any
+    )
+    return files.to_table(columns=IDS_LAYOUT.plain.names, filter=pc.field(FAILED_AT).is_valid())
 
 
 def dataset(
@@ -193,8 +221,8 @@ def dataset(
     since, until : datetime, optional
         Leave out months that lie before or after; rows are not filtered.
     """
-    months = [(MONTH, ">=", f"{since:%Y-%m}")] if since else []
-    months += [(MONTH, "<=", f"{until:%Y-%m}")] if until else []
+    months = [(MONTH, ">=", month_of(since))] if since else []
+    months += [(MONTH, "<=", month_of(until))] if until else []
     wanted = pa.schema([*layout.plain, *(layout.schema.field(name) for name in extra)])
     month = [layout.schema.field(MONTH)] if layout.time is not None and MONTH not in extra else []
     opened = table.to_pyarrow_dataset(

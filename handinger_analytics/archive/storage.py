@@ -31,7 +31,7 @@ _FILE_SIZE = 32 * 2**20  # for other tools that compact: a merge holds the files
 _CHECKPOINT_EVERY = 10  # opening a table reads the commits since the last checkpoint
 _CONFLICTS = 30
 _LONGEST_PAUSE = 2.0
-_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f↳]+")
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f↳]")
 _UNUSABLE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\\x00-\x1f\x7f\ud800-\udfff]")  # deltalake misreads or crashes
 _SECRET = re.compile("key|secret|token|password|sas|credential", re.IGNORECASE)
 _HINTS = (
@@ -40,7 +40,7 @@ _HINTS = (
     ("os error 27|File too large", "a file may not grow that large here: raise the limit (ulimit -f)"),
     (
         "os error (?:30|13|1)\\)|ReadOnlyFilesystem|Read-only|[Pp]ermission ?[Dd]enied",
-        "it cannot be written: check who owns it, and that it is not mounted read-only",
+        "it cannot be {done}: check who owns it, and that it is not mounted read-only",
     ),
     (
         "status: 40[13]|AccessDenied|Forbidden|Unauthorized|InvalidAccessKey|SignatureDoesNotMatch",
@@ -99,6 +99,7 @@ class Storage:
             configuration={
                 _SCHEMA_KEY: str(SCHEMA_VERSION),
                 "delta.targetFileSize": str(_FILE_SIZE),
+                "delta.deletedFileRetentionDuration": "interval 30 days",  # as long as the log
                 "delta.checkpointInterval": str(_CHECKPOINT_EVERY),
                 "delta.dataSkippingStatsColumns": ",".join(STATISTICS[layout.name]),
             },
@@ -147,7 +148,10 @@ class Storage:
             if _SECRET.search(name) and value:
                 text = text.replace(value, "***")
         hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), fallback)
-        unchanged = "" if verb == "read" else " What was in the archive is as it was."
+        done, unchanged = (
+            ("read", "") if verb == "read" else ("written", " What was in the archive is as it was.")
+        )
+        hint = hint.format(done=done)
         raise FileError(f"cannot {verb} the archive {self.uri!r}: {hint}.{unchanged} ({text})") from None
 
     def _uri(self, layout: Layout) -> str:

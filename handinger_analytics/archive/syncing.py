@@ -14,7 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from handinger_analytics.archive.layout import FINISHED_AT, IDS_LAYOUT, SYNCED_AT, TASKS_LAYOUT
-from handinger_analytics.archive.recording import record_failures, record_rows, record_sync, remember
+from handinger_analytics.archive.recording import (
+    publish,
+    record_failures,
+    record_rows,
+    remember,
+    revive,
+)
 from handinger_analytics.archive.snapshot import Snapshot, dataset
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.archive.summary import Summary
@@ -113,15 +119,15 @@ class Plan:
         Ids to fetch, those that failed last time first.
     skipped : int
         Ids that were asked for and need not be fetched, or were forgotten.
-    marked : frozenset of str
-        Ids with a failure in the archive, or forgotten.
+    failing : frozenset of str
+        Ids with a failure in the archive.
     ids_version : int
         Version of ``ids`` that has them all.
     """
 
     due: pa.ChunkedArray
     skipped: int
-    marked: frozenset[str]
+    failing: frozenset[str]
     ids_version: int
 
 
@@ -137,12 +143,14 @@ def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, momen
         )
     others = pc.invert(pc.is_in(wanted, value_set=failing))
     due = pc.and_(others, _is_due(wanted, seen, policy, moment))
-    if task_ids is None or policy.refresh != "all":
+    if task_ids is not None and policy.refresh == "all":
+        revive(storage, forgotten.filter(pc.is_in(forgotten, value_set=wanted)).combine_chunks())
+    else:
         due = pc.and_not(due, pc.is_in(wanted, value_set=forgotten))
     return Plan(
         due=pa.chunked_array([failing, wanted.filter(due)]),
         skipped=others.true_count - due.true_count,
-        marked=frozenset([*failing.to_pylist(), *forgotten.to_pylist()]),
+        failing=frozenset(failing.to_pylist()),
         ids_version=ids_version,
     )
 
@@ -155,15 +163,20 @@ def _is_due(task_ids: pa.Array, seen: pa.Table, policy: Policy, moment: dt.datet
     if policy.refresh == "all":
         return pa.repeat(True, len(task_ids))
     row = seen.take(pc.index_in(task_ids, value_set=seen["task_id"].combine_chunks()))
-    settled = pc.greater_equal(pc.subtract(row[SYNCED_AT], row[FINISHED_AT]), pa.scalar(policy.settle, _SPAN))
+    settled = pc.greater_equal(pc.subtract(row[SYNCED_AT], row[FINISHED_AT]), _span(policy.settle))
     due = pc.invert(pc.fill_null(settled, False))
+    age = pc.subtract(pa.scalar(moment, row[SYNCED_AT].type), row[SYNCED_AT])
+    due = pc.or_(due, pc.fill_null(pc.less(age, _span(dt.timedelta(0))), True))  # seen by a wrong clock
     if policy.max_age is not None:
-        age = pc.subtract(pa.scalar(moment, row[SYNCED_AT].type), row[SYNCED_AT])
-        due = pc.or_(due, pc.fill_null(pc.greater(age, pa.scalar(policy.max_age, _SPAN)), True))
+        due = pc.or_(due, pc.greater(age, _span(policy.max_age)))
     return due.combine_chunks()
 
 
-_SPAN = pa.duration("us")
+def _span(length: dt.timedelta) -> pa.Scalar:
+    return pa.scalar(min(length, _LONGEST), pa.duration("us"))
+
+
+_LONGEST = dt.timedelta(microseconds=2**63 - 1)
 
 
 class Sync:
@@ -183,6 +196,7 @@ class Sync:
         self._storage = storage
         self._todo = todo
         self._moment = moment
+        self._ids_version = todo.ids_version
         self._started = time.monotonic()
         self._fetched = self._recorded = 0
         self._new = self._changed = 0
@@ -196,7 +210,7 @@ class Sync:
             if len(due):
                 with opened(client) as one:
                     self._work(batch, one, bar)
-        record_sync(self._storage, begun)
+        publish(self._storage, ids=self._ids_version, synced=(begun, self._moment or now()))
         return SyncReport(
             fetched=self._fetched,
             skipped=self._todo.skipped,
@@ -211,24 +225,36 @@ class Sync:
         due = self._todo.due
         for start in range(0, len(due), batch):
             task_ids = due[start : start + batch].to_pylist()
+            begun = self._moment or now()
             try:
                 result = fetch(task_ids, client=client, on_error="collect", progress=False)
-            except (HandingerError, FetchInterrupted) as error:
+            except FetchInterrupted as interrupt:
+                self._record(interrupt.result, begun)
+                raise FetchInterrupted(
+                    f"interrupted after {self._fetched:,} of {len(due):,} tasks; they are in the archive",
+                    interrupt.result,
+                ) from None
+            except HandingerError as error:
                 if error.result is not None:
-                    self._record(error.result)
+                    self._record(error.result, begun)
                 raise
-            self._record(result)
+            self._record(result, begun)
             bar.show(min(start + batch, len(due)), len(self._failures))
         compact_if_scattered(self._storage)
 
-    def _record(self, result: FetchResult) -> None:
+    def _record(self, result: FetchResult, begun: dt.datetime) -> None:
         rows = whole_tasks(result)
-        moment = self._moment or result.fetched_at
         failures = list(result.failed.values())
-        healed = self._todo.marked.intersection(rows.tasks["task_id"].to_pylist())
-        record_failures(self._storage, failures, healed, moment)
+        fetched = rows.tasks["task_id"].to_pylist()
+        known = [
+            self._ids_version,
+            record_failures(self._storage, failures, self._todo.failing & {*fetched}, begun),
+        ]
+        if foreign := {*fetched}.difference(result.task_ids):
+            known.append(remember(self._storage, [*foreign]))  # what was asked for is missing all the same
+        self._ids_version = max(known)
         if rows.tasks.num_rows:
-            written = record_rows(self._storage, rows, self._todo.ids_version, moment)
+            written = record_rows(self._storage, rows, self._ids_version, begun, self._moment or now())
             self._new += written.new
             self._changed += written.changed
         self._fetched += rows.tasks.num_rows

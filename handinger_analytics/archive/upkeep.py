@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from handinger_analytics.archive.files import ROWS_PER_FILE, open_files, read_files, replace_files
+from handinger_analytics.archive.files import ROWS_PER_FILE, divided, open_files, read_files, replace_files
 from handinger_analytics.archive.layout import (
     LAYOUTS,
     MONTH,
@@ -20,7 +20,8 @@ from handinger_analytics.archive.layout import (
     TURNS_LAYOUT,
     Layout,
 )
-from handinger_analytics.archive.snapshot import Snapshot, pairing_of
+from handinger_analytics.archive.recording import publish
+from handinger_analytics.archive.snapshot import Snapshot, pairing_of, same_rows
 from handinger_analytics.archive.storage import Storage, committed, conflict_error
 from handinger_analytics.errors import FrameError
 
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _SMALL = 16_384
+_SMALL_BYTES, _BYTES_PER_FILE = 2**24, 2**25  # on disk; in memory texts take several times as much
 _SMALL_PER_MONTH = 16
+_LONGEST_BATCH = dt.timedelta(days=1)
 
 
 def compact(storage: Storage) -> int:
@@ -56,49 +59,42 @@ def _compact(storage: Storage, layout: Layout, least: int) -> int:
     if not groups:
         return 0
     pairing = pairing_of(storage.open(TASKS_LAYOUT))
-    if layout is TURNS_LAYOUT and table.version() != pairing.turns:
+    if layout is TURNS_LAYOUT and not same_rows(table, pairing.turns):
         return 0  # a batch is half written, by a process at work or killed; readers are not to see it
     files = open_files(table, layout)
-    parts = (read_files(files, group) for group in groups)
+    parts = (part for group in groups for part in divided(read_files(files, group), layout))
     gone = [path for group in groups for path in group]
-    replace_files(table, layout, parts, gone, pairing.metadata, change=False)
+    added = replace_files(table, layout, parts, gone, pairing.metadata, change=False)
     if layout is TURNS_LAYOUT:
-        committed(functools.partial(_publish_turns, storage, pairing.turns + 1))
-    return len(gone) - len(groups)
+        publish(storage, turns=table.version() + 1)
+    return len(gone) - added
 
 
-def _small_files(table: DeltaTable, layout: Layout) -> Iterable[list[tuple[str, int]]]:
-    """Path and rows of the small files, month by month."""
+def _small_files(table: DeltaTable, layout: Layout) -> Iterable[list[tuple[str, int, int]]]:
+    """Path, rows and bytes of the small files, month by month."""
     files = pa.table(table.get_add_actions(flatten=True))
     months = files[f"partition.{MONTH}"].to_pylist() if layout.time else [""] * files.num_rows
-    small: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for month, path, rows in zip(
-        months, files["path"].to_pylist(), files["num_records"].to_pylist(), strict=True
-    ):
-        if rows is not None and rows < _SMALL:
-            small[month].append((path, rows))
+    small: dict[str, list[tuple[str, int, int]]] = defaultdict(list)
+    sizes = (files[name].to_pylist() for name in ("path", "num_records", "size_bytes"))
+    for month, path, rows, size in zip(months, *sizes, strict=True):
+        if rows is not None and rows < _SMALL and size < _SMALL_BYTES:
+            small[month].append((path, rows, size))
     return small.values()
 
 
-def _groups(files: list[tuple[str, int]]) -> Iterator[list[str]]:
-    """Divide files into groups that each make one file."""
+def _groups(files: list[tuple[str, int, int]]) -> Iterator[list[str]]:
+    """Divide files into groups of several that each make one file."""
     group: list[str] = []
-    size = 0
-    for path, rows in files:
-        if size + rows > ROWS_PER_FILE:
-            yield group
-            group, size = [], 0
+    all_rows = all_bytes = 0
+    for path, rows, size in files:
+        if all_rows + rows > ROWS_PER_FILE or all_bytes + size > _BYTES_PER_FILE:
+            if len(group) > 1:
+                yield group
+            group, all_rows, all_bytes = [], 0, 0
         group.append(path)
-        size += rows
+        all_rows, all_bytes = all_rows + rows, all_bytes + size
     if len(group) > 1:
         yield group
-
-
-def _publish_turns(storage: Storage, version: int) -> None:
-    """Make an empty commit to ``tasks`` that points readers to a version of ``turns``."""
-    tasks = storage.open(TASKS_LAYOUT)
-    pairing = pairing_of(tasks)
-    replace_files(tasks, TASKS_LAYOUT, [], [], pairing.at_least(version, pairing.ids).metadata)
 
 
 def vacuum(storage: Storage, older_than: dt.timedelta) -> int:
@@ -108,17 +104,23 @@ def vacuum(storage: Storage, older_than: dt.timedelta) -> int:
             f"older_than is {older_than!r}: expected a timedelta of 0 or more, such as timedelta(days=7)"
         )
     snapshot = Snapshot.open(storage)
-    deleted = 0
     with storage.errors("write"):
-        for layout in LAYOUTS:
-            present = storage.open(layout)
-            deleted += len(
-                present.vacuum(
-                    retention_hours=math.ceil(older_than / dt.timedelta(hours=1)),
-                    dry_run=False,
-                    enforce_retention_duration=False,
-                    full=True,  # also what a writer left behind that was killed
-                    keep_versions=[snapshot.table(layout).version()],
-                )
-            )
+        return sum(
+            len(committed(functools.partial(_vacuum, storage, layout, snapshot, span, full)))
+            for layout in LAYOUTS
+            # Files that no commit names are what a killed writer left behind, or of a batch under way.
+            for span, full in ((older_than, False), (max(older_than, _LONGEST_BATCH), True))
+        )
+
+
+def _vacuum(
+    storage: Storage, layout: Layout, snapshot: Snapshot, span: dt.timedelta, full: bool
+) -> list[str]:
+    deleted: list[str] = storage.open(layout).vacuum(
+        retention_hours=math.ceil(span / dt.timedelta(hours=1)),
+        dry_run=False,
+        enforce_retention_duration=False,
+        full=full,
+        keep_versions=[snapshot.table(layout).version()],
+    )
     return deleted

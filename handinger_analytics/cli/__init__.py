@@ -10,7 +10,7 @@ import sys
 
 import click
 
-from handinger_analytics.cli.archive_commands import forget, status, sync
+from handinger_analytics.cli.archive_commands import forget, status, sync, vacuum
 from handinger_analytics.cli.fetch_commands import demo, discover, fetch
 from handinger_analytics.cli.report_commands import budget, report, spend
 from handinger_analytics.cli.sandbox_command import sandbox
@@ -45,5 +45,5 @@ def main() -> None:
     """
 
 
-for command in (demo, discover, fetch, sync, status, forget, spend, budget, report, sandbox):
+for command in (demo, discover, fetch, sync, status, forget, vacuum, spend, budget, report, sandbox):
     main.add_command(command)

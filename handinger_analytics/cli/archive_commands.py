@@ -13,16 +13,28 @@ from handinger_analytics.cli import options
 PARTIAL = 3
 
 
+def _span(_: click.Context, __: click.Parameter, days: float) -> dt.timedelta:
+    try:
+        span = dt.timedelta(days=days)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{days:g} is no number of days") from None
+    if span < dt.timedelta(0):
+        raise click.BadParameter(f"{days:g} is less than 0")
+    return span
+
+
 @click.command()
 @click.argument("uri")
 @click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]")
-@click.option("--worker", "workers", multiple=True, help="Take the ids from this worker's webhook log.")
+@click.option(
+    "--worker", "workers", multiple=True, help="Remember the ids in this worker's webhook log before."
+)
 @options.ids_from
 @click.option(
     "--settle",
     default=7.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    callback=_span,
     metavar="DAYS",
     help="How long after its end a task is still fetched again, for follow-ups.",
 )
@@ -33,7 +45,7 @@ def sync(
     task_ids: tuple[str, ...],
     workers: tuple[str, ...],
     ids_from: list[str] | None,
-    settle: float,
+    settle: dt.timedelta,
     everything: bool,
     verbose: bool,
 ) -> None:
@@ -51,10 +63,8 @@ def sync(
     archive = Archive(uri)
     ids = [*task_ids] or ids_from
     if workers:
-        ids = archive.discover(workers)
-    report = archive.sync(
-        ids, settle=dt.timedelta(days=settle), refresh="all" if everything else "unfinished"
-    )
+        archive.discover(workers)
+    report = archive.sync(ids, settle=settle, refresh="all" if everything else "unfinished")
     if verbose:
         _echo(report.summary())
     if not report.complete:
@@ -74,6 +84,23 @@ def forget(uri: str, task_ids: tuple[str, ...]) -> None:
     from handinger_analytics.archive import Archive
 
     Archive(uri).forget(task_ids)
+
+
+@click.command()
+@click.argument("uri")
+@click.option(
+    "--older-than",
+    default=7.0,
+    show_default=True,
+    callback=_span,
+    metavar="DAYS",
+    help="How far back earlier states of the archive stay readable.",
+)
+def vacuum(uri: str, older_than: dt.timedelta) -> None:
+    """Delete the files of the archive at URI that were replaced: without this it grows with every sync."""
+    from handinger_analytics.archive import Archive
+
+    Archive(uri).vacuum(older_than)
 
 
 @click.command()

@@ -29,7 +29,7 @@ def record(archive):
         result = ha.parse_bodies(bodies, on_error="raise")
         archive._storage.create()
         ids_version = remember(archive._storage, result.task_ids)
-        return record_rows(archive._storage, result.rows, ids_version, at)
+        return record_rows(archive._storage, result.rows, ids_version, at, dt.datetime.now(dt.UTC))
 
     return write
 

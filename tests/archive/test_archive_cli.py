@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -9,7 +11,7 @@ from click.testing import CliRunner
 import handinger_analytics as ha
 from handinger_analytics import Sandbox
 from handinger_analytics.archive import Archive
-from handinger_analytics.cli.archive_commands import forget, status, sync
+from handinger_analytics.cli.archive_commands import forget, status, sync, vacuum
 from handinger_analytics.sandbox.faults import Faults
 
 
@@ -61,6 +63,31 @@ def test_ids_of_workers(run, sandbox, archive, client):
     first, second = sandbox.worker_ids[:2]
     assert run(sync, archive.uri, "--worker", first, "--worker", second).exit_code == 0
     assert set(archive.tasks()["task_id"]) == set(ha.discover_task_ids([first, second], client=client))
+
+
+def test_workers_are_not_all_that_is_synced(run, sandbox, archive):
+    """A task that is unfinished, but no longer in the log, is looked after, too."""
+    run(sync, archive.uri, *sandbox.task_ids)
+    assert archive.status().unfinished > 0
+    result = run(sync, archive.uri, "--worker", sandbox.worker_ids[0], "--settle", "36500", "-v")
+    assert "120 fetched, 0 skipped" in result.output
+
+
+@pytest.mark.parametrize("days", ["nan", "inf", "1e300", "-1", "week"])
+def test_spans_that_are_none(run, archive, days):
+    """Wrong usage has exit code 2."""
+    assert run(sync, archive.uri, "tsk_1", "--settle", days).exit_code == 2
+    assert run(vacuum, archive.uri, "--older-than", days).exit_code == 2
+
+
+def test_vacuum(run, sandbox, archive):
+    """What was replaced is deleted, without a word."""
+    run(sync, archive.uri, *sandbox.task_ids[:5])
+    archive.sync(sandbox.task_ids[5:10], client=sandbox.client())
+    archive.compact()
+    result = run(vacuum, archive.uri, "--older-than", "0")
+    assert (result.output, result.exit_code) == ("", 0)
+    assert len(list(Path(archive.uri, "turns").glob("month=*/*.parquet"))) == len(archive.files("turns"))
 
 
 def test_settle(run, sandbox, archive):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from handinger_analytics.archive.recording import record_rows
 from handinger_analytics.archive.snapshot import Pairing, pairing_of
 from tests.archive.conftest import HOUR, NOON, assert_same_rows
 from tests.samples import body_a, encoded, task_of, turn_of
+from tests.scripted import Reply
 
 NOTHING = dt.timedelta(0)
 
@@ -131,9 +133,9 @@ def test_pairing_never_goes_back(archive, record):
     record(body_a("b", turns=2))
     before = pairing_of(archive._storage.open(TASKS_LAYOUT))
     assert before == Pairing(turns=2, ids=2, synced=1_780_315_200_000)
-    assert before.at_least(1, 3, NOON - HOUR) == Pairing(turns=2, ids=3, synced=1_780_315_200_000)
+    assert before.advanced(1, 3) == Pairing(turns=2, ids=3, synced=1_780_315_200_000)
     rows = ha.parse_bodies([body_a("a", turns=2)]).rows
-    record_rows(archive._storage, rows, 0, NOON + HOUR)
+    record_rows(archive._storage, rows, 0, NOON + HOUR, NOON + HOUR)
     after = pairing_of(archive._storage.open(TASKS_LAYOUT))
     assert (after.turns, after.ids, after.synced_at) == (2, 2, NOON + HOUR)
     assert len(archive.turns()) == 4
@@ -200,3 +202,60 @@ def test_status(archive, record):
     assert status.complete
     assert "tasks: 2, 1 of them unfinished" in repr(status)
     assert "<caption>ArchiveStatus</caption>" in status._repr_html_()
+
+
+def test_half_written_batch_can_move_with_its_task(half_written, record):
+    """What a dead writer left behind is found although its task begins in a later month now."""
+    june = "2026-06-02T00:00:00.000Z"
+    turn = turn_of("b", 0, startedAt=june, completedAt=june)
+    record(encoded({"task": task_of("b", createdAt=june, completedAt=june), "turns": [turn]}), at=NOON + HOUR)
+    assert half_written.turns()["turn_id"].is_unique
+
+
+def test_vacuum_leaves_the_files_of_a_batch_under_way(archive, record):
+    """A file that no commit names yet is deleted when it is older than any batch, not before."""
+    record(body_a("a"))
+    folder = Path(archive.files("turns")[0]).parent
+    under_way, left_behind = folder / "part-new.zstd.parquet", folder / "part-old.zstd.parquet"
+    for path in (under_way, left_behind):
+        path.touch()
+    two_days_ago = time.time() - 48 * 3600
+    os.utime(left_behind, (two_days_ago, two_days_ago))
+    assert archive.vacuum(NOTHING) == 1
+    assert under_way.exists()
+    assert not left_behind.exists()
+
+
+def test_compact_after_a_vacuum(archive, record):
+    """The commits of a vacuum change no row, and so do not keep turns from being compacted."""
+    record(body_a("a"))
+    archive.vacuum(NOTHING)
+    record(encoded({"task": task_of("a"), "turns": [turn_of("a", credits=1)]}), at=NOON + HOUR)
+    record(body_a("b"))
+    archive.vacuum(NOTHING)
+    assert len(archive.files("turns")) == 2
+    assert archive.compact() > 0
+    assert len(archive.files("turns")) == 1
+    assert sorted(archive.turns()["credits"]) == [1, 42]
+
+
+def test_earlier_states_know_what_was_missing(archive, sandbox, client, serve):
+    """A state of the past says itself incomplete if it was: by discovered ids, and by failures."""
+    archive.sync(sandbox.task_ids[:20], client=client)
+    archive.discover(sandbox.worker_ids, client=client)
+    latest = archive.status()
+    assert latest.missing > 0
+    assert archive.as_of(latest.version).status().missing == latest.missing
+    assert archive.as_of(latest.version).turns().attrs["handinger"]["failed"] == latest.missing
+    with serve(Reply(b"{}", status=404)).client() as other:
+        archive.sync(sandbox.task_ids[:1], client=other, refresh="all")
+    latest = archive.status()
+    assert len(latest.failures) == 1
+    assert archive.as_of(latest.version).status().failures.equals(latest.failures)
+
+
+def test_files_are_kept_as_long_as_the_log(archive, record):
+    """A checkpoint remembers replaced files for as long as earlier states can be named."""
+    record(body_a("a"))
+    configuration = archive._storage.open(TURNS_LAYOUT).metadata().configuration
+    assert configuration["delta.deletedFileRetentionDuration"] == "interval 30 days"

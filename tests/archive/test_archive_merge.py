@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from handinger_analytics.archive.files import divided
 from handinger_analytics.archive.layout import TURNS_LAYOUT
 from tests.archive.conftest import HOUR, NOON
 from tests.samples import FILES, encoded, task_of, turn_of
@@ -199,3 +202,44 @@ def test_turn_of_an_early_month_can_move(archive, record):
     record(body("a", turn_of("a", 0, startedAt="2026-01-01T00:00:00.000Z")))
     record(body("a", turn_of("a", 0, startedAt=JUNE, credits=7)), at=NOON + HOUR)
     assert credits_of(archive) == {"trn_a_0": 7}
+
+
+def test_earlier_fetch_brings_nothing_back(archive, record):
+    """A turn that the server has deleted does not come back with a fetch from before that."""
+    record(body("a", turn_of("a", 0)), at=NOON)
+    record(body("a", turn_of("a", 0), turn_of("a", 1)), body("b", turn_of("b", 0)), at=NOON - HOUR)
+    assert credits_of(archive) == {"trn_a_0": 42, "trn_b_0": 42}
+
+
+def test_time_of_a_wrong_clock_does_not_win(archive, record):
+    """What claims to have been fetched in the future gives way to what is fetched now."""
+    future = dt.datetime.now(dt.UTC) + 365 * 24 * HOUR
+    record(body("a", turn_of("a", 0, credits=1), turn_of("a", 1)), at=future)
+    assert record(body("a", turn_of("a", 0, credits=2)), at=dt.datetime.now(dt.UTC)).changed == 1
+    assert credits_of(archive) == {"trn_a_0": 2}
+    assert archive.status().last_sync < future
+
+
+def test_times_of_early_years(archive, record):
+    """A time that some servers send for none is a time like any other."""
+    never = "0001-01-01T00:00:00.000Z"
+    for hours in range(2):
+        record(body("a", turn_of("a", 0, startedAt=never), turn_of("a", 1)), at=NOON + hours * HOUR)
+        assert credits_of(archive) == {"trn_a_0": 42, "trn_a_1": 42}
+    assert len(archive.turns(since="0001-01-01", until="0999-01-01")) == 1
+    assert archive.status().first_turn == dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+
+
+def test_turn_of_another_task_is_there_once(archive, record):
+    """A turn that names another task than the one it came with is kept, but once."""
+    for hours in range(3):
+        record(body("a", turn_of("a", 0), turn_of("q", 0, startedAt=JUNE)), at=NOON + hours * HOUR)
+        assert credits_of(archive) == {"trn_a_0": 42, "trn_q_0": 42}
+
+
+def test_files_have_no_more_than_so_many_bytes():
+    """Long texts make more files, so that a merge can hold each in memory."""
+    texts = pa.chunked_array([pa.array(["x" * 1_000_000] * 30)] * 20)
+    rows = pa.table({"month": pa.repeat("2026-05", 600), "input": texts})
+    parts = list(divided(rows, TURNS_LAYOUT))
+    assert [part.num_rows for part in parts] == [268, 268, 64]

@@ -96,7 +96,7 @@ def test_large_files_in_a_bucket(bucket):
     archive = Archive("s3://bucket/large", storage_options=bucket)
     rows = ha.parse_bodies([encoded({"task": task_of("a"), "turns": [turn_of("a", outputText=text)]})]).rows
     archive._storage.create()
-    record_rows(archive._storage, rows, remember(archive._storage, ["a"]), NOON)
+    record_rows(archive._storage, rows, remember(archive._storage, ["a"]), NOON, NOON)
     assert archive.turns(["output_text"])["output_text"].tolist() == [text]
 
 

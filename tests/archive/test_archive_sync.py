@@ -10,6 +10,7 @@ import pytest
 import handinger_analytics as ha
 from handinger_analytics import AuthenticationError, FrameError, Sandbox, TaskIdError
 from handinger_analytics.archive import Archive
+from handinger_analytics.archive.recording import record_failures
 from handinger_analytics.sandbox.faults import Faults
 from tests.archive.conftest import HOUR, NOON, assert_same_rows
 from tests.samples import body_a, encoded, task_of, turn_of
@@ -103,6 +104,62 @@ def test_settle_counts_from_the_last_look(archive, serve):
         assert archive.sync("tsk_1", client=client, now=ended + 366 * DAY, refresh="all").fetched == 1
 
 
+def test_unknown_word_for_an_end_is_final(archive, serve):
+    """A turn whose state is none of the documented ones, but which has an end, is over."""
+    over = turn_of("tsk_1", 1, status="succeeded")
+    with serve(
+        Reply(encoded({"task": task_of("tsk_1"), "turns": [turn_of("tsk_1"), over]}))
+    ).client() as client:
+        archive.sync("tsk_1", client=client, settle=dt.timedelta(0))
+        assert archive.sync("tsk_1", client=client, settle=dt.timedelta(0)).skipped == 1
+    assert archive.status().unfinished == 0
+
+
+def test_answer_for_another_id_is_no_answer(archive, serve):
+    """What was asked for is missing still, though the server sent some task."""
+    with serve(Reply(body_a("tsk_2"))).client() as client:
+        archive.sync("tsk_1", client=client)
+    assert archive.tasks()["task_id"].tolist() == ["tsk_2"]
+    assert (archive.status().missing, archive.status().complete) == (1, False)
+
+
+def test_a_batch_is_as_old_as_its_beginning(archive):
+    """Rows have the time before they were asked for: what is fetched meanwhile is later."""
+    with Sandbox(tasks=1, seed=7, latency=1.5) as sandbox, sandbox.client() as client:
+        archive.sync(sandbox.task_ids, client=client)
+    assert dt.datetime.now(dt.UTC) - archive.status().last_sync > dt.timedelta(seconds=1.5)
+
+
+@pytest.mark.parametrize("option", ["settle", "max_age"])
+def test_longest_spans(archive, serve, option):
+    """A span longer than Arrow can count is a long one, and no error."""
+    with serve(Reply(body_a("tsk_1"))).client() as client:
+        archive.sync("tsk_1", client=client)
+        assert archive.sync("tsk_1", client=client, **{option: dt.timedelta.max}).fetched == (
+            option == "settle"
+        )
+
+
+def test_sync_after_one_with_a_wrong_clock(archive, busy):
+    """What was stamped with a time to come is fetched again, and then the archive equals a fetch."""
+    with busy.client() as client:
+        archive.sync(busy.task_ids, client=client, now=dt.datetime(2038, 1, 1, tzinfo=dt.UTC))
+        busy.advance(5 * DAY)
+        archive.sync(busy.task_ids, client=client, now=busy.now)
+        assert_same_rows(archive.turns(), ha.fetch_turns(busy.task_ids, client=client))
+    assert archive.status().last_sync == busy.now
+
+
+def test_forgetting_during_a_sync_lasts(archive, serve):
+    """A failure that comes after its id was forgotten does not bring the id back."""
+    with serve(Reply(b"{}", status=404)).client() as client:
+        archive.sync("tsk_gone", client=client)
+        failure = ha.fetch("tsk_gone", client=client, on_error="collect").failed[0]
+    archive.forget("tsk_gone")
+    record_failures(archive._storage, [failure], [], NOON)
+    assert (archive.status().forgotten, len(archive.status().failures)) == (1, 0)
+
+
 def test_task_with_an_unfinished_turn_is_not_final(archive, serve):
     """A task that says completed while a turn of it runs is fetched again."""
     running = turn_of("tsk_1", 1, status="running", completedAt=None)
@@ -181,14 +238,11 @@ def test_discovered_ids_are_remembered(archive, sandbox, client):
 
 def test_sync_with_nothing_to_do_is_a_sync(archive, sandbox, client):
     """Frames and status tell when the archive was last synced, though no task was due."""
-    ended = NOON - 30 * DAY
     archive.sync(sandbox.task_ids[:1], client=client, now=NOON, settle=dt.timedelta(0))
     report = archive.sync(client=client, now=NOON + DAY, settle=dt.timedelta(0))
     assert (report.fetched, report.skipped) == (0, 1)
     assert archive.status().last_sync == NOON + DAY
     assert archive.turns().attrs["handinger"]["fetched_at"] == "2026-06-02T12:00:00.000+00:00"
-    archive.sync(client=client, now=ended, settle=dt.timedelta(0))
-    assert archive.status().last_sync == NOON + DAY
 
 
 def test_forgotten_tasks_are_not_asked_for(archive):

@@ -149,7 +149,7 @@ def fill_months(archive: Archive, tasks: int) -> None:
         tasks_then, turns_then = (moved(table, month) for table in (rows.tasks, rows.turns))
         version = remember(archive._storage, tasks_then["task_id"].to_pylist())
         then = Rows(tasks_then, turns_then, rows.task_positions, rows.turn_positions)
-        record_rows(archive._storage, then, version, now())
+        record_rows(archive._storage, then, version, now(), now())
 
 
 def moved(table: pa.Table, months: int) -> pa.Table:
