@@ -48,11 +48,9 @@ def read_files(files: ds.FileSystemDataset, paths: Collection[str]) -> pa.Table:
 
 def divided(rows: pa.Table, layout: Layout) -> Iterator[pa.Table]:
     """Divide rows into what goes into one file each: rows of one month, and not too many."""
-    months = [rows]
-    if layout.time is not None:
-        names = sorted(pc.unique(rows[MONTH]).to_pylist())
-        months = [rows.filter(pc.equal(rows[MONTH], name)) for name in names]
-    for part in months:
+    names = [] if layout.time is None else sorted(pc.unique(rows[MONTH]).to_pylist())
+    parts = [rows] if len(names) < 2 else (rows.filter(pc.equal(rows[MONTH], name)) for name in names)
+    for part in parts:
         fitting = part.num_rows * _BYTES_PER_FILE // max(part.nbytes, 1)
         rows_per_file = min(max(fitting, 1), ROWS_PER_FILE)
         for start in range(0, part.num_rows, rows_per_file):
