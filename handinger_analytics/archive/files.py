@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deltalake.transaction import AddAction, RemoveAction
 
 
-ROWS_PER_FILE = 32_768
+ROWS_PER_FILE = 16_384
 """At most; what a merge or a compaction holds in memory does not grow with the archive."""
 _BYTES_PER_FILE = 2**28
 """At most, of rows in memory; only a single row may have more."""

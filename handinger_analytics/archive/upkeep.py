@@ -28,7 +28,7 @@ from handinger_analytics.errors import FrameError
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-_SMALL = 16_384
+_SMALL = 8_192
 _SMALL_BYTES, _BYTES_PER_FILE = 2**24, 2**25  # on disk; in memory texts take several times as much
 _SMALL_PER_MONTH = 16
 _LONGEST_BATCH = dt.timedelta(days=1)
