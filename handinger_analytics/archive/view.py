@@ -125,7 +125,8 @@ class ArchiveView:
             Only turns that started at ``since`` or later, and before ``until``. A date means its first
             instant in UTC.
         where : pyarrow.compute.Expression, optional
-            Only rows for which it is true, such as ``pc.field("worker_id") == "wrk_1"``.
+            Only rows for which it is true, such as ``pc.field("worker_id") == "wrk_1"``. Months are left
+            out by ``since`` and ``until`` alone.
         engine : {"pandas", "polars", "duckdb", "pyarrow"}
             "polars" gives a LazyFrame, "duckdb" a relation, "pyarrow" a Dataset (which takes its columns
             when it is read). They read when they are used, and `spend` and the others take them.
