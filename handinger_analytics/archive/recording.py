@@ -166,7 +166,6 @@ def forget(storage: Storage, task_ids: Sequence[str], now: dt.datetime) -> None:
     """Mark ids as not to be asked for any more."""
     asked = pa.array(task_ids, pa.string())
     rows = _id_rows(asked, stage=FORGOTTEN, **{FAILED_AT: stamp(now).as_py()})
-
     _replace_ids(storage, rows)
 
 

@@ -136,13 +136,11 @@ class Snapshot:
         ids, turns = (one.result() for one in opened)
         with storage.errors("read"):
             pairing = pairing_of(tasks)
-            current = version is None and same_rows(turns, pairing.turns)
-        if turns.version() != pairing.turns and not current:
+            half_written = not same_rows(turns, pairing.turns)
+        if version is not None or half_written or turns.version() < pairing.turns:
             turns = storage.open(TURNS_LAYOUT, pairing.turns)
-        if version is not None:
+        if version is not None or ids.version() < pairing.ids:
             ids = storage.open(IDS_LAYOUT, pairing.ids)
-        elif ids.version() < pairing.ids:
-            ids = storage.open(IDS_LAYOUT)
         return cls(ids, turns, tasks, pairing.synced_at)
 
     def table(self, layout: Layout) -> DeltaTable:

@@ -16,7 +16,8 @@ from handinger_analytics import FileError, FrameError
 from handinger_analytics.archive.layout import TASKS_LAYOUT, TURNS_LAYOUT, stamp
 from handinger_analytics.archive.merging import merge
 from handinger_analytics.archive.recording import record_rows
-from handinger_analytics.archive.snapshot import Pairing, pairing_of
+from handinger_analytics.archive.snapshot import Pairing, Snapshot, pairing_of
+from handinger_analytics.archive.storage import Storage
 from tests.archive.conftest import HOUR, NOON, assert_same_rows
 from tests.samples import body_a, encoded, task_of, turn_of
 from tests.scripted import Reply
@@ -237,6 +238,24 @@ def test_compact_after_a_vacuum(archive, record):
     assert archive.compact() > 0
     assert len(archive.files("turns")) == 1
     assert sorted(archive.turns()["credits"]) == [1, 42]
+
+
+class Overtaken(Storage):
+    """Opens turns as they were one batch ago, like a reader that a writer overtakes."""
+
+    def open(self, layout, version=None):
+        """Open a table."""
+        if layout is TURNS_LAYOUT and version is None:
+            version = super().open(layout).version() - 1
+        return super().open(layout, version)
+
+
+def test_reader_that_is_overtaken(archive, record):
+    """Where a batch is recorded between two tables being opened, its tasks have their turns all the same."""
+    record(body_a("a"))
+    record(body_a("b", turns=2))
+    snapshot = Snapshot.open(Overtaken(archive.uri))
+    assert (snapshot.tasks.count(), snapshot.turns.count()) == (2, 3)
 
 
 def test_earlier_states_know_what_was_missing(archive, sandbox, client, serve):
