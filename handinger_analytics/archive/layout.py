@@ -25,7 +25,10 @@ FINISHED_AT = "finished_at"
 """When the task and all its turns were over; null while something is still going on."""
 
 BEGAN_AT = "began_at"
-"""The earliest of a task's creation and the starts of its turns: none of its rows lies in a month before."""
+"""The earliest of a task's creation and the starts of its turns: none of its rows lies in a month before.
+
+Null for tasks that were recorded before this column was.
+"""
 
 FAILED_AT = "failed_at"
 """When an id failed or was forgotten; null for all others."""
@@ -128,7 +131,7 @@ TASKS_LAYOUT = Layout(
     (
         pa.field(SYNCED_AT, _STORED_TIME, nullable=False),
         pa.field(FINISHED_AT, _STORED_TIME),
-        pa.field(BEGAN_AT, _STORED_TIME, nullable=False),
+        pa.field(BEGAN_AT, _STORED_TIME),
     ),
     "created_at",
 )

@@ -148,8 +148,7 @@ def record_rows(
         newer = recorded.filter(is_later(recorded, later))["task_id"].combine_chunks()
         tasks, turns = _without(all_tasks, newer), _without(all_turns, newer)
         ids, before = tasks["task_id"].combine_chunks(), pairing_of(target)
-        begins = recorded[BEGAN_AT], all_tasks[BEGAN_AT], all_turns["started_at"]
-        since = min(first for begin in begins if (first := pc.min(begin).as_py()) is not None)
+        since = _first_start(recorded[BEGAN_AT], all_tasks[BEGAN_AT], all_turns["started_at"])
         # Turns of a writer that died may lie in any month.
         since_of_turns = since if same_rows(target_turns, before.turns) else None
         merged = merge(target_turns, TURNS_LAYOUT, turns, ids, later, since_of_turns)
@@ -207,6 +206,14 @@ def _recorded(tasks: DeltaTable, task_ids: pa.ChunkedArray) -> pa.Table:
         columns=["task_id", SYNCED_AT, BEGAN_AT],
         filter=pc.field("task_id").isin(task_ids.unique()),
     )
+
+
+def _first_start(*begins: pa.ChunkedArray) -> dt.datetime | None:
+    """Return the earliest of all times, None if one of them is not known."""
+    if any(begin.null_count for begin in begins):
+        return None
+    first: dt.datetime = min(one for begin in begins if (one := pc.min(begin).as_py()) is not None)
+    return first
 
 
 def _without(rows: pa.Table, task_ids: pa.Array) -> pa.Table:

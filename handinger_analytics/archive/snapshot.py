@@ -85,7 +85,7 @@ def pairing_of(tasks: DeltaTable) -> Pairing:
         for action in _actions(tasks, version):
             found = action.get("commitInfo", {}).get(METADATA_KEY)
             if isinstance(found, dict):
-                return Pairing(found["turns"], found["ids"], found["synced"])
+                return Pairing(**found)
     return Pairing()
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 import handinger_analytics as ha
 from handinger_analytics import FileError, Sandbox, SettingsError
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.layout import LAYOUTS, TASKS_LAYOUT
-from tests.archive.conftest import assert_same_rows
-from tests.samples import body_a
+from tests.archive.conftest import HOUR, NOON, assert_same_rows
+from tests.samples import body_a, encoded, task_of, turn_of
 
 
 @pytest.fixture
@@ -130,6 +132,28 @@ def test_other_schema_versions(archive, record, version, message):
     for use in (archive.tasks, archive.turns, archive.status, lambda: archive.sync(["a"])):
         with pytest.raises(FileError, match=message):
             use()
+
+
+def test_tables_without_what_came_later(archive, record):
+    """Archives whose tasks do not say yet when they began, nor the last sync, are read and synced on."""
+    record(body_a("a", turns=1))
+    for path in archive.files("tasks"):
+        pq.write_table(pq.ParquetFile(path).read().drop_columns(["began_at"]), path)
+    for log in Path(archive.uri, "tasks", "_delta_log").glob("*.json"):
+        actions = [json.loads(line) for line in log.read_text().splitlines()]
+        for action in actions:
+            action.get("commitInfo", {}).get("handinger", {}).pop("synced", None)
+            if metadata := action.get("metaData"):
+                schema = json.loads(metadata["schemaString"])
+                schema["fields"] = [field for field in schema["fields"] if field["name"] != "began_at"]
+                metadata["schemaString"] = json.dumps(schema)
+        log.write_text("\n".join(map(json.dumps, actions)))
+    assert archive.status().last_sync is None
+    june = "2026-06-02T00:00:00.000Z"
+    turn = turn_of("a", 0, startedAt=june, completedAt=june)
+    record(encoded({"task": task_of("a", createdAt=june, completedAt=june), "turns": [turn]}), at=NOON + HOUR)
+    assert len(archive.tasks()) == len(archive.turns()) == 1
+    assert archive.status().last_sync == NOON + HOUR
 
 
 def test_tables_of_others(archive):
