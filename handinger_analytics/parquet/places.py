@@ -39,8 +39,8 @@ def file_errors(verb: str, path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def sync(filesystem: pafs.FileSystem, path: str) -> None:
-    """Make a local file or folder survive a power cut; elsewhere the service does."""
-    if isinstance(filesystem, pafs.LocalFileSystem):
+    """Make a local file or folder survive a power cut; elsewhere the service does, on Windows nobody can."""
+    if isinstance(filesystem, pafs.LocalFileSystem) and os.name == "posix":
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
