@@ -303,7 +303,7 @@ class _DirectSession(requests.Session):
     def _connected(self, request: requests.PreparedRequest, options: dict[str, Any]) -> Any:
         tls = (options["verify"], options["cert"])
         pool: Any = self._adapter.get_connection_with_tls_context(request, tls[0], options["proxies"], tls[1])
-        self._adapter.cert_verify(pool, request.url, *tls)  # type: ignore[no-untyped-call]  # by requests
+        self._adapter.cert_verify(pool, request.url, *tls)
         self._pool = pool
         return pool
 

@@ -38,7 +38,7 @@ class _Dates(dates.AutoDateLocator):
         self.maxticks = dict.fromkeys(self.maxticks, most)
         # Between one number and the other lies one of the intervals that Matplotlib knows.
         self.minticks = min(3, (most - 1) // 2)
-        return super().get_locator(dmin, dmax)  # type: ignore[no-untyped-call]  # Matplotlib's
+        return super().get_locator(dmin, dmax)  # type: ignore[no-untyped-call]  # Matplotlib has no types for it
 
 
 class _Starts(FixedLocator):
@@ -53,10 +53,10 @@ class _ClockFormatter(dates.ConciseDateFormatter):
     """Concise dates; in the hour that is repeated when clocks go back, also by which time it is."""
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
-        labels: list[str] = super().format_ticks(values)  # type: ignore[no-untyped-call]  # Matplotlib's
+        labels: list[str] = super().format_ticks(values)  # type: ignore[no-untyped-call]  # Matplotlib has no types for it
         if len(values) > 1 and np.diff(values).min() > _SHORTEST_DAY:
             return labels
-        instants = dates.num2date(values, tz=self._tz)  # type: ignore[no-untyped-call]  # Matplotlib's
+        instants = dates.num2date(values, tz=self._tz)
         return [label + _which_hour(instant) for label, instant in zip(labels, instants, strict=True)]
 
 
@@ -68,15 +68,15 @@ def _which_hour(instant: dt.datetime) -> str:
 
 def date_numbers(instants: Any) -> NDArray[np.float64]:
     """Return instants as Matplotlib places them: days since its epoch."""
-    numbers: NDArray[np.float64] = dates.date2num(instants)  # type: ignore[no-untyped-call]  # Matplotlib's
+    numbers: NDArray[np.float64] = dates.date2num(instants)
     return numbers
 
 
 def date_axis(ax: Axes, zone: ZoneInfo) -> None:
     """Write the dates along x concisely, on the clock of a zone."""
-    locator = _Dates(tz=zone)  # type: ignore[no-untyped-call]  # Matplotlib's
+    locator = _Dates(tz=zone)  # type: ignore[no-untyped-call]  # Matplotlib has no types for it
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(_ClockFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]  # Matplotlib's
+    ax.xaxis.set_major_formatter(_ClockFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]  # Matplotlib has no types for it
 
 
 def period_axis(ax: Axes, starts: pd.DatetimeIndex, freq: str, zone: ZoneInfo) -> None:

@@ -6,7 +6,6 @@ import logging
 import math
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -25,6 +24,7 @@ from handinger_analytics.pacing import Gate
 from handinger_analytics.result import FetchResult
 from handinger_analytics.widget.answer import Answer
 from handinger_analytics.widget.background import Jobs, Ticker
+from handinger_analytics.widget.entry import Entry
 from handinger_analytics.widget.finder import Finder
 from handinger_analytics.widget.markup import count
 from handinger_analytics.widget.notices import (
@@ -37,7 +37,7 @@ from handinger_analytics.widget.notices import (
     spaces_hint,
     worth_another_try,
 )
-from handinger_analytics.widget.parts import NARROW, button, classed, descendants, row
+from handinger_analytics.widget.parts import descendants
 from handinger_analytics.widget.session import empty_session, merged
 from handinger_analytics.widget.shelf import Shelf, saved
 from handinger_analytics.widget.sources import Source, check_source, open_source
@@ -111,23 +111,15 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         self._reading: threading.Event | None = None
         self._session = empty_session()
         self._failed: Sequence[str] = ()
-        self._entry = w.Text(
-            description="Task ids, links or words",
-            placeholder="tsk_… or https://…, one or many",
-            style=NARROW,
-        )
-        self._look_up = button("Look up", "Look up what is in the box", button_style="primary")
-        self._cancel = button("Cancel", "Stop what is under way", disabled=True)
+        self._entry = Entry(self._search, self.look_up, self.cancel)
         self._finder = Finder(self._zone, lambda task_id: self._start([task_id]), self._search)
         self._standing = Standing(lambda: self._start(self._failed))
         self._answer = Answer(self._zone)
         self._shelf = Shelf(self._on_history, self.clear, self._save)
         css = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
         style = w.HTML(f"<style>{css}</style>", layout={"display": "none"})
-        entry_row = row(classed(self._entry, "ha-entry"), self._look_up, self._cancel)
-        super().__init__([style, entry_row, self._finder, self._standing, self._answer, self._shelf])
+        super().__init__([style, self._entry, self._finder, self._standing, self._answer, self._shelf])
         self.add_class("ha-lookup")
-        self._listen()
         if source is not None:
             self._standing.say("Reading what can be searched…", "busy")
             self._reading = reading = threading.Event()
@@ -147,8 +139,8 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     def look_up(self, text: str | None = None) -> None:
         """Do what the button does, after entering ``text`` if it is given; returns at once."""
         if text is not None:
-            self._entry.value = text
-        entered = self._entry.value.strip()
+            self._entry.text = text
+        entered = self._entry.text.strip()
         if not entered:
             self._standing.say("Type or paste a task id or a dashboard link first.")
         elif ids := self._finder.wanted(entered):
@@ -199,7 +191,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
             self._show([])
             self._standing.report()
             self._offer_cancel()
-        self._entry.value = ""
+        self._entry.text = ""
         self._standing.say("Cleared.")
 
     def close(self) -> None:
@@ -226,17 +218,8 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     def _ipython_display_(self, **_: Any) -> None:
         """Show the widget, and the copy of its answer that a saved notebook keeps."""
         live = {**super()._repr_mimebundle_(), "text/plain": "TaskLookup"}
-        display(live, raw=True)  # type: ignore[no-untyped-call]  # IPython's
+        display(live, raw=True)
         self._answer.leave_copy()
-
-    def _listen(self) -> None:
-        self._entry.observe(lambda _: self._search(), "value")
-        with warnings.catch_warnings():
-            # Advised instead is an entry that reports no single keys, and so cannot be searched with each.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._entry.on_submit(lambda _: self.look_up())
-        self._look_up.on_click(lambda _: self.look_up())
-        self._cancel.on_click(lambda _: self.cancel())
 
     def _read_source(self, source: Source, reading: threading.Event) -> None:
         index, problem = None, ""
@@ -260,10 +243,10 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     def _offer_cancel(self) -> None:
         """Offer to cancel while there is something to."""
         with self._lock:
-            self._cancel.disabled = self._under_way is None and self._reading is None
+            self._entry.offer_cancel(self._under_way is not None or self._reading is not None)
 
     def _search(self) -> None:
-        self._finder.follow(self._entry.value.strip())
+        self._finder.follow(self._entry.text.strip())
 
     def _start(self, ids: Sequence[str]) -> None:
         """Look ids up off the main thread, one lookup at a time."""
@@ -334,7 +317,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
             self._failed = worth_another_try(failures)
         if len(failures):
             words += f"; {count(len(failures), 'id')} could not be fetched"
-        hint = spaces_hint(self._entry.value, failures)
+        hint = spaces_hint(self._entry.text, failures)
         self._standing.report(failures_list(failures) + hint, again=bool(self._failed))
         self._standing.say(f"{words}.", "good" if result.complete else "bad")
 

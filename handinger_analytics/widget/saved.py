@@ -34,12 +34,12 @@ class StaticCopy:
     def show(self, content: str) -> None:
         """Add the output to the cell that is running."""
         self._id = self._id or f"handinger-{uuid4().hex}"
-        display(HTML(content), display_id=self._id)  # type: ignore[no-untyped-call]  # IPython's
+        display(HTML(content), display_id=self._id)
 
     def renew(self, content: str) -> None:
         """Replace the output wherever it was shown."""
         if self._id:
-            update_display(HTML(content), display_id=self._id)  # type: ignore[no-untyped-call]  # IPython's
+            update_display(HTML(content), display_id=self._id)
 
 
 def static_html(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo) -> str:
