@@ -1,16 +1,15 @@
 """The names of the package, and where they come from; ``__init__.py`` loads them by this list."""
 
+from .api.client import Client
 from .archive import Archive, SyncReport
-from .bodies import parse_bodies
 from .budget import budget_status
-from .client import Client
-from .discover import discover_task_ids, task_ids_from
 from .errors import (
     APIConnectionError,
     APIError,
     APIResponseValidationError,
     APIStatusError,
     APITimeoutError,
+    ArgumentError,
     AuthenticationError,
     BadRequestError,
     ConflictError,
@@ -28,18 +27,21 @@ from .errors import (
     TaskIdError,
     UnprocessableEntityError,
 )
-from .fetching import fetch, fetch_tasks, fetch_turns
-from .metrics import (
-    anomalies,
-    check,
-    durations,
-    explode_structured_output,
-    spend,
-    summarize,
-    tokens,
-    top_tasks,
-    waste,
-)
+from .fetching.bodies import parse_bodies
+from .fetching.discover import discover_task_ids
+from .fetching.fetch import fetch, fetch_tasks, fetch_turns
+from .fetching.ids import task_ids_from
+from .fetching.result import FetchResult
+from .fetching.workers import WorkerState, fetch_schedules, fetch_worker
+from .metrics.anomalies import anomalies
+from .metrics.check import check
+from .metrics.durations import durations
+from .metrics.explode import explode_structured_output
+from .metrics.spend import spend
+from .metrics.summarize import summarize
+from .metrics.tokens import tokens
+from .metrics.top_tasks import top_tasks
+from .metrics.waste import waste
 from .parquet import export_parquet, load_parquet
 from .plots import (
     plot_budget,
@@ -53,12 +55,10 @@ from .plots import (
     plot_tokens,
     plot_waste,
 )
+from .provenance import SCHEMA_VERSION
 from .reporting import report
-from .result import FetchResult
 from .sandbox import Faults, Sandbox
-from .schema import SCHEMA_VERSION
 from .widget import TaskLookup
-from .worker import WorkerState, fetch_schedules, fetch_worker
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -68,6 +68,7 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "Archive",
+    "ArgumentError",
     "AuthenticationError",
     "BadRequestError",
     "Client",

@@ -3,11 +3,12 @@
 ::
 
     HandingerError
-    ├── SettingsError            no key, a base URL that would leak it, an option out of range
-    ├── TaskIdError              something that cannot be a task id, with its position
-    ├── FrameError               a frame, column, period or time zone that cannot be used
-    ├── FileError                a file that cannot be written, read or trusted
-    ├── IncompleteFetchError     some tasks failed and ``on_error="raise"`` was asked for
+    ├── ArgumentError            an unknown word or zone, a number out of range, a value of a wrong type
+    │   ├── SettingsError            no key, a base URL that would leak it, a client's option out of range
+    │   └── TaskIdError              something that cannot be an id, with its position
+    ├── FrameError               a frame that cannot be used, or a column that it lacks
+    ├── FileError                a place or file that cannot be written, read or trusted
+    ├── IncompleteFetchError     some tasks were not fetched and ``on_error="raise"`` was asked for
     └── APIError                 a request that did not give an answer we can use
         ├── APIConnectionError       no answer: refused, reset, cut off in the middle
         │   └── APITimeoutError          no answer in time
@@ -30,10 +31,11 @@ The names below ``APIError`` are those of the official SDKs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import reprlib
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    from handinger_analytics.result import FetchResult
+_found = reprlib.Repr()
+_found.maxstring = _found.maxother = 120
 
 
 class HandingerError(Exception):
@@ -45,27 +47,53 @@ class HandingerError(Exception):
         What had been fetched before the error, where a fetch of many ids raised it.
     """
 
-    result: FetchResult | None = None
+    result: Any = None
 
 
-class SettingsError(HandingerError, ValueError):
-    """A setting is missing or cannot be used."""
+class ArgumentError(HandingerError, ValueError):
+    """An argument cannot be used: an unknown word, a number out of range, a value of a wrong type.
+
+    Attributes
+    ----------
+    argument : str
+        Name of the argument, with which the message begins; empty where there is no single one.
+    """
+
+    argument = ""
+
+    @classmethod
+    def unexpected(cls, argument: str, expected: str, found: object, advice: str = "") -> Self:
+        """Make an error whose message says what was expected, what was found and what to try.
+
+        Examples
+        --------
+        >>> print(ArgumentError.unexpected("n", "a whole number from 1", 0))
+        n: expected a whole number from 1, found 0
+        """
+        shown = " ".join(_found.repr(found).split())
+        error = cls(f"{argument}: expected {expected}, found {shown}" + (f"; {advice}" if advice else ""))
+        error.argument = argument
+        return error
 
 
-class TaskIdError(HandingerError, ValueError):
-    """Something given as a task id cannot be one."""
+class SettingsError(ArgumentError):
+    """A setting of a client is missing or cannot be used."""
+
+
+class TaskIdError(ArgumentError):
+    """Something given as the id of a task or worker cannot be one."""
 
 
 class FrameError(HandingerError, ValueError):
-    """A frame, or what was asked of it, cannot be used."""
+    """A frame cannot be used, or lacks a column."""
 
 
 class FileError(HandingerError, OSError):
-    """A file cannot be written, read or trusted."""
+    """A place or file cannot be written, read or trusted."""
 
 
 class IncompleteFetchError(HandingerError):
-    """Some tasks could not be fetched; what could is in ``.result``."""
+    """Some tasks could not be fetched; those that could are in ``.result``."""
 
 
 class APIError(HandingerError):
@@ -142,7 +170,7 @@ class FetchInterrupted(KeyboardInterrupt):
         What had been fetched.
     """
 
-    def __init__(self, message: str, result: FetchResult) -> None:
+    def __init__(self, message: str, result: Any) -> None:
         super().__init__(message)
         self.result = result
 

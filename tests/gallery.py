@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from handinger_analytics import plots
-from handinger_analytics.fetching import fetch
+from handinger_analytics.fetching.fetch import fetch
 from handinger_analytics.sandbox import Sandbox
 
 TZ = "Europe/Madrid"

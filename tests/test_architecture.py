@@ -15,21 +15,32 @@ import handinger_analytics
 
 PACKAGE = Path(handinger_analytics.__file__).parent
 
-LAYERS = [
-    ("errors", "schema"),
-    ("settings", "times"),
-    ("wire", "pacing", "ids", "progress"),
-    ("answers", "rows"),
-    ("frames",),
-    ("client", "metrics"),
-    ("pool", "budget"),
-    ("result",),
-    ("fetching", "bodies", "worker", "discover", "plots", "parquet"),
-    ("archive", "reporting"),
-    ("widget", "cli"),
-    ("__main__",),
+HOUSE = [
+    "errors",
+    "text",
+    "times",
+    "arguments",
+    "locations",
+    "provenance",
+    "api",
+    "tables",
+    "fetching",
+    "parquet",
+    "metrics",
+    "budget",
+    "archive",
+    "sources",
+    "plots",
+    "reporting",
+    "sandbox",
+    "widget",
+    "cli",
+    "__main__",
 ]
-"""A module imports only from lines above its own; modules on one line do not import each other."""
+"""The rooms. One imports only from rooms above its own, and modules of one room from that room."""
+
+EDGES = ["widget", "cli"]
+"""Rooms that nobody imports."""
 
 HEAVY = ["matplotlib", "ipywidgets", "IPython", "pandas", "pyarrow", "requests", "msgspec", "tqdm", "click"]
 ENGINES = ["polars", "duckdb", "pyspark", "deltalake"]
@@ -40,75 +51,150 @@ def parts_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports_of(path: Path) -> Iterator[tuple[str, bool, bool]]:
-    """Yield what a file imports: full name, whether for the type checker only, whether deferred."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
+def imports_of(path: Path) -> Iterator[tuple[str, str, bool]]:
+    """Yield what a file imports, for the type checker too: module, name (or ""), whether deferred."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from ((alias.name, "", node.col_offset > 0) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            yield name, id(node) in for_types, node.col_offset > 0
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                if inner in MODULES and f"{node.module}.{alias.name}" not in FUNCTIONS:
+                    yield inner, "", node.col_offset > 0
+                else:
+                    yield str(node.module), alias.name, node.col_offset > 0
+
+
+def module_of(path: Path) -> str:
+    """Return the dotted name of a file."""
+    parts = [part for part in path.relative_to(PACKAGE.parent).with_suffix("").parts if part != "__init__"]
+    return ".".join(parts)
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {module_of(path) for path in FILES}
+FUNCTIONS = set[str]()
+"""Modules that a package hands on a function of the same name for; there are none."""
 
 
-def own_imports(path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield the modules of this package that a file uses at run time, and whether deferred."""
-    for name, for_types, deferred in imports_of(path):
-        if name.startswith("handinger_analytics.") and not for_types:
-            yield name.split(".")[1], deferred
+def own_imports(path: Path) -> Iterator[tuple[str, str, bool]]:
+    """Yield what a file takes from this package: module, name, whether deferred."""
+    for module, name, deferred in imports_of(path):
+        if module.partition(".")[0] == "handinger_analytics":
+            yield module, name, deferred
 
 
-LAYERED = [path for path in FILES if parts_of(path) not in ("__init__", "sandbox")]
+def room_of(module: str) -> str:
+    """Return the room of a module of this package; "" for the table of contents."""
+    return module.split(".")[1] if "." in module else ""
+
+
+ROOMED = [path for path in FILES if parts_of(path) not in ("__init__", "sandbox")]
 """The table of contents loads by name, and the sandbox has a rule of its own."""
 
 
-@pytest.mark.parametrize("path", LAYERED, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down(path):
-    """Every import, deferred ones too, goes to a lower layer or stays in the own folder."""
-    module = parts_of(path)
-    ranks = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-    assert module in ranks, f"{module} is not in the table of layers"
-    for used, _ in own_imports(path):
-        if used == "sandbox":
-            assert module in ("cli", "__main__"), "the sandbox is for tests, demos and the command line"
-        elif used != module:
-            assert ranks[used] < ranks[module], f"{module} imports {used}"
+@pytest.mark.parametrize("path", ROOMED, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_up_the_house(path):
+    """Every import, deferred ones and those for types too, goes to a room above or stays in its own."""
+    room = parts_of(path)
+    assert room in HOUSE, f"{room} is no room of the house"
+    for module, _, _ in own_imports(path):
+        used = room_of(module)
+        if used == room or not used:
+            continue
+        assert used not in EDGES or room == "__main__", f"{module} is an edge"
+        assert used != "sandbox" or room == "cli", "of the rooms the command line alone starts sandboxes"
+        assert HOUSE.index(used) < HOUSE.index(room), f"{room} imports {module}"
+
+
+def test_no_circle_within_a_room():
+    """Modules import each other in one direction, for types too."""
+    graph = {module_of(path): {module for module, _, _ in own_imports(path)} for path in FILES}
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join([*trail, module])
+        if module not in done:
+            for used in graph.get(module, ()):
+                visit(used, (*trail, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_private_crosses_modules(path):
+    """No module imports a name with an underscore, or reaches for one in a module of this package."""
+    modules = {}
+    for module, name, _ in own_imports(path):
+        assert not name.startswith("_"), f"{name} of {module} is private"
+        if not name:
+            modules[module.rpartition(".")[2]] = module
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            private = node.attr.startswith("_") and not node.attr.startswith("__")
+            assert not private, f"{node.attr} of {modules[node.value.id]} is private"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_private_of_other_objects(path):
+    """Private attributes are used on ``self`` and ``cls``, or in the module that defines them."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    defined = {
+        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and is_own(node.value)
+    } | {
+        node.target.id for node in ast.walk(tree) if isinstance(node, ast.AnnAssign) and is_name(node.target)
+    }
+    defined |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute) or not node.attr.startswith("_") or node.attr.startswith("__"):
+            continue
+        foreign = not is_own(node.value) and node.attr not in defined | FOREIGN
+        assert not foreign, f"line {node.lineno}: {ast.unparse(node)}"
+
+
+FOREIGN = {"_content", "_tz", "_storage_options"}
+"""Attributes of other libraries for which there is no public way: requests, Matplotlib, deltalake."""
+
+
+def is_own(node: ast.expr) -> bool:
+    """Tell whether an expression is ``self`` or ``cls``."""
+    return isinstance(node, ast.Name) and node.id in ("self", "cls")
+
+
+def is_name(node: ast.expr) -> bool:
+    """Tell whether an expression is a plain name."""
+    return isinstance(node, ast.Name)
 
 
 def test_sandbox_is_independent():
-    """It uses nothing of the package, but for the client that its shortcut opens when asked."""
+    """It uses nothing of the package but its errors, and the client that its shortcut opens when asked."""
     used = {
-        (name, deferred)
+        (module, deferred)
         for path in FILES
         if parts_of(path) == "sandbox"
-        for name, deferred in own_imports(path)
-        if name != "sandbox"
+        for module, _, deferred in own_imports(path)
+        if room_of(module) != "sandbox"
     }
-    assert used == {("client", True)}
+    assert used <= {("handinger_analytics.errors", False), ("handinger_analytics.api.client", True)}
+
+
+def test_no_room_is_called_like_a_function():
+    """A submodule at the top would hide the function of the same name, since names there are lazy."""
+    assert {parts_of(path) for path in FILES}.isdisjoint(handinger_analytics.__all__)
 
 
 def test_one_door_to_the_network():
-    """Only the client, and the reading of its answers, know the HTTP library."""
+    """Only the API's room knows the HTTP library."""
     doors = {
-        parts_of(path)
+        module_of(path)
         for path in FILES
-        for name, _, _ in imports_of(path)
-        if name.split(".")[0] in ("requests", "urllib3", "http") and parts_of(path) != "sandbox"
+        for module, _, _ in imports_of(path)
+        if module.split(".")[0] in ("requests", "urllib3", "http") and parts_of(path) != "sandbox"
     }
-    assert doors <= {"client", "answers"}
+    assert doors <= {"handinger_analytics.api.client", "handinger_analytics.api.responses"}
 
 
 def test_table_of_contents_is_sorted_and_whole():

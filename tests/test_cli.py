@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 import handinger_analytics as ha
-from handinger_analytics.cli.show import plain, show_table
+from handinger_analytics.cli.show import show_table
 from handinger_analytics.sandbox import Faults, Sandbox
+from handinger_analytics.text import terminal_text
 
 
 def run(*arguments, cwd, stdin="", **environment):
@@ -182,7 +183,7 @@ def test_help_does_not_load_pandas():
 
 def test_text_from_a_server_does_not_drive_the_terminal(capsys):
     """Escape sequences, control characters and direction marks are not printed; long text is cut."""
-    assert plain("\x1b[31mred\x1b[0m\x07\r\n\u202egnp.exe\x9b2J") == "redgnp.exe2J"
+    assert terminal_text("\x1b[31mred\x1b[0m\x07\r\n\u202egnp.exe\x9b2J") == "redgnp.exe2J"
     show_table("t", pd.DataFrame({"title": ["\x1b[2Jclear", "x" * 99], "n": [1234567, 1]}))
     shown = capsys.readouterr().out
     assert "\x1b" not in shown

@@ -9,10 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from handinger_analytics import FrameError, parse_bodies, wire
-from handinger_analytics.frames import failures_frame
-from handinger_analytics.rows import Failure, RowBuilder
-from handinger_analytics.schema import TASKS, TURNS, arrow_schema
+from handinger_analytics import FrameError, parse_bodies
+from handinger_analytics.api import wire
+from handinger_analytics.tables.build import Failure, RowBuilder
+from handinger_analytics.tables.frames import failures_frame
+from handinger_analytics.tables.schema import TASKS, TURNS, arrow_schema
 from tests.samples import FILES, TASK, TURN, body_a, encoded, one_turn, task_of, turn_of, turns_b
 
 UTC = "datetime64[ms, UTC]"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from handinger_analytics import TaskIdError, fetch
-from handinger_analytics.ids import normalize_task_ids, task_id_in_link
+from handinger_analytics.fetching.ids import normalize_task_ids, task_id_in_link
 
 LINK = "https://v3.handinger.com/worker/wrk_1/task/tsk_2"
 

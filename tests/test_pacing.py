@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from handinger_analytics import pacing
-from handinger_analytics.pacing import Cancelled, Gate, Patience, WaitTooLong, backoff
+from handinger_analytics.api import pacing
+from handinger_analytics.api.pacing import Cancelled, Gate, WaitBudget, WaitTooLong, backoff
 
 
 def started(work):
@@ -42,7 +42,7 @@ def test_backoff_does_not_overflow():
 
 def test_patience_counts_what_was_waited():
     """Waits add up; the one that would be too long is not begun."""
-    patience = Patience(0.05)
+    patience = WaitBudget(0.05)
     patience.wait(0.02)
     with pytest.raises(WaitTooLong) as caught:
         patience.wait(0.04)
@@ -51,7 +51,7 @@ def test_patience_counts_what_was_waited():
 
 def test_patience_of_zero_lets_a_wait_of_zero_pass():
     """No patience does not forbid going on at once."""
-    Patience(0).wait(0)
+    WaitBudget(0).wait(0)
 
 
 def test_cancelled_wait_ends_at_once():
@@ -60,7 +60,7 @@ def test_cancelled_wait_ends_at_once():
 
     def wait():
         with pytest.raises(Cancelled):
-            Patience(300, cancel).wait(200)
+            WaitBudget(300, cancel).wait(200)
         ended.set()
 
     started(wait)
@@ -73,7 +73,7 @@ def test_open_gate_lets_so_many_through_at_once():
     gate, release, inside = Gate(3), threading.Event(), []
 
     def pass_through():
-        with gate.passage(1, Patience(1)):
+        with gate.passage(1, WaitBudget(1)):
             inside.append(1)
             release.wait(10)
 
@@ -91,7 +91,7 @@ def test_room_is_given_back_after_an_error():
     """A request that fails does not keep its place."""
     gate = Gate(1)
     for _ in range(3):
-        with pytest.raises(ValueError, match="boom"), gate.passage(1, Patience(1)):
+        with pytest.raises(ValueError, match="boom"), gate.passage(1, WaitBudget(1)):
             raise ValueError("boom")
 
 
@@ -102,7 +102,7 @@ def test_closed_gate_holds_everybody_until_its_time():
     closed_until = time.monotonic() + 0.15
 
     def pass_through():
-        with gate.passage(1, Patience(5)):
+        with gate.passage(1, WaitBudget(5)):
             passed.append(time.monotonic())
 
     assert 0 < gate.closed_for <= 0.15
@@ -125,7 +125,7 @@ def test_waiting_longer_than_patience_allows_is_refused_at_once():
     """It is said beforehand, with the seconds that are due, and takes no room."""
     gate = Gate(1)
     gate.close_for(100)
-    with pytest.raises(WaitTooLong) as caught, gate.passage(1, Patience(99)):
+    with pytest.raises(WaitTooLong) as caught, gate.passage(1, WaitBudget(99)):
         pass
     assert 99 < caught.value.seconds <= 100
 
@@ -136,7 +136,7 @@ def test_cancelled_requests_leave_a_closed_gate():
     gate.close_for(100)
 
     def pass_through():
-        with pytest.raises(Cancelled), gate.passage(1, Patience(300, cancel)):
+        with pytest.raises(Cancelled), gate.passage(1, WaitBudget(300, cancel)):
             pass
         gone.append(1)
 
@@ -153,7 +153,7 @@ def room(gate):
     inside, leave = [], threading.Event()
 
     def pass_through():
-        with gate.passage(1, Patience(30)):
+        with gate.passage(1, WaitBudget(30)):
             inside.append(1)
             leave.wait(10)
 
@@ -215,11 +215,11 @@ def test_requests_that_failed_before_go_first():
     gate, order, enter = Gate(1), [], threading.Event()
 
     def pass_through(attempt):
-        with gate.passage(attempt, Patience(30)):
+        with gate.passage(attempt, WaitBudget(30)):
             order.append(attempt)
 
     def hold():
-        with gate.passage(1, Patience(30)):
+        with gate.passage(1, WaitBudget(30)):
             enter.wait(10)
 
     holder = started(hold)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from handinger_analytics import SCHEMA_VERSION, schema
+from handinger_analytics import SCHEMA_VERSION
+from handinger_analytics.tables import schema
 
 TASKS = """task_id worker_id organization_id created_by_user_id? title status* triggered_by* created_at
 completed_at? duration_ms credits turn_count url"""

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from handinger_analytics import Client, SettingsError
-from handinger_analytics.settings import Secret, Settings, api_key_from, base_url_from
+from handinger_analytics.api.settings import Secret, Settings, api_key_from, base_url_from
 
 KEY = "hdg_live_canary"
 

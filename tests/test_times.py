@@ -6,8 +6,8 @@ import datetime as dt
 
 import pytest
 
+from handinger_analytics.arguments import utc_instant
 from handinger_analytics.errors import FrameError
-from handinger_analytics.times import utc_instant
 
 AHEAD, BEHIND = dt.timezone(dt.timedelta(hours=2)), dt.timezone(dt.timedelta(hours=-8))
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handinger_analytics import wire
-from handinger_analytics.wire import (
+from handinger_analytics.api import wire
+from handinger_analytics.api.wire import (
     ExecutionPage,
     MalformedBody,
     ScheduleList,

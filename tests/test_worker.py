@@ -12,7 +12,7 @@ from handinger_analytics import (
     fetch_schedules,
     fetch_worker,
 )
-from handinger_analytics.schema import (
+from handinger_analytics.tables.schema import (
     SCHEDULES,
     WORKER_FILES,
     WORKER_MESSAGES,

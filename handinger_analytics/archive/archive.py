@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import cast
 
+from handinger_analytics.api.client import Client
 from handinger_analytics.archive import upkeep
 from handinger_analytics.archive.layout import TASKS_LAYOUT
 from handinger_analytics.archive.recording import forget, publish, remember
@@ -15,12 +16,11 @@ from handinger_analytics.archive.snapshot import version_at
 from handinger_analytics.archive.storage import location
 from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncReport, plan
 from handinger_analytics.archive.view import ArchiveView
-from handinger_analytics.client import Client
-from handinger_analytics.discover import discover_task_ids
+from handinger_analytics.arguments import utc_instant
 from handinger_analytics.errors import FileError, FrameError
-from handinger_analytics.ids import normalize_task_ids
-from handinger_analytics.result import now as clock
-from handinger_analytics.times import utc_instant
+from handinger_analytics.fetching.discover import discover_task_ids
+from handinger_analytics.fetching.ids import normalize_task_ids
+from handinger_analytics.times import now as clock
 
 _WEEK = dt.timedelta(days=7)
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from handinger_analytics.archive.layout import MONTH, STATISTICS, Layout, month_of
 from handinger_analytics.archive.storage import commit_properties, filesystem
-from handinger_analytics.parquet.places import sync
+from handinger_analytics.locations import fsync
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -138,7 +138,7 @@ def _make_durable(files: pafs.FileSystem, path: str) -> None:
     """Make a file survive a power cut; in a bucket the service does."""
     if isinstance(files, pafs.SubTreeFileSystem):
         for one in (path, os.path.dirname(path)):
-            sync(files.base_fs, f"{files.base_path}{one}")
+            fsync(files.base_fs, f"{files.base_path}{one}")
 
 
 def _remove(path: str, present: pa.Table, layout: Layout, change: bool) -> RemoveAction:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics.schema import FAILURES, TASKS, TURNS, Column
+from handinger_analytics.tables.schema import FAILURES, TASKS, TURNS, Column
 
 MONTH = "month"
 """Partition column: the UTC month in which a turn started or a task was created, as ``2026-05``."""
@@ -35,12 +35,6 @@ FAILED_AT = "failed_at"
 
 FORGOTTEN = "forgotten"
 """What stands for the stage of a failure where an id is not to be asked for any more."""
-
-FINAL = ("completed", "error", "aborted")
-"""States that only a follow-up message can leave."""
-
-GOING_ON = ("pending", "running")
-"""States of what is not over; any other word is that of something over where it has an end."""
 
 _STORED_TIME = pa.timestamp("us", tz="UTC")
 

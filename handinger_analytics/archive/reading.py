@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib
-import json
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -13,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from handinger_analytics import provenance
 from handinger_analytics.archive.layout import Layout
 from handinger_analytics.archive.snapshot import Snapshot, dataset
+from handinger_analytics.arguments import utc_instant
 from handinger_analytics.errors import FrameError, PartialDataWarning
-from handinger_analytics.frames import DtypeBackend, encode_categories, to_pandas, with_attrs
-from handinger_analytics.schema import METADATA_KEY, TIMESTAMP
-from handinger_analytics.times import utc_instant
+from handinger_analytics.tables.frames import DtypeBackend, encode_categories, to_pandas
+from handinger_analytics.tables.schema import TIMESTAMP
 
 Engine = Literal["pandas", "polars", "duckdb", "pyarrow"]
 Moment = str | dt.date | dt.datetime | None
@@ -44,14 +44,14 @@ def read(
         table = scanner.to_table()
         known = [column for column in layout.columns if column.name in names]
         frame = to_pandas(encode_categories(table, known), known, dtype_backend=dtype_backend)
-        return with_attrs(frame, snapshot.attrs)
+        return provenance.attach(frame, snapshot.attrs)
     if engine not in _LAZY:
         raise FrameError(f"engine is {engine!r}; give 'pandas', 'polars', 'duckdb' or 'pyarrow'")
     if dtype_backend != "numpy":
         raise FrameError("dtype_backend is for engine='pandas'; other engines have dtypes of their own")
     if engine != "pyarrow":
         warn_if_incomplete(snapshot, f"what is computed from a frame of {engine}", stacklevel=5)
-    rows = rows.replace_schema(rows.schema.with_metadata({METADATA_KEY: json.dumps(snapshot.attrs)}))
+    rows = rows.replace_schema(rows.schema.with_metadata(provenance.as_metadata(snapshot.attrs)))
     return _LAZY[engine](rows if wanted is None else rows.filter(wanted), names)
 
 

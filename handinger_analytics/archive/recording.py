@@ -14,10 +14,8 @@ from handinger_analytics.archive.files import replace_files
 from handinger_analytics.archive.layout import (
     BEGAN_AT,
     FAILED_AT,
-    FINAL,
     FINISHED_AT,
     FORGOTTEN,
-    GOING_ON,
     IDS_LAYOUT,
     SYNCED_AT,
     TASKS_LAYOUT,
@@ -27,8 +25,8 @@ from handinger_analytics.archive.layout import (
 from handinger_analytics.archive.merging import is_later, last_of_each, merge
 from handinger_analytics.archive.snapshot import dataset, marked_ids, pairing_of, same_rows
 from handinger_analytics.archive.storage import Storage, committed
-from handinger_analytics.rows import Failure, Rows, table
-from handinger_analytics.schema import FAILURES
+from handinger_analytics.tables.build import Failure, Rows, table
+from handinger_analytics.tables.schema import FAILURES, FINAL, UNFINISHED
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -194,7 +192,7 @@ def _spans(tasks: pa.Table, turns: pa.Table) -> dict[str, pa.ChunkedArray]:
 
 def _span(rows: pa.Table, start: str) -> pa.Table:
     status = rows["status"].cast(pa.string())
-    final = pc.and_not(rows["completed_at"].is_valid(), pc.is_in(status, value_set=pa.array(GOING_ON)))
+    final = pc.and_not(rows["completed_at"].is_valid(), pc.is_in(status, value_set=pa.array(UNFINISHED)))
     final = pc.or_(final, pc.is_in(status, value_set=pa.array(FINAL)))
     end = pc.coalesce(rows["completed_at"], rows[start])
     return pa.table({"task_id": rows["task_id"], "final": final, "begin": rows[start], "end": end})

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from handinger_analytics import provenance
 from handinger_analytics.archive.layout import (
     FAILED_AT,
     FORGOTTEN,
@@ -26,7 +27,7 @@ from handinger_analytics.archive.layout import (
 )
 from handinger_analytics.archive.storage import Storage, filesystem
 from handinger_analytics.errors import FileError
-from handinger_analytics.schema import METADATA_KEY, SCHEMA_VERSION
+from handinger_analytics.provenance import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -83,7 +84,7 @@ def pairing_of(tasks: DeltaTable) -> Pairing:
     """
     for version in range(tasks.version(), 0, -1):
         for action in _actions(tasks, version):
-            found = action.get("commitInfo", {}).get(METADATA_KEY)
+            found = action.get("commitInfo", {}).get(provenance.KEY)
             if isinstance(found, dict):
                 return Pairing(**found)
     return Pairing()

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from handinger_analytics.archive.layout import FINISHED_AT, LAYOUTS, TASKS_LAYOUT
 from handinger_analytics.archive.snapshot import Snapshot, dataset, file_statistics
 from handinger_analytics.archive.summary import Summary
-from handinger_analytics.frames import to_pandas
-from handinger_analytics.schema import FAILURES
+from handinger_analytics.tables.frames import to_pandas
+from handinger_analytics.tables.schema import FAILURES
 
 
 @dataclass(frozen=True, repr=False)

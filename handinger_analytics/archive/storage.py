@@ -17,16 +17,17 @@ from urllib.request import url2pathname
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from handinger_analytics import provenance
 from handinger_analytics.archive.layout import LAYOUTS, STATISTICS, Layout
 from handinger_analytics.errors import FileError, SettingsError
-from handinger_analytics.schema import METADATA_KEY, SCHEMA_VERSION
+from handinger_analytics.provenance import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable
 
 T = TypeVar("T")
 
-_SCHEMA_KEY = f"{METADATA_KEY}.schema"
+_SCHEMA_KEY = f"{provenance.KEY}.schema"
 _FILE_SIZE = 32 * 2**20  # for other tools that compact: a merge holds the files it changes in memory
 _CHECKPOINT_EVERY = 10  # opening a table reads the commits since the last checkpoint
 _CONFLICTS = 30
@@ -242,7 +243,7 @@ def filesystem(table: DeltaTable) -> pafs.FileSystem:
 
 def commit_properties(metadata: Mapping[str, Any] | None = None) -> CommitProperties:
     """Properties of a commit that fails where another one came first, and of what it carries."""
-    custom = {METADATA_KEY: dict(metadata)} if metadata is not None else None
+    custom = {provenance.KEY: dict(metadata)} if metadata is not None else None
     properties: CommitProperties = _deltalake().CommitProperties(custom, max_commit_retries=0)
     return properties
 

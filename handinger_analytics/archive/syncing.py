@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.archive.layout import FINISHED_AT, IDS_LAYOUT, SYNCED_AT, TASKS_LAYOUT
 from handinger_analytics.archive.recording import (
     publish,
@@ -25,13 +26,13 @@ from handinger_analytics.archive.snapshot import Snapshot, dataset
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.archive.summary import Summary
 from handinger_analytics.archive.upkeep import compact_if_scattered
-from handinger_analytics.client import Client, opened
 from handinger_analytics.errors import FetchInterrupted, FrameError, HandingerError
-from handinger_analytics.fetching import fetch
-from handinger_analytics.frames import failures_frame
-from handinger_analytics.progress import ProgressBar
-from handinger_analytics.result import FetchResult, now
-from handinger_analytics.rows import Failure, Rows
+from handinger_analytics.fetching.fetch import fetch
+from handinger_analytics.fetching.progress import ProgressBar
+from handinger_analytics.fetching.result import FetchResult
+from handinger_analytics.tables.build import Failure, Rows
+from handinger_analytics.tables.frames import failures_frame
+from handinger_analytics.times import now
 
 Refresh = Literal["unfinished", "all"]
 
@@ -208,7 +209,7 @@ class Sync:
         begun = self._moment or now()
         with ProgressBar(len(due), "tasks", progress) as bar:
             if len(due):
-                with opened(client) as one:
+                with client_or_default(client) as one:
                     self._work(batch, one, bar)
         publish(self._storage, ids=self._ids_version, synced=(begun, self._moment or now()))
         return SyncReport(

@@ -10,12 +10,13 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from handinger_analytics.archive.layout import TASKS_LAYOUT, TURNS_LAYOUT, Layout
-from handinger_analytics.archive.reading import Engine, Moment, read, warn_if_incomplete
+from handinger_analytics.archive.reading import Engine, read, warn_if_incomplete
 from handinger_analytics.archive.snapshot import Snapshot
 from handinger_analytics.archive.status import ArchiveStatus, status
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.errors import FrameError
-from handinger_analytics.frames import DtypeBackend
+from handinger_analytics.tables.frames import DtypeBackend
+from handinger_analytics.times import Moment
 
 
 class ArchiveView:

@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.periods import DAY_MS, Periods, periods_between
-
-PERIODS = {"day": "D", "week": "W", "month": "MS", "quarter": "QS", "year": "YS"}
-"""Periods a limit may hold for, and how pandas calls them."""
+from handinger_analytics.times import PERIODS, milliseconds
 
 HISTORY_DAYS = 56
 """Days before today that say how much a day costs: eight weeks, so that old habits fade."""
@@ -118,8 +116,3 @@ def days_of(period: str, zone: ZoneInfo, as_of: datetime, known: datetime | None
     periods = periods_between("D", zone, begin, milliseconds(end) - 1)
     first, last, today = np.maximum(periods.starts.searchsorted([start, seen, now], side="right") - 1, 0)
     return Days(periods.starts, end, now, int(first), int(last), int(today), periods)
-
-
-def milliseconds(instant: pd.Timestamp) -> int:
-    """Milliseconds since 1970 UTC."""
-    return int(instant.as_unit("ms").asm8.astype("int64"))

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from handinger_analytics.budget.days import HISTORY_DAYS, Days, milliseconds
+from handinger_analytics.budget.days import HISTORY_DAYS, Days
 from handinger_analytics.budget.outlook import MIN_HISTORY_DAYS
-from handinger_analytics.metrics.inputs import STARTED_MS, Input, open_frame
+from handinger_analytics.metrics.engines import STARTED_MS, Input, open_frame
+from handinger_analytics.times import milliseconds
 
 BY_SCHEDULE = "_by_schedule"
 """Column of the opened turns: 1 where a schedule started the task, else 0."""

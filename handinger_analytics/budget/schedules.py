@@ -13,11 +13,12 @@ import pandas as pd
 from cronsim import CronSim, CronSimError
 from numpy.typing import NDArray
 
-from handinger_analytics.budget.days import Days, milliseconds
+from handinger_analytics.arguments import zone_info
+from handinger_analytics.budget.days import Days
 from handinger_analytics.budget.past import BY_SCHEDULE
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.checks import zone_info
-from handinger_analytics.metrics.inputs import STARTED_MS, Input, open_frame, to_pandas
+from handinger_analytics.metrics.engines import STARTED_MS, Input, open_frame, to_pandas
+from handinger_analytics.times import milliseconds
 
 _COLUMNS = ["schedule_id", "worker_id", "type", "next_run_at", "cron", "interval_seconds", "timezone"]
 _MOST_RUNS = 600_000

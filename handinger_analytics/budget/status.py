@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from handinger_analytics import provenance
+from handinger_analytics.arguments import utc_instant, zone_info
 from handinger_analytics.budget.days import Days, days_of
 from handinger_analytics.budget.outlook import CONFIDENCE, MIN_HISTORY_DAYS, outlook, students_t
 from handinger_analytics.budget.past import Past, open_turns, spent_by_day
 from handinger_analytics.budget.schedules import Planned, open_schedules, planned
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.checks import zone_info
-from handinger_analytics.metrics.inputs import carry_attrs
-from handinger_analytics.times import utc_instant
 
 _UNITS = {
     "verdict": "",
@@ -147,7 +146,7 @@ def budget_status(
     index = pd.Index(list(_UNITS), name="measure")
     value = pd.Series([values[measure] for measure in _UNITS], index=index, dtype=object)
     result = pd.DataFrame({"value": value, "unit": list(_UNITS.values())})
-    return carry_attrs(result, source.attrs, plans_attrs)
+    return provenance.attach(result, source.attrs, plans_attrs)
 
 
 def _check_limit(limit: float) -> None:

@@ -29,9 +29,9 @@ class _Commands(click.Group):
             click.echo(f"\n{interrupt or 'interrupted'}", err=True)
             sys.exit(INTERRUPTED)
         except HandingerError as error:
-            from handinger_analytics.cli.show import plain
+            from handinger_analytics.text import terminal_text
 
-            click.echo(f"error: {plain(str(error))}", err=True)
+            click.echo(f"error: {terminal_text(str(error))}", err=True)
             sys.exit(AUTHENTICATION if isinstance(error, AuthenticationError) else ERROR)
 
 

@@ -56,7 +56,8 @@ def sync(
     environment variables, such as AWS_ACCESS_KEY_ID and AWS_REGION.
     """
     from handinger_analytics.archive import Archive
-    from handinger_analytics.cli.show import plain, show_table
+    from handinger_analytics.cli.show import show_table
+    from handinger_analytics.text import terminal_text
 
     if sum((bool(task_ids), bool(workers), ids_from is not None)) > 1:
         raise click.UsageError("give task ids, or --worker, or --ids-from, not several of them")
@@ -69,7 +70,8 @@ def sync(
         _echo(report.summary())
     if not report.complete:
         show_table(
-            f"Failed tasks of {plain(archive.uri)}", report.failed[["task_id", "stage", "error", "message"]]
+            f"Failed tasks of {terminal_text(archive.uri)}",
+            report.failed[["task_id", "stage", "error", "message"]],
         )
         if report.failed["error"].eq("NotFoundError").any():
             click.echo("Of tasks that are deleted, `handinger-analytics forget` stops asking.", err=True)

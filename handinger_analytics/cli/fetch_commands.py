@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from handinger_analytics.cli import options
-from handinger_analytics.cli.show import plain
+from handinger_analytics.text import terminal_text
 
 if TYPE_CHECKING:
-    from handinger_analytics.result import FetchResult
+    from handinger_analytics.fetching.result import FetchResult
 
 PARTIAL = 3
 
@@ -38,8 +38,8 @@ def demo(out: Path, tasks: int, seed: int, generation: str, tz: str) -> None:
 
     Needs no key and no network: the sandbox is a local server with generated tasks.
     """
-    from handinger_analytics.fetching import fetch as fetch_all
-    from handinger_analytics.metrics.checks import zone_info
+    from handinger_analytics.arguments import zone_info
+    from handinger_analytics.fetching.fetch import fetch as fetch_all
     from handinger_analytics.sandbox import Sandbox
 
     zone_info(tz)
@@ -56,10 +56,10 @@ def discover(worker_ids: tuple[str, ...]) -> None:
 
     Give them to `fetch --ids-from -`.
     """
-    from handinger_analytics.discover import discover_task_ids
+    from handinger_analytics.fetching.discover import discover_task_ids
 
     for task_id in discover_task_ids(worker_ids):
-        click.echo(plain(task_id))
+        click.echo(terminal_text(task_id))
 
 
 @click.command()
@@ -76,9 +76,9 @@ def fetch(task_ids: tuple[str, ...], ids_from: list[str] | None, out: Path, text
     Writes tasks.parquet, turns.parquet and spend.png, and failures.parquet where ids failed (exit
     code 3).
     """
+    from handinger_analytics.arguments import zone_info
     from handinger_analytics.errors import FetchInterrupted, HandingerError
-    from handinger_analytics.fetching import fetch as fetch_all
-    from handinger_analytics.metrics.checks import zone_info
+    from handinger_analytics.fetching.fetch import fetch as fetch_all
 
     zone_info(tz)
     ids = [*task_ids, *(ids_from or ())]
@@ -95,7 +95,8 @@ def fetch(task_ids: tuple[str, ...], ids_from: list[str] | None, out: Path, text
 
 def _finish(result: FetchResult, out: Path, tz: str, text: bool = True) -> None:
     from handinger_analytics.cli.show import show_table
-    from handinger_analytics.metrics import spend, summarize
+    from handinger_analytics.metrics.spend import spend
+    from handinger_analytics.metrics.summarize import summarize
 
     show_table("Spend per worker", spend(result.turns, by="worker_id"))
     show_table("Overview", summarize(result.turns).reset_index())

@@ -31,11 +31,11 @@ def spend(source: str, columns: tuple[str, ...], freq: str | None, price: float 
 
     Exit code 3 if what is kept is incomplete.
     """
-    from handinger_analytics import metrics
     from handinger_analytics.cli.show import show_table
+    from handinger_analytics.metrics.spend import spend as spend_of
 
     turns = _frame(source, "turns")
-    show_table("Spend", metrics.spend(turns, by=list(columns) or None, freq=freq, tz=tz, price=price))
+    show_table("Spend", spend_of(turns, by=list(columns) or None, freq=freq, tz=tz, price=price))
     _exit_if_partial(turns)
 
 
@@ -91,8 +91,8 @@ def _frame(source: str, name: str) -> pd.DataFrame:
     """Read tasks or turns from an archive, from a folder of ``fetch``, or from the file itself."""
     from pyarrow.fs import FileType
 
+    from handinger_analytics.locations import located
     from handinger_analytics.parquet import load_parquet
-    from handinger_analytics.parquet.places import located
 
     if _is_archive(source):
         from handinger_analytics.archive import Archive

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from handinger_analytics.text import terminal_text
+
 if TYPE_CHECKING:
     import pandas as pd
 
-_UNSAFE = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # escape sequences
-    r"|[\x00-\x1f\x7f-\x9f]"  # control characters
-    r"|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"  # marks that turn the direction of text
-)
 _WIDEST = 60
-
-
-def plain(text: str) -> str:
-    """Text without anything a terminal would obey."""
-    return _UNSAFE.sub("", text)
 
 
 def show_table(title: str, frame: pd.DataFrame) -> None:
@@ -47,7 +38,7 @@ def _cell(value: Any) -> str:
     import pandas as pd
 
     if isinstance(value, str):
-        text = plain(value)
+        text = terminal_text(value)
         return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
     if pd.isna(value):
         return ""

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from handinger_analytics import provenance
+from handinger_analytics.arguments import check_freq
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.checks import FREQS, check_freq, grouping
-from handinger_analytics.metrics.inputs import TEXT, carry_attrs
-from handinger_analytics.metrics.spending import spend
-from handinger_analytics.schema import METADATA_KEY
+from handinger_analytics.metrics.checks import grouping
+from handinger_analytics.metrics.engines import TEXT
+from handinger_analytics.metrics.spend import spend
+from handinger_analytics.times import FREQS
 
 _DTYPES: dict[str, Any] = {
     "kind": TEXT,
@@ -122,7 +124,7 @@ def anomalies(
         *_spikes(credits_, active, periods, threshold, min_history, name),
         *_no_verdict(credits_, active, min_history, name),
     ]
-    return carry_attrs(_table(findings, groups, spent["period"].dtype), spent.attrs.get(METADATA_KEY, {}))
+    return provenance.attach(_table(findings, groups, spent["period"].dtype), provenance.of(spent))
 
 
 def _check_numbers(threshold: float, share: float, min_history: int) -> None:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
 from handinger_analytics.errors import FrameError
 
-FREQS = {
-    "h": "hour",
-    "D": "day",
-    "W": "week from Monday",
-    "MS": "month",
-    "QS": "quarter",
-    "YS": "year",
-}
-"""Periods, named as pandas names them."""
-
-MOST = 2**63 - 1
+INT64_MAX = 2**63 - 1
 """The largest sum that an int64 holds."""
 
 _NESTED = (nw.List, nw.Array, nw.Struct, nw.Object)
@@ -37,40 +25,6 @@ _LOCALIZE = {
     ),
 }
 """How to say that naive times are in UTC, by engine."""
-
-
-def zone_info(tz: str) -> ZoneInfo:
-    """Return the time zone of an IANA name.
-
-    Raises
-    ------
-    FrameError
-        There is none; the message suggests names that are close.
-
-    Examples
-    --------
-    >>> zone_info("Europe/Madrid").key
-    'Europe/Madrid'
-    """
-    try:
-        return ZoneInfo(tz)
-    except (KeyError, ValueError, TypeError, AttributeError, OSError):
-        close = difflib.get_close_matches(str(tz), available_timezones(), n=3)
-        hint = f"did you mean {' or '.join(map(repr, close))}?" if close else "try 'UTC' or 'Europe/Madrid'"
-        raise FrameError(f"unknown time zone {tz!r}: tz takes an IANA name; {hint}") from None
-
-
-def check_freq(freq: str) -> None:
-    """Refuse a period that is not one of `FREQS`.
-
-    Raises
-    ------
-    FrameError
-        The message lists those that are.
-    """
-    if not isinstance(freq, str) or freq not in FREQS:
-        known = ", ".join(f"{alias!r} ({meaning})" for alias, meaning in FREQS.items())
-        raise FrameError(f"unknown freq {freq!r}: use one of {known}")
 
 
 def grouping(by: str | Iterable[str] | None, reserved: Sequence[str]) -> list[str]:
@@ -136,10 +90,12 @@ def check_sums(columns: Iterable[str], frame: nw.DataFrame[Any], name: str) -> N
     """Refuse numbers whose sum an int64 does not hold: NumPy and Polars would go on from the other end."""
     for column in columns:
         largest = frame[column].max()
-        if pd.notna(largest) and int(largest) * len(frame) > MOST:
+        if pd.notna(largest) and int(largest) * len(frame) > INT64_MAX:
             total = sum(map(int, frame[column].drop_nulls()))
-            if total > MOST:
-                raise FrameError(f"{name}: column {column!r} adds up to {total:,}; sums go up to {MOST:,}")
+            if total > INT64_MAX:
+                raise FrameError(
+                    f"{name}: column {column!r} adds up to {total:,}; sums go up to {INT64_MAX:,}"
+                )
 
 
 def check_aware(dtype: nw.dtypes.DType, engine: nw.Implementation, name: str) -> None:

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.inputs import STARTED_MS
+from handinger_analytics.metrics.engines import STARTED_MS
 
 _MOST_HOURS = 1_000_000
 HOUR_MS = 3_600_000

@@ -7,13 +7,11 @@ them as any Parquet.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import functools
 import json
 import operator
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,12 +21,14 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from handinger_analytics import provenance
+from handinger_analytics.arguments import utc_instant
 from handinger_analytics.errors import FileError, FrameError
-from handinger_analytics.frames import DtypeBackend, encode_categories, from_pandas, to_pandas
+from handinger_analytics.locations import file_errors, located, replaced
 from handinger_analytics.parquet.datasets import ROWS_PER_GROUP, opened_dataset, time_column, write_dataset
-from handinger_analytics.parquet.places import file_errors, located, sync
-from handinger_analytics.schema import METADATA_KEY, SCHEMA_VERSION, TASKS, TIMESTAMP, TURNS, Column
-from handinger_analytics.times import utc_instant
+from handinger_analytics.provenance import SCHEMA_VERSION
+from handinger_analytics.tables.frames import DtypeBackend, encode_categories, from_pandas, to_pandas
+from handinger_analytics.tables.schema import TASKS, TIMESTAMP, TURNS, Column
 
 _KNOWN: dict[str, Column] = {column.name: column for column in (*TASKS, *TURNS)}
 _NULLABLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "boolean")
@@ -144,11 +144,11 @@ def _table_to_write(frame: pd.DataFrame, text: bool) -> pa.Table:
     if not text:
         frame = frame.drop(columns=[name for name in frame if name in _KNOWN and _KNOWN[name].text])
     table = from_pandas(frame, _KNOWN)
-    provenance = frame.attrs.get(METADATA_KEY, {"schema": SCHEMA_VERSION})
-    attrs: Mapping[Any, Any] = frame.attrs if text else {METADATA_KEY: provenance}
+    known = provenance.of(frame) or {"schema": SCHEMA_VERSION}
+    attrs: Mapping[Any, Any] = frame.attrs if text else {provenance.KEY: known}
     try:
         metadata = {
-            METADATA_KEY.encode(): json.dumps(provenance),
+            **provenance.as_metadata(known),
             _ATTRS_KEY: json.dumps(attrs),
             _DTYPES_KEY: json.dumps(_nullable_dtypes(frame)),
         }
@@ -160,19 +160,8 @@ def _table_to_write(frame: pd.DataFrame, text: bool) -> pa.Table:
 
 
 def _write_file(table: pa.Table, filesystem: pafs.FileSystem, target: str) -> None:
-    """Write beside the target, then put it in place in one step."""
-    folder, _, name = target.rpartition("/")
-    temporary = f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
-    try:
-        with filesystem.open_output_stream(temporary) as stream:
-            pq.write_table(table, stream, compression="zstd", row_group_size=ROWS_PER_GROUP)
-        sync(filesystem, temporary)
-        filesystem.move(temporary, target)
-        sync(filesystem, folder)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            filesystem.delete_file(temporary)
-        raise
+    with replaced(filesystem, target) as stream:
+        pq.write_table(table, stream, compression="zstd", row_group_size=ROWS_PER_GROUP)
 
 
 def _nullable_dtypes(frame: pd.DataFrame) -> dict[str, str]:
@@ -186,11 +175,9 @@ def _nullable_dtypes(frame: pd.DataFrame) -> dict[str, str]:
 
 def _attrs_in(metadata: dict[bytes, bytes] | None, path: str | os.PathLike[str]) -> dict[str, Any]:
     """Attrs of the frame that was written; none for a file that came from elsewhere."""
-    metadata = metadata or {}
     try:
-        provenance = json.loads(metadata.get(METADATA_KEY.encode(), b"{}"))
-        attrs: dict[str, Any] = json.loads(metadata.get(_ATTRS_KEY, b"{}"))
-        version = provenance.get("schema", SCHEMA_VERSION)
+        attrs: dict[str, Any] = json.loads((metadata or {}).get(_ATTRS_KEY, b"{}"))
+        version = provenance.in_metadata(metadata).get("schema", SCHEMA_VERSION)
     except (ValueError, AttributeError):
         raise FileError(
             f"cannot read {os.fspath(path)!r}: its metadata is damaged; export it again"

@@ -17,14 +17,13 @@ from matplotlib.collections import PathCollection
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
+from handinger_analytics import provenance
 from handinger_analytics.errors import FrameError
 from handinger_analytics.plots.place import GAP, place_of, row_labels_width
-from handinger_analytics.schema import METADATA_KEY
+from handinger_analytics.text import amount
 
 _WIDER = 1.4
 """A legend beside the data needs so much more width than a plain figure has."""
-_UNITS = ((2e9, 1e9, "B"), (2e6, 1e6, "M"), (2e5, 1e3, "k"))
-"""From which size on a unit is used, the unit, its name."""
 _ROW_HEIGHT = 0.26
 """Inches for a line of text and a little air."""
 _LEGEND_SHARE = 0.5
@@ -110,38 +109,11 @@ def open_axes(ax: Axes | None, *, rows: int = 0) -> Axes:
     return new
 
 
-def compact(value: float, largest: float | None = None) -> str:
-    """Write a number of credits, tokens or turns: short, and thousands apart.
-
-    Parameters
-    ----------
-    value : float
-        The number.
-    largest : float, optional
-        Largest number beside which it will stand, so that all of them have the same unit.
-
-    Examples
-    --------
-    >>> compact(12_000), compact(335_086), compact(2_500_000), compact(50_000, largest=400_000)
-    ('12,000', '335k', '2.5M', '50k')
-    """
-    largest = abs(value) if largest is None else largest
-    for size, unit, name in _UNITS:
-        if value and largest >= size:
-            return f"{value / unit:,.3g}{name}" if abs(value) < 1000 * unit else f"{value / unit:,.0f}{name}"
-    return f"{value:,.0f}"
-
-
-def counted(count: int, what: str) -> str:
-    """Write how many there are, as "1 turn" or "2,000 turns"."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
 def count_axis(axis: Axis, *, ticks: int = 9) -> None:
     """Tick an axis at whole numbers, written compactly; below zero lie amounts that are drawn downwards."""
 
     def write(value: float, _: int | None) -> str:
-        return compact(abs(value), largest=float(np.abs(axis.get_view_interval()).max()))
+        return amount(abs(value), largest=float(np.abs(axis.get_view_interval()).max()))
 
     axis.set_major_locator(_Counts(ticks))
     axis.set_major_formatter(FuncFormatter(write))
@@ -244,13 +216,13 @@ def no_rows(ax: Axes, what: str = "turns") -> None:
     ax.set(xticks=[], yticks=[])
 
 
-def caption(ax: Axes, attrs: dict[Any, Any]) -> None:
+def caption(ax: Axes, known: provenance.Provenance) -> None:
     """Say above the data, below the title, that some of it is missing.
 
     It is the label of a second x axis along the top, so that Matplotlib keeps the title, also one set
     later, clear of it and every layout engine leaves room for it.
     """
-    text = incompleteness(attrs)
+    text = provenance.incompleteness(known)
     if text is None:
         return
     top = ax.secondary_xaxis("top")
@@ -260,14 +232,3 @@ def caption(ax: Axes, attrs: dict[Any, Any]) -> None:
     place = place_of(ax)
     if place is not None:
         place.caption = top
-
-
-def incompleteness(attrs: dict[Any, Any]) -> str | None:
-    """Return what a frame lacks according to its ``attrs``, None if nothing."""
-    provenance = attrs.get(METADATA_KEY, {})
-    if provenance.get("complete", True):
-        return None
-    failed, requested = provenance.get("failed", 0), provenance.get("requested")
-    if failed and requested:
-        return f"incomplete: {failed:,} of {requested:,} tasks failed"
-    return "incomplete: not all of the tasks were fetched"

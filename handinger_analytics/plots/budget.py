@@ -12,14 +12,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from handinger_analytics import provenance
+from handinger_analytics.arguments import zone_info
 from handinger_analytics.budget import budget_status
 from handinger_analytics.budget.days import days_of
 from handinger_analytics.budget.past import open_turns, spent_by_day
-from handinger_analytics.metrics.checks import zone_info
 from handinger_analytics.plots.axes import (
     caption,
     closed_on_error,
-    compact,
     count_axis,
     legend_beside,
     open_axes,
@@ -27,6 +27,7 @@ from handinger_analytics.plots.axes import (
 )
 from handinger_analytics.plots.dates import date_axis, date_numbers
 from handinger_analytics.plots.groups import PALETTE, STATUS_COLOURS
+from handinger_analytics.text import amount
 
 _SPENT, _CROSSING = PALETTE[0], STATUS_COLOURS["error"]
 
@@ -77,8 +78,8 @@ def plot_budget(
     ax = open_axes(ax)
     ax.set(title=f"Credits of the {period}: {status['verdict']}", ylabel="credits")
     ax.set_xlabel(f"time ({tz})", loc="left")
-    caption(ax, table.attrs)
-    name = f"spent {compact(status['spent'])}"
+    caption(ax, provenance.of(table))
+    name = f"spent {amount(status['spent'])}"
     look = styled(Line2D, {"color": _SPENT, "linewidth": 2, "label": name}, kwargs)
     spent = ax.plot(date_numbers(instants), credits_, **look)[0]
     ink = mpl.rcParams["text.color"]
@@ -88,7 +89,7 @@ def plot_budget(
     parts = [
         (spent, spent.get_label()),
         *_expected(ax, status),
-        (line, f"limit {compact(limit)}"),
+        (line, f"limit {amount(limit)}"),
         *_crossing(ax, status),
         (today, f"as of {status['as_of']:%Y-%m-%d}"),
     ]
@@ -115,9 +116,9 @@ def _expected(ax: Axes, status: pd.Series[Any]) -> Iterator[tuple[Any, str]]:
     ahead = date_numbers([status["as_of"], status["period_end"]])
     low, high = ([status["spent"], status[bound]] for bound in ("low", "high"))
     band = ax.fill_between(ahead, low, high, color=_SPENT, alpha=0.35, linewidth=0)
-    yield band, f"80%: {compact(status['low'])} to {compact(status['high'])}"
+    yield band, f"80%: {amount(status['low'])} to {amount(status['high'])}"
     line = ax.plot(ahead, [status["spent"], status["projected"]], color=_SPENT, linestyle=":", linewidth=2)[0]
-    yield line, f"expected {compact(status['projected'])}"
+    yield line, f"expected {amount(status['projected'])}"
 
 
 def _crossing(ax: Axes, status: pd.Series[Any]) -> Iterator[tuple[Any, str]]:

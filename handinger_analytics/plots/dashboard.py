@@ -9,15 +9,18 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from handinger_analytics.metrics import summarize
-from handinger_analytics.metrics.checks import grouping, zone_info
-from handinger_analytics.plots.axes import closed_on_error, counted, incompleteness
+from handinger_analytics import provenance
+from handinger_analytics.arguments import zone_info
+from handinger_analytics.metrics.checks import grouping
+from handinger_analytics.metrics.summarize import summarize
+from handinger_analytics.plots.axes import closed_on_error
 from handinger_analytics.plots.durations import plot_durations
 from handinger_analytics.plots.heatmap import plot_heatmap
 from handinger_analytics.plots.pareto import plot_pareto
 from handinger_analytics.plots.spend import plot_spend
 from handinger_analytics.plots.tokens import plot_tokens
 from handinger_analytics.plots.waste import plot_waste
+from handinger_analytics.text import count
 
 _SIZE = (16, 14)
 
@@ -65,7 +68,7 @@ def plot_dashboard(
     zone_info(tz)
     overview = summarize(turns)
     figure = plt.figure(**{"figsize": _SIZE, "layout": "constrained", **kwargs})
-    lines = (_title(overview["value"], tz), incompleteness(overview.attrs))
+    lines = (_title(overview["value"], tz), provenance.incompleteness(provenance.of(overview)))
     figure.suptitle("\n".join(line for line in lines if line))
     _fill(figure, turns, grouping(by, reserved=()), tz, budget)
     return figure
@@ -88,8 +91,8 @@ def _fill(figure: Figure, turns: Any, by: list[str], tz: str, budget: float | No
 
 
 def _title(overview: pd.Series[Any], tz: str) -> str:
-    turns, tasks = counted(overview["turns"], "turn"), counted(overview["tasks"], "task")
-    amount = f"{counted(overview['credits'], 'credit')} in {turns} of {tasks}"
+    turns, tasks = count(overview["turns"], "turn"), count(overview["tasks"], "task")
+    amount = f"{count(overview['credits'], 'credit')} in {turns} of {tasks}"
     if not overview["turns"]:
         return amount
     ends = (overview["first_started_at"], overview["last_started_at"])

@@ -15,10 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
-from handinger_analytics.metrics import spend
+from handinger_analytics.metrics.spend import spend
 from handinger_analytics.plots.axes import steps_along
-
-PERIOD_NAMES = {"h": "hour", "D": "day", "W": "week", "MS": "month", "QS": "quarter", "YS": "year"}
+from handinger_analytics.times import FREQS
 
 _SINGLE_PERIOD = {"h": "%Y-%m-%d %H:%M", "MS": "%Y-%m", "QS": "%Y-%m", "YS": "%Y"}
 _SINGLE_DAY = "%Y-%m-%d"
@@ -81,7 +80,7 @@ def date_axis(ax: Axes, zone: ZoneInfo) -> None:
 
 def period_axis(ax: Axes, starts: pd.DatetimeIndex, freq: str, zone: ZoneInfo) -> None:
     """Write the dates of periods along x: each start where they are few, else as `date_axis` does."""
-    ax.set_xlabel(f"{PERIOD_NAMES[freq]} ({zone.key})", loc="left")
+    ax.set_xlabel(f"{FREQS[freq]} ({zone.key})", loc="left")
     if not len(starts):
         return
     date_axis(ax, zone)

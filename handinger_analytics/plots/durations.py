@@ -16,15 +16,14 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from handinger_analytics.metrics import durations
 from handinger_analytics.metrics.checks import grouping
-from handinger_analytics.metrics.inputs import open_frame, to_pandas
+from handinger_analytics.metrics.durations import durations
+from handinger_analytics.metrics.engines import open_frame, to_pandas
 from handinger_analytics.plots.axes import (
     SpacedLocator,
     caption,
     closed_on_error,
     count_axis,
-    counted,
     no_rows,
     open_axes,
     refuse,
@@ -32,7 +31,7 @@ from handinger_analytics.plots.axes import (
     styled,
 )
 from handinger_analytics.plots.groups import PALETTE, Groups, groups_of
-from handinger_analytics.schema import METADATA_KEY
+from handinger_analytics.text import count, duration
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
 _TICKS = [
@@ -98,10 +97,10 @@ def plot_durations(
     took = pd.DataFrame({"group": groups.positions(rows), "duration_ms": rows["duration_ms"]})
     marks = durations(took, by="group" if columns else None)
     ax = open_axes(ax)
-    ax.set_title(f"Duration of {counted(len(took), 'turn')}")
+    ax.set_title(f"Duration of {count(len(took), 'turn')}")
     ax.set_xlabel("duration")
     ax.set_ylabel(groups.title or "turns")
-    caption(ax, {METADATA_KEY: source.attrs})
+    caption(ax, source.attrs)
     if took.empty:
         no_rows(ax)
         return ax
@@ -114,25 +113,6 @@ def plot_durations(
         _histogram(ax, visible["duration_ms"], marks.iloc[0], kwargs)
     _duration_axis(ax, zero if (took["duration_ms"] == 0).any() else 0)
     return ax
-
-
-def short_duration(milliseconds: float) -> str:
-    """Write a duration with two parts at most.
-
-    Examples
-    --------
-    >>> [short_duration(ms) for ms in (0, 850, 12_300, 75_000, 3_660_000)]
-    ['0 ms', '850 ms', '12 s', '1 min 15 s', '1 h 1 min']
-    """
-    if milliseconds < _SECOND:
-        return f"{milliseconds:.0f} ms"
-    seconds = round(milliseconds / 1000)
-    units = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
-    for size, unit, smaller_size, smaller in units:
-        if seconds >= size:
-            rest = seconds % size // smaller_size
-            return f"{seconds // size:,} {unit} {rest} {smaller}" if rest else f"{seconds // size:,} {unit}"
-    return f"{seconds} s"
 
 
 def _histogram(ax: Axes, visible: pd.Series[Any], marks: pd.Series[Any], kwargs: dict[str, Any]) -> None:
@@ -148,7 +128,7 @@ def _histogram(ax: Axes, visible: pd.Series[Any], marks: pd.Series[Any], kwargs:
     count_axis(ax.yaxis)
     ink = mpl.rcParams["text.color"]
     for name, line in _MARKS.items():
-        label = f"{name[:3]} {short_duration(marks[name])}"
+        label = f"{name[:3]} {duration(marks[name])}"
         ax.axvline(marks[name], color=ink, linestyle=line, label=label)
     ax.legend()
 
@@ -202,6 +182,4 @@ def _duration_axis(ax: Axes, zero: float) -> None:
     ticks = [tick for tick in (_FINER_TICKS if few else _TICKS) if tick > 2 * zero]
     ax.xaxis.set_major_locator(SpacedLocator([zero, *ticks] if zero else ticks))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: "0" if value == zero else short_duration(value))
-    )
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: "0" if value == zero else duration(value)))

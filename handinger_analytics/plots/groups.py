@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from handinger_analytics.metrics import spend
 from handinger_analytics.metrics.checks import grouping
+from handinger_analytics.metrics.spend import spend
 from handinger_analytics.plots.labels import label
 
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")

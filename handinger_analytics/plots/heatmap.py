@@ -9,10 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.ticker import FuncFormatter
 
+from handinger_analytics import provenance
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import spend
-from handinger_analytics.plots.axes import caption, closed_on_error, compact, no_rows, open_axes, styled
+from handinger_analytics.metrics.spend import spend
+from handinger_analytics.plots.axes import caption, closed_on_error, no_rows, open_axes, styled
 from handinger_analytics.plots.groups import COLOUR_MAP
+from handinger_analytics.text import amount
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -62,7 +64,7 @@ def plot_heatmap(
     np.add.at(week, (hours["period"].dt.day_of_week, hours["period"].dt.hour), hours[measure])
     ax = open_axes(ax)
     ax.set(title=f"{measure.capitalize()} by weekday and hour", xlabel=f"hour ({tz})")
-    caption(ax, hours.attrs)
+    caption(ax, provenance.of(hours))
     if hours.empty:
         no_rows(ax)
         return ax
@@ -78,5 +80,5 @@ def plot_heatmap(
     ax.set_yticks(np.arange(7) + 0.5, _WEEKDAYS)
     ax.tick_params(length=0)
     ax.invert_yaxis()
-    ax.figure.colorbar(mesh, ax=ax, label=measure, format=FuncFormatter(lambda value, _: compact(value)))
+    ax.figure.colorbar(mesh, ax=ax, label=measure, format=FuncFormatter(lambda value, _: amount(value)))
     return ax

@@ -10,13 +10,14 @@ characters, name a font that has them::
 
 from __future__ import annotations
 
-import unicodedata
 from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.font_manager import FontProperties, findfont, get_font
+
+from handinger_analytics.text import picture_text
 
 MAX_LENGTH = 40
 """Longest label, in characters."""
@@ -42,7 +43,7 @@ def label(value: Any, length: int = MAX_LENGTH) -> str:
     """
     if pd.isna(value):
         return NONE
-    text = visible(str(value))
+    text = picture_text(value)
     if not text:
         return EMPTY
     if len(text) > length:
@@ -59,16 +60,6 @@ def _shortened(text: str, length: int) -> str:
         return text[: length - 1].rstrip() + "…"
     tail = (length - 1) // 3
     return text[: length - 1 - tail] + "…" + text[-tail:]
-
-
-def visible(text: str) -> str:
-    """Drop control, format and unassigned characters and variation selectors; white space becomes a space."""
-    kept = (
-        char
-        for char in " ".join(text.split())
-        if unicodedata.category(char)[0] != "C" and not 0xFE00 <= ord(char) <= 0xFE0F
-    )
-    return "".join(kept).strip()
 
 
 @lru_cache(maxsize=8)

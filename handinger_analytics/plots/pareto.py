@@ -8,12 +8,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from handinger_analytics.metrics import summarize, top_tasks
+from handinger_analytics import provenance
+from handinger_analytics.metrics.summarize import summarize
+from handinger_analytics.metrics.top_tasks import top_tasks
 from handinger_analytics.plots.axes import (
     caption,
     closed_on_error,
     count_axis,
-    counted,
     no_rows,
     open_axes,
     row_axis,
@@ -21,6 +22,7 @@ from handinger_analytics.plots.axes import (
 )
 from handinger_analytics.plots.groups import OTHER_COLOUR, PALETTE
 from handinger_analytics.plots.labels import label
+from handinger_analytics.text import count
 
 
 @closed_on_error
@@ -57,7 +59,7 @@ def plot_pareto(turns: Any, *, n: int = 20, ax: Axes | None = None, **kwargs: An
     tasks, total = int(overview["tasks"]), int(overview["credits"])
     ax = open_axes(ax, rows=len(top) + 1)
     ax.set(title=_title(top, tasks, total), xlabel="credits")
-    caption(ax, top.attrs)
+    caption(ax, provenance.of(top))
     if top.empty:
         no_rows(ax)
         return ax
@@ -65,7 +67,7 @@ def plot_pareto(turns: Any, *, n: int = 20, ax: Axes | None = None, **kwargs: An
     credits_, shares = top["credits"].tolist(), top["cumulative_share"].tolist()
     colours = [PALETTE[0]] * len(top)
     if tasks > len(top):
-        labels.append(counted(tasks - len(top), "other task"))
+        labels.append(count(tasks - len(top), "other task"))
         credits_.append(total - sum(credits_))
         shares.append(1.0 if total else float("nan"))
         colours.append(OTHER_COLOUR)
@@ -80,7 +82,7 @@ def plot_pareto(turns: Any, *, n: int = 20, ax: Axes | None = None, **kwargs: An
 
 def _title(top: pd.DataFrame, tasks: int, total: int) -> str:
     if not total:
-        return f"No credits spent in {counted(tasks, 'task')}"
+        return f"No credits spent in {count(tasks, 'task')}"
     make = "makes" if len(top) == 1 else "make"
-    share = f"{top['share'].sum():.0%} of {counted(total, 'credit')}"
-    return f"{len(top):,} of {counted(tasks, 'task')} {make} up {share}"
+    share = f"{top['share'].sum():.0%} of {count(total, 'credit')}"
+    return f"{len(top):,} of {count(tasks, 'task')} {make} up {share}"

@@ -14,20 +14,18 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from handinger_analytics.metrics.checks import grouping
-from handinger_analytics.metrics.inputs import MEASURES, open_frame, to_pandas
+from handinger_analytics.metrics.engines import MEASURES, open_frame, to_pandas
 from handinger_analytics.plots.axes import (
     SpacedLocator,
     caption,
     closed_on_error,
-    compact,
-    counted,
     legend_beside,
     no_rows,
     open_axes,
     styled,
 )
 from handinger_analytics.plots.groups import COLOUR_MAP, Groups, groups_of
-from handinger_analytics.schema import METADATA_KEY
+from handinger_analytics.text import amount, count
 
 MOST_POINTS = 5000
 """More turns than this are counted in hexagons instead."""
@@ -78,16 +76,16 @@ def plot_credits_vs_tokens(
     columns = grouping(by, reserved=())
     source = open_frame(turns, MEASURES, by=columns)
     groups = groups_of(turns, columns)
-    count = int(source.sums([])["turns"].iloc[0])
+    drawn = int(source.sums([])["turns"].iloc[0])
     rows = to_pandas(source.frame.select(*source.by, "credits", "input_tokens", "output_tokens"))
     tokens, credits_ = _visible(rows["input_tokens"] + rows["output_tokens"]), _visible(rows["credits"])
     ax = open_axes(ax)
     ax.set(
-        title=f"Credits against tokens, {counted(count, 'turn')}",
+        title=f"Credits against tokens, {count(drawn, 'turn')}",
         xlabel="tokens, read and written",
         ylabel="credits",
     )
-    caption(ax, {METADATA_KEY: source.attrs})
+    caption(ax, source.attrs)
     if rows.empty:
         no_rows(ax)
         return ax
@@ -143,7 +141,7 @@ def _hexagons(
     scale = ax.figure.colorbar(hexagons, ax=ax, label="turns")
     scale.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     scale.ax.yaxis.set_minor_locator(NullLocator())
-    scale.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+    scale.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
 
 
 def _count_axis_from_zero(axis: Axis, values: NDArray[np.float64]) -> None:

@@ -16,12 +16,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from handinger_analytics import provenance
+from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.checks import grouping, zone_info
+from handinger_analytics.metrics.checks import grouping
 from handinger_analytics.plots.axes import (
     caption,
     closed_on_error,
-    compact,
     count_axis,
     legend_beside,
     no_rows,
@@ -29,13 +30,10 @@ from handinger_analytics.plots.axes import (
     refuse,
     styled,
 )
-from handinger_analytics.plots.dates import (
-    PERIOD_NAMES,
-    bar_places,
-    period_axis,
-    spend_by_period,
-)
+from handinger_analytics.plots.dates import bar_places, period_axis, spend_by_period
 from handinger_analytics.plots.groups import Groups
+from handinger_analytics.text import amount
+from handinger_analytics.times import FREQS
 
 _MOST_BARS, _MOST_PERIODS = 1000, 200
 _Places: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -102,11 +100,11 @@ def plot_spend(
     groups = Groups.ranked(spent, columns)
     credits_ = _matrix(spent, groups, len(starts))
     total = f"{credits_.sum():,.0f} in all"
-    name = PERIOD_NAMES[freq]
+    name = FREQS[freq]
     ax.set_title(f"Credits, cumulative by {name}: {total}" if cumulative else f"Credits per {name}: {total}")
     ax.set_ylabel("credits")
     period_axis(ax, starts, freq, zone)
-    caption(ax, spent.attrs)
+    caption(ax, provenance.of(spent))
     if not len(starts):
         no_rows(ax)
         return ax
@@ -119,7 +117,7 @@ def plot_spend(
         labels = [kwargs.get("label", _NAME)]
     if budget is not None:
         line = ax.axhline(budget, color=mpl.rcParams["text.color"], linestyle="--", linewidth=1.2)
-        handles, labels = [*handles, line], [*labels, f"budget {compact(budget)}"]
+        handles, labels = [*handles, line], [*labels, f"budget {amount(budget)}"]
     if len(labels) > 1 or groups.by:
         legend_beside(ax, handles, labels, groups.title)
     tallest = credits_.sum() if cumulative else credits_.sum(axis=0).max()

@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.checks import zone_info
-from handinger_analytics.metrics.inputs import STARTED_MS, Input, open_frame, to_pandas
+from handinger_analytics.metrics.engines import STARTED_MS, Input, open_frame, to_pandas
 from handinger_analytics.plots.axes import (
     caption,
     closed_on_error,
@@ -26,10 +26,9 @@ from handinger_analytics.plots.axes import (
     styled,
 )
 from handinger_analytics.plots.dates import date_axis, date_numbers
-from handinger_analytics.plots.durations import short_duration
 from handinger_analytics.plots.groups import Groups
 from handinger_analytics.plots.labels import label
-from handinger_analytics.schema import METADATA_KEY
+from handinger_analytics.text import duration
 
 _OPEN = ("pending", "running")
 _BAR_HEIGHT = 0.6
@@ -98,7 +97,7 @@ def plot_timeline(
     ax = open_axes(ax, rows=len(rows))
     ax.set_title(_title(bars, tasks))
     ax.set_xlabel(f"time ({zone.key})", loc="left")
-    caption(ax, {METADATA_KEY: source.attrs})
+    caption(ax, source.attrs)
     if bars.empty:
         no_rows(ax)
         return ax
@@ -175,6 +174,6 @@ def _room(first: float, last: float, *, for_text: bool) -> tuple[float, float]:
 
 
 def _write_durations(ax: Axes, bars: pd.DataFrame, ends: Any, size: float) -> None:
-    texts = bars["duration_ms"].map(short_duration).mask(bars["open"], "still " + bars["status"])
+    texts = bars["duration_ms"].map(duration).mask(bars["open"], "still " + bars["status"])
     for row, end, text in zip(bars["row"], ends, texts, strict=True):
         ax.annotate(text, (end, row), xytext=(7, 0), textcoords="offset points", va="center", fontsize=size)

@@ -11,13 +11,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from handinger_analytics import provenance
+from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import spend
-from handinger_analytics.metrics.checks import grouping, zone_info
+from handinger_analytics.metrics.checks import grouping
+from handinger_analytics.metrics.spend import spend
 from handinger_analytics.plots.axes import (
     caption,
     closed_on_error,
-    compact,
     count_axis,
     legend_beside,
     no_rows,
@@ -27,6 +28,7 @@ from handinger_analytics.plots.axes import (
 )
 from handinger_analytics.plots.dates import bar_places, period_axis, spend_by_period
 from handinger_analytics.plots.groups import PALETTE, Groups
+from handinger_analytics.text import amount
 
 INPUT_COLOUR, OUTPUT_COLOUR = PALETTE[3], PALETTE[6]
 
@@ -92,8 +94,8 @@ def plot_tokens(
             _back_to_back(ax, ax.bar, left, spent, {"width": width, **kwargs})
             count_axis(ax.yaxis)
     read, written = int(spent["input_tokens"].sum()), int(spent["output_tokens"].sum())
-    ax.set_title(f"Tokens: {compact(read)} read, {compact(written)} written")
-    caption(ax, spent.attrs)
+    ax.set_title(f"Tokens: {amount(read)} read, {amount(written)} written")
+    caption(ax, provenance.of(spent))
     if spent.empty:
         no_rows(ax)
     return ax

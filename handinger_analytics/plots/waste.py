@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from handinger_analytics.metrics import spend
+from handinger_analytics import provenance
 from handinger_analytics.metrics.checks import grouping
-from handinger_analytics.metrics.wasted import WASTED
+from handinger_analytics.metrics.spend import spend
 from handinger_analytics.plots.axes import (
     caption,
     closed_on_error,
@@ -24,6 +24,7 @@ from handinger_analytics.plots.axes import (
     styled,
 )
 from handinger_analytics.plots.groups import Groups, groups_of
+from handinger_analytics.tables.schema import WASTED
 
 _ORDER = {"error": 0, "aborted": 1, "completed": 3}
 """From the axis outwards, other statuses in between: what was wasted can be compared from zero."""
@@ -76,7 +77,7 @@ def plot_waste(
     ax = open_axes(ax)
     ax.set(xlabel="credits", ylabel=rows.title)
     ax.set_title(f"{wasted.sum():,} of {total.sum():,} credits wasted")
-    caption(ax, spent.attrs)
+    caption(ax, provenance.of(spent))
     if spent.empty:
         no_rows(ax)
         return ax

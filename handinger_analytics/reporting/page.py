@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from handinger_analytics import provenance
+from handinger_analytics.arguments import utc_instant
 from handinger_analytics.budget import budget_status
-from handinger_analytics.errors import FileError
-from handinger_analytics.metrics import anomalies, check, spend, summarize
+from handinger_analytics.locations import file_errors, located, replaced
+from handinger_analytics.metrics.anomalies import anomalies
+from handinger_analytics.metrics.check import check
+from handinger_analytics.metrics.spend import spend
+from handinger_analytics.metrics.summarize import summarize
 from handinger_analytics.plots import plot_budget, plot_heatmap, plot_spend, plot_waste
-from handinger_analytics.plots.axes import incompleteness
-from handinger_analytics.plots.durations import short_duration
-from handinger_analytics.plots.labels import visible
 from handinger_analytics.reporting.pictures import picture
 from handinger_analytics.reporting.tables import (
     UNKNOWN,
@@ -29,8 +29,7 @@ from handinger_analytics.reporting.tables import (
     wasted_table,
     workers_table,
 )
-from handinger_analytics.schema import METADATA_KEY
-from handinger_analytics.times import utc_instant
+from handinger_analytics.text import duration, picture_text
 
 
 def report(
@@ -90,7 +89,7 @@ def report(
     overview = summarize(turns)
     workers = spend(turns, by="worker_id", tz=tz, price=price)
     page = {
-        "title": visible(title),
+        "title": picture_text(title),
         "subtitle": _subtitle(overview["value"], tz),
         "missing": _missing(overview, checked),
         "tiles": _tiles(overview["value"], price),
@@ -107,7 +106,7 @@ def report(
         "as_of": f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
     }
     environment = Environment(
-        loader=PackageLoader("handinger_analytics"),
+        loader=PackageLoader("handinger_analytics.reporting", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -126,14 +125,14 @@ def _subtitle(overview: pd.Series[Any], tz: str) -> str:
 
 def _missing(overview: pd.DataFrame, checked: pd.DataFrame) -> str | None:
     """Say what the reader must know before any number, None if all is there."""
-    said = incompleteness(overview.attrs)
-    if said is None and not checked.attrs[METADATA_KEY]["complete"]:
+    said = provenance.incompleteness(provenance.of(overview))
+    if said is None and not provenance.of(checked)["complete"]:
         said = f"incomplete: {_verdict(checked)}"
     return said
 
 
 def _verdict(checked: pd.DataFrame) -> str:
-    return str(checked.attrs[METADATA_KEY]["reason"])
+    return str(provenance.of(checked)["reason"])
 
 
 def _tiles(overview: pd.Series[Any], price: float | None) -> list[tuple[str, str]]:
@@ -149,7 +148,7 @@ def _tiles(overview: pd.Series[Any], price: float | None) -> list[tuple[str, str
         ("credits per turn", UNKNOWN if pd.isna(per_turn) else f"{per_turn:,.1f}"),
         ("tokens read", f"{overview['input_tokens']:,}"),
         ("tokens written", f"{overview['output_tokens']:,}"),
-        ("time at work", short_duration(overview["duration_ms"])),
+        ("time at work", duration(overview["duration_ms"])),
         ("turns failed", percent(overview["error_share"])),
         ("turns aborted", percent(overview["aborted_share"])),
     ]
@@ -162,15 +161,7 @@ def _budget(turns: Any, limit: float, tz: str, moment: dt.datetime) -> dict[str,
 
 
 def _write(path: Path, html: str) -> Path:
-    """Write next to the target first, so that no reader ever finds half a report."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        unfinished.write_text(html, encoding="utf-8", newline="\n")
-        unfinished.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
-        raise FileError(
-            f"cannot write the report {path}: {error.strerror or error}; try another folder"
-        ) from error
+    filesystem, target = located(path)
+    with file_errors("write the report", path), replaced(filesystem, target) as stream:
+        stream.write(html.encode())
     return path

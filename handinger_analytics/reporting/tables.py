@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from handinger_analytics.metrics import top_tasks, waste
-from handinger_analytics.metrics.inputs import open_frame, to_pandas
-from handinger_analytics.plots.durations import short_duration
-from handinger_analytics.plots.labels import EMPTY, NONE, visible
+from handinger_analytics.metrics.engines import open_frame, to_pandas
+from handinger_analytics.metrics.top_tasks import top_tasks
+from handinger_analytics.metrics.waste import waste
+from handinger_analytics.plots.labels import EMPTY, NONE
+from handinger_analytics.text import duration, picture_text
 
 UNKNOWN = "n/a"
 _TOP_TASKS = 15
@@ -68,7 +69,7 @@ def workers_table(workers: pd.DataFrame) -> Table:
             *([_number(f"{row['cost']:,.2f}")] if with_cost else []),
             _count(row["turns"]),
             _count(row["input_tokens"] + row["output_tokens"]),
-            _number(short_duration(row["duration_ms"])),
+            _number(duration(row["duration_ms"])),
         ]
         for row in workers.head(_MOST_ROWS).to_dict("records")
     ]
@@ -91,7 +92,7 @@ def top_table(tasks: Any, turns: Any) -> Table:
             _share(row["share"]),
             _share(row["cumulative_share"]),
             _count(row["turns"]),
-            _number(short_duration(row["duration_ms"])),
+            _number(duration(row["duration_ms"])),
         ]
         for row in top.to_dict("records")
     ]
@@ -110,7 +111,7 @@ def wasted_table(turns: Any) -> Table:
             _count(row["wasted_credits"]),
             _share(row["credits_share"]),
             _count(row["wasted_input_tokens"] + row["wasted_output_tokens"]),
-            _number(short_duration(row["wasted_duration_ms"])),
+            _number(duration(row["wasted_duration_ms"])),
         ]
         for row in wasted.head(_MOST_ROWS).to_dict("records")
     ]
@@ -163,7 +164,7 @@ def checked_table(checked: pd.DataFrame) -> Table:
 
 
 def _text(value: Any, url: Any = None) -> Cell:
-    text = NONE if pd.isna(value) else visible(str(value)) or EMPTY
+    text = NONE if pd.isna(value) else picture_text(str(value)) or EMPTY
     return Cell(text, _https(url))
 
 

@@ -21,7 +21,7 @@ from handinger_analytics.sandbox.server import HttpServer, Reply, Request
 from handinger_analytics.sandbox.stats import Stats, Tally
 
 if TYPE_CHECKING:
-    from handinger_analytics.client import Client
+    from handinger_analytics.api.client import Client
 
 __all__ = ["Sandbox"]
 
@@ -197,14 +197,14 @@ class Sandbox:
             self._now = moment
 
     def client(self, **options: Any) -> Client:
-        """Return a :class:`~handinger_analytics.client.Client` for this sandbox.
+        """Return a :class:`~handinger_analytics.api.client.Client` for this sandbox.
 
         Parameters
         ----------
         **options
             Passed on to the client.
         """
-        from handinger_analytics.client import Client
+        from handinger_analytics.api.client import Client
 
         return Client(**{"api_key": self.api_key, "base_url": self.url, **options})
 

@@ -8,19 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from handinger_analytics.widget.markup import (
-    NOTHING,
-    badge,
-    count,
-    duration,
-    escaped,
-    isolated,
-    link,
-    moment,
-    number,
-    one_line,
-    titled,
-)
+from handinger_analytics.text import count, duration, number, one_line
+from handinger_analytics.widget.markup import NOTHING, badge, escaped, isolated, link, moment, titled
 
 MOST_TASKS = 200
 """Most tasks in a comparison."""

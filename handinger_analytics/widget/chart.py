@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from handinger_analytics.widget.markup import count
+from handinger_analytics.text import count
 
 MOST_TASKS = 20
 """Tasks in the picture at most: those looked up first."""

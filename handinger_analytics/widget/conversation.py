@@ -9,20 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pandas as pd
 
-from handinger_analytics.widget.markup import (
-    NOTHING,
-    badge,
-    count,
-    duration,
-    escaped,
-    isolated,
-    link,
-    moment,
-    number,
-    one_line,
-    plain,
-    titled,
-)
+from handinger_analytics.text import count, duration, number, one_line, page_text
+from handinger_analytics.widget.markup import NOTHING, badge, escaped, isolated, link, moment, titled
 
 MOST_TURNS = 1000
 """Most turns in a table; the frames have all of them."""
@@ -102,7 +90,7 @@ def _turn(turn: Mapping[Any, Any], zone: ZoneInfo, most: int) -> str:
             number(turn["output_tokens"]),
         )
     )
-    structured = plain(turn["structured_output"])
+    structured = page_text(turn["structured_output"])
     answer = one_line(turn["output_text"], _EXCERPT) or one_line(structured, _EXCERPT) or NOTHING
     question = isolated(one_line(turn["input"], _EXCERPT) or "(no input)")
     whole = (
@@ -120,7 +108,10 @@ def _turn(turn: Mapping[Any, Any], zone: ZoneInfo, most: int) -> str:
 
 
 def _whole(turn: Mapping[Any, Any], structured: str, most: int) -> str:
-    parts = [_said("Input", plain(turn["input"]), most), _said("Output", plain(turn["output_text"]), most)]
+    parts = [
+        _said("Input", page_text(turn["input"]), most),
+        _said("Output", page_text(turn["output_text"]), most),
+    ]
     if structured:
         parts.append(_said("Structured output", _indented(structured), most, "ha-code"))
     files = turn["files"]

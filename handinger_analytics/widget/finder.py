@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import ipywidgets as w
 
-from handinger_analytics.widget.markup import count, moment, plain, titled
+from handinger_analytics.text import count, page_text
+from handinger_analytics.widget.markup import moment, titled
 from handinger_analytics.widget.parts import NARROW, button, classed, row, shown
 from handinger_analytics.widget.search import Match, TaskIndex, day_start, entered_ids
 
@@ -60,7 +61,7 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         """Search an index from now on."""
         self.index = index
         for control, values in ((self._status, index.statuses), (self._worker, index.workers)):
-            control.options = [_ANY, *((plain(value), value) for value in values)]
+            control.options = [_ANY, *((page_text(value), value) for value in values)]
             shown(control, len(values) > 1)
         shown(self, True)
 
@@ -145,4 +146,4 @@ def _line(match: Match, zone: ZoneInfo) -> str:
         match.status,
         match.task_id,
     )
-    return "  ·  ".join(plain(part) for part in parts if part)
+    return "  ·  ".join(page_text(part) for part in parts if part)

@@ -16,17 +16,17 @@ import pandas as pd
 import traitlets
 from IPython.display import display
 
-from handinger_analytics.client import Client, opened
+from handinger_analytics.api.client import Client, client_or_default
+from handinger_analytics.api.pacing import Gate
+from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import HandingerError
-from handinger_analytics.fetching import fetch
-from handinger_analytics.metrics.checks import zone_info
-from handinger_analytics.pacing import Gate
-from handinger_analytics.result import FetchResult
+from handinger_analytics.fetching.fetch import fetch
+from handinger_analytics.fetching.result import FetchResult
+from handinger_analytics.text import count
 from handinger_analytics.widget.answer import Answer
 from handinger_analytics.widget.background import Jobs, Ticker
 from handinger_analytics.widget.entry import Entry
 from handinger_analytics.widget.finder import Finder
-from handinger_analytics.widget.markup import count
 from handinger_analytics.widget.notices import (
     WAITING,
     brought,
@@ -264,7 +264,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     def _fetch(self, ids: list[str], under_way: threading.Event) -> None:
         began, result, problem = time.monotonic(), None, ""
         try:
-            with opened(self._client) as client:
+            with client_or_default(self._client) as client:
                 self._ticker.start(lambda: self._tick(client.gate, under_way, ids, began))
                 result = fetch(ids, client=client, on_error="collect", progress=False, cancel=under_way)
         except HandingerError as error:

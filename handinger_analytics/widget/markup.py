@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from handinger_analytics.text import one_line, page_text
+
 NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
 
@@ -27,17 +29,6 @@ _CONTROL = re.compile(
 _INVISIBLE = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 
 
-def plain(value: object) -> str:
-    r"""Return text without characters that a terminal or browser would obey; empty where there is none.
-
-    Examples
-    --------
-    >>> plain("\x1b[31mred\x1b[0m alert")
-    'red alert'
-    """
-    return "" if _is_missing(value) else _CONTROL.sub("", str(value).replace("\r\n", "\n"))
-
-
 def escaped(value: object) -> str:
     """Text for HTML, between tags or in a quoted attribute.
 
@@ -46,32 +37,12 @@ def escaped(value: object) -> str:
     >>> escaped('<img src=x onerror="alert(1)">')
     '&lt;img src=x onerror=&quot;alert(1)&quot;&gt;'
     """
-    return html.escape(plain(value), quote=True)
+    return html.escape(page_text(value), quote=True)
 
 
 def isolated(value: object) -> str:
     """Text for HTML that keeps its direction to itself."""
     return f"<bdi>{escaped(value)}</bdi>"
-
-
-def one_line(value: object, length: int) -> str:
-    r"""Return the first words of a text, on one line, not escaped.
-
-    Parameters
-    ----------
-    value : object
-        A text of any length, or a missing value.
-    length : int
-        Most characters; a longer text ends in an ellipsis.
-
-    Examples
-    --------
-    >>> one_line("Weather today\n\nin Barcelona", 20)
-    'Weather today in Ba…'
-    """
-    text = plain(value)
-    words = " ".join(_INVISIBLE.sub("", text[: 20 * length]).split())
-    return words if len(words) <= length else words[: length - 1].rstrip() + "…"
 
 
 def titled(value: object, length: int = 90) -> str:
@@ -94,7 +65,7 @@ def link(url: object, text: str) -> str:
     >>> link("javascript:alert(1)", "report")
     'report'
     """
-    address = plain(url).strip()
+    address = page_text(url).strip()
     try:
         safe = urlsplit(address).scheme in ("https", "http")
     except ValueError:
@@ -102,47 +73,6 @@ def link(url: object, text: str) -> str:
     if not safe:
         return text
     return f'<a href="{html.escape(address)}" target="_blank" rel="noopener noreferrer">{text}</a>'
-
-
-def number(value: Any) -> str:
-    """Whole number with thousands separators.
-
-    Examples
-    --------
-    >>> number(1234567)
-    '1,234,567'
-    """
-    return NOTHING if _is_missing(value) else f"{value:,}"
-
-
-def count(value: int, noun: str) -> str:
-    """Write a number with its noun.
-
-    Examples
-    --------
-    >>> count(1, "turn"), count(1200, "turn")
-    ('1 turn', '1,200 turns')
-    """
-    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
-
-
-def duration(milliseconds: Any) -> str:
-    """Wall clock in the two units that matter.
-
-    Examples
-    --------
-    >>> duration(25812), duration(192_000), duration(3_840_000)
-    ('25.8 s', '3 min 12 s', '1 h 04 min')
-    """
-    if _is_missing(milliseconds):
-        return NOTHING
-    seconds = milliseconds / 1000
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    return f"{minutes // 60:,} h {minutes % 60:02} min"
 
 
 def moment(value: Any, zone: ZoneInfo) -> str:
@@ -161,7 +91,7 @@ def moment(value: Any, zone: ZoneInfo) -> str:
 
 def badge(status: object) -> str:
     """Status with its colour; unknown ones are shown as they are."""
-    text = plain(status) or "unknown"
+    text = page_text(status) or "unknown"
     kind = text if text in ("completed", "error", "running", "pending", "aborted") else "other"
     return f'<span class="ha-badge ha-{kind}">{escaped(text)}</span>'
 

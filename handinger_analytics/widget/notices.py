@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from handinger_analytics.errors import APIError, HandingerError
-from handinger_analytics.result import FetchResult
-from handinger_analytics.widget.markup import count, escaped, number, one_line
+from handinger_analytics.fetching.result import FetchResult
+from handinger_analytics.text import count, number, one_line
+from handinger_analytics.widget.markup import escaped
 
 _MOST_FAILURES = 20
 

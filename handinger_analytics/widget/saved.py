@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from IPython.display import HTML, display, update_display
 
+from handinger_analytics.text import count, duration, number, one_line, page_text
 from handinger_analytics.widget.cards import overview
 from handinger_analytics.widget.conversation import turns_table
-from handinger_analytics.widget.markup import count, duration, moment, number, one_line, plain, titled
+from handinger_analytics.widget.markup import moment, titled
 
 MOST_TURNS = 50
 """Most turns in the saved answer; a notebook that is shared stays small."""
@@ -58,14 +59,14 @@ def static_text(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo) -> str
     lines = ["TaskLookup"]
     for task in tasks.head(_MOST_TASKS).to_dict("records"):
         lines.append(
-            f"  {titled(task['title'], 70)} [{plain(task['task_id'])}] {plain(task['status'])}, "
+            f"  {titled(task['title'], 70)} [{page_text(task['task_id'])}] {page_text(task['status'])}, "
             f"{moment(task['created_at'], zone)} {zone.key}, {count(task['credits'], 'credit')}, "
             f"{duration(task['duration_ms'])}"
         )
         its_turns = turns[turns["task_id"] == task["task_id"]].head(_MOST_TASKS)
         for turn in its_turns.to_dict("records"):
             lines.append(
-                f"    {number(turn['seq']):>3} {plain(turn['status']):<9} {moment(turn['started_at'], zone)} "
+                f"    {number(turn['seq']):>3} {page_text(turn['status']):<9} {moment(turn['started_at'], zone)} "
                 f"{duration(turn['duration_ms']):>12} {number(turn['credits']):>8} credits  "
                 f"{one_line(turn['input'], 40)}"
             )

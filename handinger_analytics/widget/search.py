@@ -16,11 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics.discover import task_ids_from
 from handinger_analytics.errors import FrameError
-from handinger_analytics.frames import from_pandas
-from handinger_analytics.ids import normalize_task_ids
-from handinger_analytics.schema import DISCOVERED, TASKS, TEXT, TIMESTAMP, TURNS
+from handinger_analytics.fetching.ids import normalize_task_ids, task_ids_from
+from handinger_analytics.tables.frames import from_pandas
+from handinger_analytics.tables.schema import DISCOVERED, TASKS, TEXT, TIMESTAMP, TURNS
 
 _SEPARATORS = re.compile(r"[\s,;]+")
 _WRAPPING = "\"'`<>()[]{}."

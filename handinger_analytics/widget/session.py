@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from handinger_analytics.result import FetchResult, now
-from handinger_analytics.rows import RowBuilder, Rows
+from handinger_analytics.fetching.result import FetchResult
+from handinger_analytics.tables.build import RowBuilder, Rows
+from handinger_analytics.times import now
 
 
 def empty_session() -> FetchResult:

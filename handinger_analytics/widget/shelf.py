@@ -10,7 +10,8 @@ import pandas as pd
 
 from handinger_analytics.errors import FileError, HandingerError
 from handinger_analytics.parquet import export_parquet
-from handinger_analytics.widget.markup import count, plain, titled
+from handinger_analytics.text import count, page_text
+from handinger_analytics.widget.markup import titled
 from handinger_analytics.widget.notices import error_words, notice
 from handinger_analytics.widget.parts import NARROW, button, classed, row, shown
 
@@ -71,7 +72,7 @@ class Shelf(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         titles = dict(zip(tasks["task_id"], tasks["title"], strict=True))
         # ipywidgets finds a selection by its label, so labels must differ: the whole id is in each.
         labels = [
-            f"\u2068{titled(titles[task_id], 60)}\u2069  ·  {plain(task_id)}" for task_id in self._recent
+            f"\u2068{titled(titles[task_id], 60)}\u2069  ·  {page_text(task_id)}" for task_id in self._recent
         ]
         self._history.options = list(zip(labels, self._recent, strict=True))
         self._history.index = tuple(range(len(ids)))

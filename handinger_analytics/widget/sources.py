@@ -12,13 +12,13 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 import pyarrow.fs as pafs
 
+from handinger_analytics.api.client import Client
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.view import ArchiveView
-from handinger_analytics.client import Client
-from handinger_analytics.discover import discover_task_ids
 from handinger_analytics.errors import FrameError, SettingsError
+from handinger_analytics.fetching.discover import discover_task_ids
+from handinger_analytics.locations import file_errors, located
 from handinger_analytics.parquet import load_parquet
-from handinger_analytics.parquet.places import file_errors, located
 from handinger_analytics.widget.search import COLUMNS, TaskIndex, searched_columns
 
 Source = Any

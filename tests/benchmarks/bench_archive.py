@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 import handinger_analytics as ha
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.recording import record_rows, remember
-from handinger_analytics.result import now
-from handinger_analytics.rows import Rows
+from handinger_analytics.tables.build import Rows
+from handinger_analytics.times import now
 from tests.benchmarks.server import API_KEY, task_ids
 
 TURNS, ROUNDS, MONTHS = 5, 5, 24

@@ -13,7 +13,7 @@ import msgspec
 import pandas as pd
 
 import handinger_analytics as ha
-from handinger_analytics import wire
+from handinger_analytics.api import wire
 from tests.benchmarks.server import body, task_ids
 
 BODIES, TURNS, ROUNDS = 20_000, 5, 7

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from handinger_analytics.metrics import spend
+from handinger_analytics.metrics.spend import spend
 from tests.benchmarks.turns_parquet import turns_parquet
 
 TZ = "Europe/Madrid"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from handinger_analytics.schema import STATUSES, TRIGGERS, TURNS, arrow_schema
+from handinger_analytics.tables.schema import STATUSES, TRIGGERS, TURNS, arrow_schema
 
 _CHUNK = 1_000_000
 _WORKERS = 50

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from handinger_analytics.fetching import fetch
-from handinger_analytics.result import FetchResult
+from handinger_analytics.fetching.fetch import fetch
+from handinger_analytics.fetching.result import FetchResult
+from handinger_analytics.fetching.workers import fetch_schedules
 from handinger_analytics.sandbox import Sandbox
-from handinger_analytics.worker import fetch_schedules
 
 ELSEWHERE = "America/Bogota"
 """Session time zone of the engines that have one: neither UTC nor a zone that is asked for."""

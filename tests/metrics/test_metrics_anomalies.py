@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import anomalies
+from handinger_analytics.metrics.anomalies import anomalies
 from tests.metrics.turns_by_hand import turns_table
 
 MAY_1 = dt.datetime(2026, 5, 1, 9, tzinfo=dt.UTC)

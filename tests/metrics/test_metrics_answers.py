@@ -6,7 +6,11 @@ import pandas as pd
 import pytest
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import durations, summarize, tokens, top_tasks, waste
+from handinger_analytics.metrics.durations import durations
+from handinger_analytics.metrics.summarize import summarize
+from handinger_analytics.metrics.tokens import tokens
+from handinger_analytics.metrics.top_tasks import top_tasks
+from handinger_analytics.metrics.waste import waste
 from tests.metrics.turns_by_hand import turns_table
 
 ROWS = [

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import check
+from handinger_analytics.metrics.check import check
 from tests.metrics.turns_by_hand import tasks_table, turns_table
 
 

@@ -13,17 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import (
-    anomalies,
-    check,
-    durations,
-    explode_structured_output,
-    spend,
-    summarize,
-    tokens,
-    top_tasks,
-    waste,
-)
+from handinger_analytics.metrics.anomalies import anomalies
+from handinger_analytics.metrics.check import check
+from handinger_analytics.metrics.durations import durations
+from handinger_analytics.metrics.explode import explode_structured_output
+from handinger_analytics.metrics.spend import spend
+from handinger_analytics.metrics.summarize import summarize
+from handinger_analytics.metrics.tokens import tokens
+from handinger_analytics.metrics.top_tasks import top_tasks
+from handinger_analytics.metrics.waste import waste
 from handinger_analytics.plots import plot_timeline
 from tests.metrics.turns_by_hand import tasks_table, turns_table
 

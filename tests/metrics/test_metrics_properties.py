@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handinger_analytics.metrics import spend
+from handinger_analytics.metrics.spend import spend
 from tests.metrics.turns_by_hand import turns_table
 
 SUMS = ["credits", "turns", "input_tokens", "output_tokens", "duration_ms"]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import spend
+from handinger_analytics.metrics.spend import spend
 from tests.metrics.turns_by_hand import turns_table
 
 
@@ -281,7 +281,7 @@ def test_only_the_given_engine_is_imported():
     """Asking a pandas frame loads no other engine, not even where they are installed."""
     code = (
         "import sys, pandas as pd\n"
-        "from handinger_analytics.metrics import spend\n"
+        "from handinger_analytics import spend\n"
         "columns = {name: [1] for name in ('credits', 'input_tokens', 'output_tokens', 'duration_ms')}\n"
         "frame = pd.DataFrame({**columns, 'started_at': pd.to_datetime(['2026-05-01'], utc=True)})\n"
         "assert spend(frame, freq='D')['credits'].tolist() == [1]\n"

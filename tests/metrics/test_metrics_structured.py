@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics import explode_structured_output
+from handinger_analytics.metrics.explode import explode_structured_output
 from tests.metrics.turns_by_hand import turns_table
 
 KEYS = ["turn_id", "task_id", "seq", "worker_id", "started_at"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from handinger_analytics.schema import TASKS, TURNS, Column, arrow_schema
+from handinger_analytics.tables.schema import TASKS, TURNS, Column, arrow_schema
 
 _DEFAULTS: dict[str, Any] = {
     "seq": 0,

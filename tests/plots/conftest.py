@@ -6,8 +6,8 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 
-from handinger_analytics.fetching import fetch
-from handinger_analytics.result import FetchResult
+from handinger_analytics.fetching.fetch import fetch
+from handinger_analytics.fetching.result import FetchResult
 from handinger_analytics.sandbox import Sandbox
 
 mpl.use("Agg")

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow as pa
 from matplotlib.axes import Axes
 
-from handinger_analytics.frames import to_pandas
-from handinger_analytics.schema import TASKS, TURNS, Column, arrow_schema
+from handinger_analytics.tables.frames import to_pandas
+from handinger_analytics.tables.schema import TASKS, TURNS, Column, arrow_schema
 
 _PLAIN: dict[str, Any] = {
     "seq": 0,

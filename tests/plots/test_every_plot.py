@@ -14,9 +14,8 @@ from matplotlib.colors import to_hex, to_rgb
 
 from handinger_analytics import plots
 from handinger_analytics.errors import FrameError
-from handinger_analytics.plots.axes import compact
-from handinger_analytics.plots.durations import short_duration
 from handinger_analytics.plots.groups import OTHER_COLOUR, PALETTE
+from handinger_analytics.text import amount, duration
 
 OPTIONS = {
     "plot_credits_vs_tokens": [{}, {"by": "worker_id"}],
@@ -261,7 +260,7 @@ def test_colour_blind_people_can_tell_the_colours_apart(seen):
 )
 def test_counts_are_written_short(value, largest, expected):
     """With thousands apart, then in units that fit the largest number beside."""
-    assert compact(value, largest) == expected
+    assert amount(value, largest) == expected
 
 
 @pytest.mark.parametrize(
@@ -278,4 +277,4 @@ def test_counts_are_written_short(value, largest, expected):
 )
 def test_durations_are_written_short(milliseconds, expected):
     """In two parts at most."""
-    assert short_duration(milliseconds) == expected
+    assert duration(milliseconds) == expected

@@ -17,9 +17,9 @@ import pandas as pd
 import pytest
 
 from handinger_analytics.errors import FileError, FrameError
-from handinger_analytics.fetching import fetch
+from handinger_analytics.fetching.fetch import fetch
+from handinger_analytics.fetching.result import FetchResult
 from handinger_analytics.reporting import report
-from handinger_analytics.result import FetchResult
 from handinger_analytics.sandbox import Sandbox
 
 AS_OF = "2026-06-18T12:00Z"

@@ -14,8 +14,8 @@ from handinger_analytics import (
     SettingsError,
     parse_bodies,
 )
-from handinger_analytics.frames import failures_frame
-from handinger_analytics.rows import Failure
+from handinger_analytics.tables.build import Failure
+from handinger_analytics.tables.frames import failures_frame
 from handinger_analytics.widget import markup
 from handinger_analytics.widget.cards import comparison, overview, task_card
 from handinger_analytics.widget.chart import timeline_image

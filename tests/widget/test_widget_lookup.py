@@ -10,7 +10,7 @@ from traitlets import TraitError
 
 from handinger_analytics import FetchResult, FrameError, Sandbox, SettingsError
 from handinger_analytics.sandbox import Faults
-from handinger_analytics.schema import TASKS, TURNS
+from handinger_analytics.tables.schema import TASKS, TURNS
 from handinger_analytics.widget import TaskLookup
 from tests.samples import body_a
 from tests.scripted import Reply

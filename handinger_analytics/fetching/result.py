@@ -14,7 +14,8 @@ from typing import Any, Literal, NoReturn
 import pandas as pd
 import pyarrow.compute as pc
 
-from handinger_analytics.client import Client, opened
+from handinger_analytics import provenance
+from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.errors import (
     FetchInterrupted,
     HandingerError,
@@ -22,16 +23,12 @@ from handinger_analytics.errors import (
     PartialDataWarning,
     SettingsError,
 )
-from handinger_analytics.frames import (
-    DtypeBackend,
-    check_dtype_backend,
-    failures_frame,
-    to_pandas,
-    with_attrs,
-)
-from handinger_analytics.pool import gather
-from handinger_analytics.rows import Failure, Rows
-from handinger_analytics.schema import SCHEMA_VERSION, TASKS, TURNS
+from handinger_analytics.fetching.pool import gather
+from handinger_analytics.provenance import SCHEMA_VERSION
+from handinger_analytics.tables.build import Failure, Rows
+from handinger_analytics.tables.frames import DtypeBackend, check_dtype_backend, failures_frame, to_pandas
+from handinger_analytics.tables.schema import TASKS, TURNS
+from handinger_analytics.times import now
 
 OnError = Literal["warn", "raise", "collect"]
 
@@ -76,18 +73,22 @@ class FetchResult:
     @cached_property
     def tasks(self) -> pd.DataFrame:
         """One row per task in the caller's order, columns as in ``schema.TASKS``."""
-        return with_attrs(to_pandas(self.rows.tasks, TASKS, dtype_backend=self.dtype_backend), self.attrs)
+        return provenance.attach(
+            to_pandas(self.rows.tasks, TASKS, dtype_backend=self.dtype_backend), self.attrs
+        )
 
     @cached_property
     def turns(self) -> pd.DataFrame:
         """One row per turn, by task in the caller's order, columns as in ``schema.TURNS``."""
-        return with_attrs(to_pandas(self.rows.turns, TURNS, dtype_backend=self.dtype_backend), self.attrs)
+        return provenance.attach(
+            to_pandas(self.rows.turns, TURNS, dtype_backend=self.dtype_backend), self.attrs
+        )
 
     @cached_property
     def failures(self) -> pd.DataFrame:
         """One row per failed id: ``task_id stage error http_status message attempts``."""
         failures = list(self.failed.values())
-        return with_attrs(failures_frame(failures, dtype_backend=self.dtype_backend), self.attrs)
+        return provenance.attach(failures_frame(failures, dtype_backend=self.dtype_backend), self.attrs)
 
     @property
     def complete(self) -> bool:
@@ -126,7 +127,7 @@ class FetchResult:
             for position, task_id in enumerate(self.task_ids)
             if (position in self.failed or position not in present) and position not in self.unnamed
         ]
-        with opened(client or self.client) as one:
+        with client_or_default(client or self.client) as one:
             rows, failed, error = gather(one, missing, with_turns=True, progress=progress)
         fetched = set(rows.task_positions.tolist()) - failed.keys()
         still = {position: failure for position, failure in self.failed.items() if position not in fetched}
@@ -192,8 +193,3 @@ class FetchResult:
         parts = [f"{count:,} {name}" for name, count in kinds.most_common()]
         parts += [f"{left:,} not fetched"] if left else []
         yield "complete", f"NO: {', '.join(parts)}; see .failures, and .retry_failed()"
-
-
-def now() -> dt.datetime:
-    """Return the time, UTC."""
-    return dt.datetime.now(dt.UTC)

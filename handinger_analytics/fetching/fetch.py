@@ -7,11 +7,12 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from handinger_analytics.client import Client, opened
-from handinger_analytics.frames import DtypeBackend
-from handinger_analytics.ids import normalize_task_ids
-from handinger_analytics.pool import gather
-from handinger_analytics.result import FetchResult, OnError, check_options, now
+from handinger_analytics.api.client import Client, client_or_default
+from handinger_analytics.fetching.ids import normalize_task_ids
+from handinger_analytics.fetching.pool import gather
+from handinger_analytics.fetching.result import FetchResult, OnError, check_options
+from handinger_analytics.tables.frames import DtypeBackend
+from handinger_analytics.times import now
 
 
 def fetch(
@@ -117,7 +118,7 @@ def _fetch(
 ) -> FetchResult:
     check_options(on_error, dtype_backend)
     ids = normalize_task_ids(task_ids)
-    with opened(client) as one:
+    with client_or_default(client) as one:
         rows, failed, error = gather(
             one, list(enumerate(ids)), with_turns=with_turns, progress=progress, cancel=cancel
         )

@@ -19,11 +19,11 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
-from handinger_analytics import wire
-from handinger_analytics.answers import Answer, Problem, Record, read_answer
+from handinger_analytics.api import wire
+from handinger_analytics.api.pacing import Gate, WaitBudget, WaitTooLong, backoff
+from handinger_analytics.api.responses import Answer, Record, Rejection, read_answer
+from handinger_analytics.api.settings import Secret, Settings, api_key_from, base_url_from
 from handinger_analytics.errors import APIError, RateLimitError, SettingsError, TaskIdError
-from handinger_analytics.pacing import Gate, Patience, WaitTooLong, backoff
-from handinger_analytics.settings import Secret, Settings, api_key_from, base_url_from
 
 
 class Client:
@@ -189,8 +189,8 @@ class Client:
         self, path: str, kind: type[Record], what: str, cancel: threading.Event | None = None
     ) -> Record:
         """Send a request until it is answered, or not worth another attempt."""
-        patience = Patience(self.settings.max_wait, cancel)
-        problem = Problem("rate limited", RateLimitError, 429)  # somebody else's, until there is an own one
+        patience = WaitBudget(self.settings.max_wait, cancel)
+        problem = Rejection("rate limited", RateLimitError, 429)  # somebody else's, until there is an own one
         sent = 0
         for attempt in range(1, self.settings.max_attempts + 1):
             try:
@@ -198,7 +198,7 @@ class Client:
                     sent = attempt
                     answer = self._send(path)
                 outcome = read_answer(answer, kind, self.settings.api_key)
-                if not isinstance(outcome, Problem):
+                if not isinstance(outcome, Rejection):
                     self.gate.succeeded()
                     return outcome
                 problem = outcome
@@ -224,7 +224,7 @@ class Client:
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return error
 
-    def _error(self, what: str, problem: Problem, attempts: int, wait: float | None = None) -> APIError:
+    def _error(self, what: str, problem: Rejection, attempts: int, wait: float | None = None) -> APIError:
         message = f"{what}: {problem.message}"
         if wait is not None:
             message += (
@@ -237,7 +237,7 @@ class Client:
 
 
 @contextmanager
-def opened(client: Client | None) -> Iterator[Client]:
+def client_or_default(client: Client | None) -> Iterator[Client]:
     """Yield the client that was given, or one from the environment that is closed after use."""
     if client is not None:
         if not isinstance(client, Client):

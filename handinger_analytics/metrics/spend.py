@@ -13,17 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from handinger_analytics import provenance
+from handinger_analytics.arguments import check_freq, zone_info
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.checks import check_freq, zone_info
-from handinger_analytics.metrics.inputs import (
-    MEASURES,
-    STARTED_MS,
-    SUMS,
-    Input,
-    biggest_first,
-    carry_attrs,
-    open_frame,
-)
+from handinger_analytics.metrics.engines import MEASURES, STARTED_MS, SUMS, Input, biggest_first, open_frame
 from handinger_analytics.metrics.periods import Periods, no_periods, periods_between
 
 _KEY = "_period_key"
@@ -88,7 +81,7 @@ def spend(
         result = _by_period(source, _periods(source, freq, zone))
     if price is not None:
         result["cost"] = result["credits"] * float(price)
-    return carry_attrs(result, source.attrs)
+    return provenance.attach(result, source.attrs)
 
 
 def _check_price(price: float | None) -> None:

@@ -9,17 +9,9 @@ from urllib.parse import quote
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from handinger_analytics import provenance
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.inputs import (
-    MEASURES,
-    SUMS,
-    TEXT,
-    Input,
-    carry_attrs,
-    open_frame,
-    sums,
-    to_pandas,
-)
+from handinger_analytics.metrics.engines import MEASURES, SUMS, TEXT, Input, open_frame, sums, to_pandas
 
 _DASHBOARD = "https://v3.handinger.com"
 _TASK = ["task_id", "worker_id"]
@@ -69,7 +61,7 @@ def top_tasks(turns: Any, n: int = 10, by: str = "credits") -> pd.DataFrame:
     top["task_title"] = _titles(source, top)
     top["url"] = pd.Series(map(_url, top["worker_id"], top["task_id"]), dtype=TEXT)
     columns = ["task_id", "task_title", "worker_id", *SUMS, "share", "cumulative_share", "url"]
-    return carry_attrs(top[columns], source.attrs)
+    return provenance.attach(top[columns], source.attrs)
 
 
 def _titles(source: Input, top: pd.DataFrame) -> pd.Series[Any]:

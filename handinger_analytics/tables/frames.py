@@ -12,14 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.rows import Failure, encoded, table
-from handinger_analytics.schema import (
-    FAILURES,
-    METADATA_KEY,
-    TEXT,
-    TIMESTAMP,
-    Column,
-)
+from handinger_analytics.tables.build import Failure, encoded, table
+from handinger_analytics.tables.schema import FAILURES, TEXT, TIMESTAMP, Column
 
 DtypeBackend = Literal["numpy", "pyarrow"]
 
@@ -98,12 +92,6 @@ def encode_categories(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
             index = rows.column_names.index(column.name)
             rows = rows.set_column(index, column.field, encoded(column, rows[column.name]))
     return rows
-
-
-def with_attrs(frame: pd.DataFrame, attrs: dict[str, Any]) -> pd.DataFrame:
-    """Give the frame its provenance, see ``schema.METADATA_KEY``."""
-    frame.attrs[METADATA_KEY] = dict(attrs)
-    return frame
 
 
 def _from_series(series: pd.Series[Any], column: Column | None) -> pa.Array:

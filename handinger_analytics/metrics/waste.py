@@ -7,16 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from handinger_analytics.metrics.inputs import (
-    MEASURES,
-    SUMS,
-    biggest_first,
-    carry_attrs,
-    open_frame,
-)
-
-WASTED = ("error", "aborted")
-"""Statuses of a turn that ended without a result."""
+from handinger_analytics import provenance
+from handinger_analytics.metrics.engines import MEASURES, SUMS, biggest_first, open_frame
+from handinger_analytics.tables.schema import WASTED
 
 
 def waste(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame:
@@ -60,7 +53,7 @@ def waste(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame:
     groups = groups.assign(**{f"{name}_share": share for name, share in shares.items()})
     wasted = [f"wasted_{name}" for name in ("turns", *MEASURES)]
     columns = [*source.by, "turns", "credits", *wasted, *(f"{name}_share" for name in shares)]
-    return carry_attrs(biggest_first(groups, source.by, "wasted_credits")[columns], source.attrs)
+    return provenance.attach(biggest_first(groups, source.by, "wasted_credits")[columns], source.attrs)
 
 
 def _add_up(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:

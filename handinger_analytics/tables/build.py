@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics import wire
-from handinger_analytics.schema import (
+from handinger_analytics.api import wire
+from handinger_analytics.tables.schema import (
     TASKS,
     TEXT,
     TIMESTAMP,

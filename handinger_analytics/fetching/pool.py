@@ -9,23 +9,23 @@ from collections.abc import Sequence
 
 from msgspec import UnsetType
 
-from handinger_analytics import wire
-from handinger_analytics.client import Client
+from handinger_analytics.api import wire
+from handinger_analytics.api.client import Client
+from handinger_analytics.api.pacing import Cancelled
 from handinger_analytics.errors import (
     APIConnectionError,
     APIError,
     APIResponseValidationError,
     AuthenticationError,
 )
-from handinger_analytics.pacing import Cancelled
-from handinger_analytics.progress import ProgressBar
-from handinger_analytics.rows import Failure, RowBuilder, Rows
+from handinger_analytics.fetching.progress import ProgressBar
+from handinger_analytics.tables.build import Failure, RowBuilder, Rows
 
 _LOOK_EVERY = 0.1
 _STOP_WITHIN = 1.5
 
 
-class Gathering:
+class Collector:
     """Where the answers of all threads gather: they put them in, the calling thread builds the rows.
 
     One thread builds them all, because memory that Arrow's allocator hands out in many threads is
@@ -104,7 +104,7 @@ class Pool:
     """
 
     def __init__(self, client: Client, task_ids: Sequence[tuple[int, str]], *, with_turns: bool) -> None:
-        self.gathering = Gathering()
+        self.gathering = Collector()
         self.error: BaseException | None = None
         self._client = client
         self._with_turns = with_turns

@@ -1,8 +1,8 @@
 """The one table of columns: what each is called, where it comes from, its type, unit and meaning.
 
 Everything else that needs a column's name or type reads it from here, so a frame with no rows has
-the same columns and types as one with a million. ``SCHEMA_VERSION`` goes up when a column is
-renamed, retyped or removed; files carry it.
+the same columns and types as one with a million. When a column is renamed, retyped or removed,
+``provenance.SCHEMA_VERSION`` goes up; files carry it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-
-SCHEMA_VERSION = 1
-
-METADATA_KEY = "handinger"
-"""Under this key the provenance of a frame travels: ``DataFrame.attrs`` and Parquet metadata."""
 
 TIMESTAMP = pa.timestamp("ms", tz="UTC")
 TEXT = pa.large_string()
@@ -31,6 +26,12 @@ FILE = pa.struct(
 )
 
 STATUSES = ("pending", "running", "completed", "error", "aborted")
+UNFINISHED = ("pending", "running")
+"""Statuses of what still goes on. An unknown status counts as finished if ``completed_at`` is set."""
+FINAL = ("completed", "error", "aborted")
+"""Statuses that only a follow-up message can leave."""
+WASTED = ("error", "aborted")
+"""Statuses of turns that ended without a result."""
 TRIGGERS = ("api", "email", "schedule", "ui")
 ROLES = ("user", "assistant")
 

@@ -48,7 +48,7 @@ class WaitTooLong(Exception):
         self.seconds = seconds
 
 
-class Patience:
+class WaitBudget:
     """How long one request may still wait, over all of its attempts.
 
     Parameters
@@ -111,7 +111,7 @@ class Gate:
         return max(0.0, self._closed_until - time.monotonic())
 
     @contextmanager
-    def passage(self, attempt: int, patience: Patience) -> Iterator[None]:
+    def passage(self, attempt: int, patience: WaitBudget) -> Iterator[None]:
         """Wait for the gate to open and for room, and take it up for the length of the block.
 
         Requests that have failed before go first, so that under a tight limit none fails for good
@@ -159,7 +159,7 @@ class Gate:
         with self._changed:
             self._changed.notify_all()
 
-    def _queue_up(self, attempt: int, patience: Patience) -> None:
+    def _queue_up(self, attempt: int, patience: WaitBudget) -> None:
         ticket = (-attempt, next(self._tickets))
         bisect.insort(self._waiting, ticket)
         try:

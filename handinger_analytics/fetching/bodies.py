@@ -7,11 +7,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from handinger_analytics import wire
+from handinger_analytics.api import wire
 from handinger_analytics.errors import APIResponseValidationError, FrameError
-from handinger_analytics.frames import DtypeBackend
-from handinger_analytics.result import FetchResult, OnError, check_options, now
-from handinger_analytics.rows import Failure, RowBuilder
+from handinger_analytics.fetching.result import FetchResult, OnError, check_options
+from handinger_analytics.tables.build import Failure, RowBuilder
+from handinger_analytics.tables.frames import DtypeBackend
+from handinger_analytics.times import now
 
 
 def parse_bodies(

@@ -13,7 +13,8 @@ import msgspec
 import requests
 import urllib3
 
-from handinger_analytics import wire
+from handinger_analytics.api import wire
+from handinger_analytics.api.settings import Secret
 from handinger_analytics.errors import (
     APIConnectionError,
     APIError,
@@ -21,7 +22,6 @@ from handinger_analytics.errors import (
     APITimeoutError,
     status_error_class,
 )
-from handinger_analytics.settings import Secret
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 Answer = requests.Response | requests.RequestException | urllib3.exceptions.HTTPError
@@ -41,7 +41,7 @@ _MEANING = {
 
 @final
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Rejection:
     """Why an answer cannot be used, and what to do about it.
 
     Attributes
@@ -65,7 +65,7 @@ class Problem:
     wait: float | None = None
 
 
-def read_answer(answer: Answer, kind: type[Record], key: Secret) -> Record | Problem:
+def read_answer(answer: Answer, kind: type[Record], key: Secret) -> Record | Rejection:
     """Read an answer, or what came instead of one, as a record of ``kind``.
 
     ``key`` is taken out of whatever a problem quotes, since a server may repeat it.
@@ -73,8 +73,8 @@ def read_answer(answer: Answer, kind: type[Record], key: Secret) -> Record | Pro
     if not isinstance(answer, requests.Response):
         cause = _quoted(str(answer), key)
         if isinstance(answer, _TIMEOUTS) and not isinstance(answer, urllib3.exceptions.NewConnectionError):
-            return Problem(f"no answer in time ({cause})", APITimeoutError)
-        return Problem(f"no complete answer ({cause})", APIConnectionError)
+            return Rejection(f"no answer in time ({cause})", APITimeoutError)
+        return Rejection(f"no complete answer ({cause})", APIConnectionError)
     if answer.status_code != 200:
         return _status_problem(answer, key)
     try:
@@ -82,13 +82,13 @@ def read_answer(answer: Answer, kind: type[Record], key: Secret) -> Record | Pro
     except wire.MalformedBody as error:
         excerpt = _quoted(answer.content.decode("utf-8", "replace"), key)
         message = f"the answer is not JSON ({error}); it begins with {excerpt!r}"
-        return Problem(message, APIResponseValidationError, 200)
+        return Rejection(message, APIResponseValidationError, 200)
     except wire.UnexpectedBody as error:
         message = f"the answer is not what the API documents: {error}"
-        return Problem(message, APIResponseValidationError, 200, worth_another_attempt=False)
+        return Rejection(message, APIResponseValidationError, 200, worth_another_attempt=False)
 
 
-def _status_problem(answer: requests.Response, key: Secret) -> Problem:
+def _status_problem(answer: requests.Response, key: Secret) -> Rejection:
     status = answer.status_code
     meaning = _MEANING.get(status, "the server failed" if status >= 500 else "unexpected answer")
     if 300 <= status < 400:
@@ -97,7 +97,7 @@ def _status_problem(answer: requests.Response, key: Secret) -> Problem:
             "is not sent; check HANDINGER_BASE_URL"
         )
     said = _quoted(_server_text(answer.content), key)
-    return Problem(
+    return Rejection(
         message=f"{meaning} (status {status}" + (f', the server says "{said}")' if said else ")"),
         error=status_error_class(status),
         status=status,

@@ -12,8 +12,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from handinger_analytics import provenance
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.inputs import STARTED_MS, TEXT, Input, carry_attrs, open_frame, to_pandas
+from handinger_analytics.metrics.engines import STARTED_MS, TEXT, Input, open_frame, to_pandas
 
 _KEYS = ("task_id", "seq", "worker_id", "started_at")
 _MOST_COLUMNS = 1000
@@ -99,7 +100,7 @@ def explode_structured_output(turns: Any, prefix: str = "out.") -> pd.DataFrame:
     columns = {names[path]: values.column(len(rows)) for path, values in fields.items()}
     result = pd.concat([rows, pd.DataFrame(columns, index=rows.index)], axis=1)
     said = {"folded": sorted(_name(path, prefix) for path in folded)} if folded else {}
-    return carry_attrs(result, source.attrs, said)
+    return provenance.attach(result, source.attrs, said)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""How long turns take and how many tokens they use."""
+"""How long turns take."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from handinger_analytics.metrics.inputs import (
-    MEASURES,
-    biggest_first,
-    carry_attrs,
-    open_frame,
-)
+from handinger_analytics import provenance
+from handinger_analytics.metrics.engines import biggest_first, open_frame
 
 _PERCENTILES = (50, 90, 95, 99)
 
@@ -60,38 +56,4 @@ def durations(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame
     )
     groups[columns] = groups[columns].astype("float64")
     result = biggest_first(groups, source.by, "p95_ms")[[*source.by, "turns", *columns]]
-    return carry_attrs(result, source.attrs)
-
-
-def tokens(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame:
-    """Tokens read and written, and what a thousand of them cost.
-
-    Parameters
-    ----------
-    turns : DataFrame
-        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
-    by : str or list of str, optional
-        Columns to group by. A missing value is a group of its own.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The ``by`` columns, ``turns``, ``input_tokens``, ``output_tokens``, ``credits`` (int64) and
-        ``credits_per_1k_tokens`` (float64: credits per thousand tokens read or written, NaN without
-        tokens). One row without ``by``; else one per group, the biggest spender first.
-
-    Raises
-    ------
-    FrameError
-        Not a frame, a column missing or of the wrong type, or missing numbers.
-
-    Examples
-    --------
-    >>> tokens(turns, by="worker_id")["credits_per_1k_tokens"]  # doctest: +SKIP
-    """
-    source = open_frame(turns, MEASURES, by=by)
-    groups = source.sums(source.by)
-    both = groups["input_tokens"] + groups["output_tokens"]
-    groups["credits_per_1k_tokens"] = (1000 * groups["credits"] / both).where(both > 0)
-    columns = ["turns", "input_tokens", "output_tokens", "credits", "credits_per_1k_tokens"]
-    return carry_attrs(biggest_first(groups, source.by)[[*source.by, *columns]], source.attrs)
+    return provenance.attach(result, source.attrs)

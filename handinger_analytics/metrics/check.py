@@ -8,11 +8,11 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from handinger_analytics import provenance
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.inputs import TEXT, carry_attrs, open_frame
-from handinger_analytics.schema import METADATA_KEY
+from handinger_analytics.metrics.engines import TEXT, open_frame
+from handinger_analytics.tables.schema import UNFINISHED
 
-_UNFINISHED = ("pending", "running")
 _COMPLETE = ("complete", "no turns")
 _PAIRS = (
     ("credits", "credits_of_turns", "credits_difference"),
@@ -74,7 +74,7 @@ def check(tasks: Any, turns: Any) -> pd.DataFrame:
     twice = reported.loc[reported["task_id"].duplicated() | (reported["rows"] > 1), "task_id"]
     if len(twice):
         raise FrameError(f"tasks: task {twice.iloc[0]!r} has several rows; keep the newest one of each task")
-    added = of_turns.with_columns(_unfinished=nw.col("status").is_in(_UNFINISHED).cast(nw.Int64)).aggregate(
+    added = of_turns.with_columns(_unfinished=nw.col("status").is_in(UNFINISHED).cast(nw.Int64)).aggregate(
         ["task_id"],
         credits_of_turns=nw.col("credits").sum(),
         turns=nw.len(),
@@ -84,9 +84,7 @@ def check(tasks: Any, turns: Any) -> pd.DataFrame:
     )
     both = reported.drop(columns="rows").merge(added, how="outer", on="task_id")
     result = _judge(both)
-    carried = carry_attrs(result, of_tasks.attrs, of_turns.attrs)
-    carried.attrs[METADATA_KEY] = _overall(carried)
-    return carried
+    return provenance.attach(result, _overall(result, provenance.merged(of_tasks.attrs, of_turns.attrs)))
 
 
 def _judge(both: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +100,7 @@ def _judge(both: pd.DataFrame) -> pd.DataFrame:
         [
             absent,
             known["distinct"] < known["turns"],
-            known["status"].isin(_UNFINISHED) | (known["unfinished"] > 0),
+            known["status"].isin(UNFINISHED) | (known["unfinished"] > 0),
             known["turns_difference"] < 0,
             known["turns_difference"] > 0,
             known["credits_difference"] != 0,
@@ -125,17 +123,16 @@ def _judge(both: pd.DataFrame) -> pd.DataFrame:
     return both.sort_values(["complete", "task_id"], ignore_index=True)[columns]
 
 
-def _overall(result: pd.DataFrame) -> dict[str, Any]:
-    """Provenance with the verdict over all tasks."""
-    provenance: dict[str, Any] = dict(result.attrs.get(METADATA_KEY, {}))
+def _overall(result: pd.DataFrame, known: provenance.Provenance) -> provenance.Provenance:
+    """Provenance of both frames with the verdict over all tasks."""
     count = len(result)
     open_verdicts = result.loc[~result["complete"], "verdict"].value_counts().sort_index()
     reasons = []
     if open_verdicts.sum():
         found = ", ".join(f"{number} {verdict}" for verdict, number in open_verdicts.items())
         reasons.append(f"{open_verdicts.sum()} of {count} tasks are not complete: {found}")
-    if provenance.get("complete") is False:
-        reasons.append("the frames themselves are incomplete: some tasks could not be fetched")
+    if missing := provenance.incompleteness(known):
+        reasons.append(f"the frames themselves are {missing}")
     complete = not reasons
     reason = "; ".join(reasons) or f"all {count} tasks agree with their turns"
-    return {**provenance, "complete": complete, "reason": reason}
+    return {**known, "complete": complete, "reason": reason}

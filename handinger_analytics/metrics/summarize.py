@@ -8,14 +8,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from handinger_analytics.metrics.inputs import (
-    MEASURES,
-    STARTED_MS,
-    biggest_first,
-    carry_attrs,
-    open_frame,
-    sums,
-)
+from handinger_analytics import provenance
+from handinger_analytics.metrics.engines import MEASURES, STARTED_MS, biggest_first, open_frame, sums
 
 _UNITS = {
     "tasks": "tasks",
@@ -87,7 +81,7 @@ def summarize(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame
     for instant in ("first_started_at", "last_started_at"):
         groups[instant] = pd.to_datetime(groups[instant], unit="ms", utc=True).dt.as_unit("ms")
     result = biggest_first(groups, source.by)[[*source.by, *_UNITS]] if source.by else _overview(groups)
-    return carry_attrs(result, source.attrs)
+    return provenance.attach(result, source.attrs)
 
 
 def _overview(groups: pd.DataFrame) -> pd.DataFrame:

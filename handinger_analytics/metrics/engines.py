@@ -7,10 +7,7 @@ time zone of DuckDB or Spark nor an engine's time zone database can change an an
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import dataclasses
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,9 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from handinger_analytics import provenance
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.checks import (
-    MOST,
+    INT64_MAX,
     check_aware,
     check_bins,
     check_columns,
@@ -31,7 +29,6 @@ from handinger_analytics.metrics.checks import (
     check_sums,
     grouping,
 )
-from handinger_analytics.schema import METADATA_KEY
 
 MEASURES = ("credits", "input_tokens", "output_tokens", "duration_ms")
 """Columns of the turns frame that add up."""
@@ -174,7 +171,7 @@ def open_frame(
         *[nw.col(column).cast(nw.Int64) for column in numbers if schema.get(column) not in (None, nw.Int64)],
         nw.any_horizontal(*missing, ignore_nulls=False).cast(nw.Int64).alias(_MISSING),
     )
-    return Input(opened, groups, numbers, _attrs(native))
+    return Input(opened, groups, numbers, provenance.of(native))
 
 
 def sums() -> dict[str, nw.Expr]:
@@ -199,22 +196,10 @@ def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
         try:
             integers = column.cast(pa.int64())
         except pa.ArrowInvalid as error:
-            raise FrameError(f"a sum is too large: sums go up to {MOST:,}") from error
+            raise FrameError(f"a sum is too large: sums go up to {INT64_MAX:,}") from error
         whole = pd.Series(integers.to_pandas(types_mapper=lambda _: pd.Int64Dtype()))
         return whole if column.null_count else whole.astype("int64")
     return pd.Series(column.to_pandas())
-
-
-def carry_attrs(result: pd.DataFrame, *attrs: dict[str, Any]) -> pd.DataFrame:
-    """Give a result the provenance of the frames it came from; incomplete if any of them was."""
-    merged: dict[str, Any] = {}
-    for one in attrs:
-        merged |= one
-    if any(one.get("complete") is False for one in attrs):
-        merged["complete"] = False
-    if merged:
-        result.attrs[METADATA_KEY] = merged
-    return result
 
 
 def biggest_first(groups: pd.DataFrame, by: list[str], measure: str = "credits") -> pd.DataFrame:
@@ -289,14 +274,3 @@ def _arrow_categories(frame: pd.DataFrame, columns: list[str]) -> list[str]:
     kinds = {column: frame[column].dtype for column in columns}
     arrow = {column: kind.pyarrow_dtype for column, kind in kinds.items() if isinstance(kind, pd.ArrowDtype)}
     return [column for column, kind in arrow.items() if pa.types.is_dictionary(kind)]
-
-
-def _attrs(native: Any) -> dict[str, Any]:
-    """Provenance of a pandas frame or of an Arrow table that was read from Parquet; a copy."""
-    found: Any = None
-    if isinstance(native, pd.DataFrame):
-        found = copy.deepcopy(native.attrs.get(METADATA_KEY))
-    elif isinstance(native, pa.Table) and native.schema.metadata:
-        with contextlib.suppress(ValueError):
-            found = json.loads(native.schema.metadata.get(METADATA_KEY.encode(), b"{}"))
-    return found if isinstance(found, dict) else {}

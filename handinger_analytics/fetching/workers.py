@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from handinger_analytics import wire
-from handinger_analytics.client import Client, opened
+from handinger_analytics.api import wire
+from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.errors import APIResponseValidationError
-from handinger_analytics.frames import DtypeBackend, to_pandas
-from handinger_analytics.rows import table
-from handinger_analytics.schema import (
+from handinger_analytics.tables.build import table
+from handinger_analytics.tables.frames import DtypeBackend, to_pandas
+from handinger_analytics.tables.schema import (
     SCHEDULES,
     WORKER_FILES,
     WORKER_MESSAGES,
@@ -89,7 +89,7 @@ def fetch_worker(
     >>> len(worker.state)
     1
     """
-    with opened(client) as one:
+    with client_or_default(client) as one:
         worker = one.retrieve_worker(worker_id, task_id)
 
     def frame(columns: tuple[Column, ...], records: list[Any]) -> pd.DataFrame:
@@ -132,7 +132,7 @@ def fetch_schedules(
         One of its subclasses, at the first worker that cannot be read.
     """
     workers = [worker_ids] if isinstance(worker_ids, str) else list(worker_ids)
-    with opened(client) as one:
+    with client_or_default(client) as one:
         lists = [one.retrieve_schedules(worker_id) for worker_id in workers]
     records = [
         SimpleNamespace(**msgspec.structs.asdict(schedule), worker_id=its.worker_id, timezone=its.timezone)

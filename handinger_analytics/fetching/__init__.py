@@ -1,0 +1,1 @@
+"""Many task ids in, frames and failures out."""

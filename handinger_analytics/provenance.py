@@ -1,0 +1,124 @@
+"""Where rows come from, and whether all of them are there: made, kept, read, merged and worded here.
+
+Provenance is a small plain dict, ``{"schema": 1, "requested": n, "failed": m, "complete": bool,
+"fetched_at": iso}``. It travels in ``DataFrame.attrs`` and in the metadata of Arrow schemas and of
+Parquet files, so that a half-fetched week never passes for a cheap one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import datetime as dt
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+KEY = "handinger"
+"""Under this key it stands in ``DataFrame.attrs`` and in the metadata of an Arrow schema."""
+
+SCHEMA_VERSION = 1
+"""Version of the columns in `handinger_analytics.tables.schema`.
+
+It goes up when a column is renamed, retyped or removed.
+"""
+
+Provenance = dict[str, Any]
+Frame = TypeVar("Frame")
+
+
+def made(requested: int, failed: int, complete: bool, fetched_at: dt.datetime | None) -> Provenance:
+    """Make the provenance of rows that were fetched.
+
+    Parameters
+    ----------
+    requested, failed : int
+        Tasks that were asked for, and those of them that could not be fetched.
+    complete : bool
+        Whether every one of them is here with its turns.
+    fetched_at : datetime or None
+        When the fetch ended, UTC.
+    """
+    return {
+        "schema": SCHEMA_VERSION,
+        "requested": requested,
+        "failed": failed,
+        "complete": complete,
+        "fetched_at": fetched_at and fetched_at.isoformat(timespec="milliseconds"),
+    }
+
+
+def attach(frame: Frame, *provenances: Provenance) -> Frame:
+    """Give a pandas frame the provenance of what it was made from; nothing where that is not known."""
+    if known := merged(*provenances):
+        frame.attrs[KEY] = known  # type: ignore[attr-defined]  # pandas is not imported for its type alone
+    return frame
+
+
+def merged(*provenances: Provenance) -> Provenance:
+    """Merge several: the later wins, but the whole is incomplete if any part is.
+
+    Examples
+    --------
+    >>> merged({"complete": False, "failed": 1}, {"complete": True, "failed": 0})
+    {'complete': False, 'failed': 0}
+    """
+    whole: Provenance = {}
+    for part in provenances:
+        whole |= part
+    if any(part.get("complete") is False for part in provenances):
+        whole["complete"] = False
+    return whole
+
+
+def of(frame: Any) -> Provenance:
+    """Return a copy of what a pandas frame, or an Arrow table or dataset, says of itself; empty if nothing."""
+    attrs = getattr(frame, "attrs", None)
+    if isinstance(attrs, Mapping):
+        found = copy.deepcopy(attrs.get(KEY))
+        return found if isinstance(found, dict) else {}
+    metadata = getattr(getattr(frame, "schema", None), "metadata", None)
+    with contextlib.suppress(ValueError, AttributeError):
+        return in_metadata(metadata)
+    return {}
+
+
+def as_metadata(provenance: Provenance) -> dict[bytes, bytes]:
+    """Write it as an entry for the metadata of an Arrow schema.
+
+    Raises
+    ------
+    TypeError
+        It holds what JSON cannot.
+    """
+    return {KEY.encode(): json.dumps(provenance).encode()}
+
+
+def in_metadata(metadata: Mapping[bytes, bytes] | None) -> Provenance:
+    """Read it from the metadata of an Arrow schema; empty where there is none.
+
+    Raises
+    ------
+    ValueError
+        The metadata are damaged.
+    """
+    found = json.loads((metadata or {}).get(KEY.encode(), b"{}"))
+    if not isinstance(found, dict):
+        raise ValueError(f"expected a JSON object under {KEY!r}, found {type(found).__name__}")
+    return found
+
+
+def incompleteness(provenance: Provenance) -> str | None:
+    """Say what is missing, None where nothing is known to be.
+
+    Examples
+    --------
+    >>> incompleteness({"complete": False, "failed": 2, "requested": 300})
+    'incomplete: 2 of 300 tasks could not be fetched'
+    """
+    if provenance.get("complete", True):
+        return None
+    failed, requested = provenance.get("failed"), provenance.get("requested")
+    if failed and requested:
+        return f"incomplete: {failed:,} of {requested:,} tasks could not be fetched"
+    return "incomplete: not all of the tasks were fetched"

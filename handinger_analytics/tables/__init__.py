@@ -1,0 +1,1 @@
+"""Columns: declared once, built from records as Arrow, handed out as pandas frames."""

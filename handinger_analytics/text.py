@@ -1,0 +1,193 @@
+"""Text for people: text of strangers made safe for each medium, and numbers in words, one spelling each.
+
+Titles, inputs, outputs and ids come from tasks, and so from anybody. They are shown and never obeyed:
+one table of unsafe characters, one function for each medium. Escaping for HTML is not done here but
+by the autoescape of the templates.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+NOTHING = "\N{EN DASH}"
+"""Stands where there is no value."""
+
+_ESCAPES = r"\x1b\[[0-?]*[ -/]*[@-~]"
+_BREAKS = r"\t\n\r"
+_CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029"
+_SURROGATES = r"\ud800-\udfff"
+_UNSEEN = r"\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
+"""Marks that turn the direction of text, and characters without width."""
+
+_UNSAFE_IN_PAGE = re.compile(f"{_ESCAPES}|[{_CONTROLS}{_SURROGATES}]")
+_UNSAFE_IN_LINE = re.compile(f"{_ESCAPES}|[{_CONTROLS}{_BREAKS}{_SURROGATES}{_UNSEEN}]")
+_UNSEEN_RUN = re.compile(f"[{_UNSEEN}]")
+_UNITS = ((2e9, 1e9, "B"), (2e6, 1e6, "M"), (2e5, 1e3, "k"))
+"""Size from which a unit is used, the unit, its name."""
+_EXCERPT = 200
+
+
+def terminal_text(value: object) -> str:
+    r"""Return text without anything that a terminal would obey.
+
+    Examples
+    --------
+    >>> terminal_text("\x1b[31mred\x1b[0m alert")
+    'red alert'
+    """
+    return _UNSAFE_IN_LINE.sub("", str(value))
+
+
+def message_text(value: object, length: int = _EXCERPT) -> str:
+    r"""Return the beginning of a text, on one line, to be quoted in a message.
+
+    Examples
+    --------
+    >>> message_text("no\nsuch\tbucket")
+    'no such bucket'
+    """
+    return " ".join(_UNSAFE_IN_LINE.sub(" ", str(value)).split())[:length]
+
+
+def page_text(value: object) -> str:
+    r"""Return text for a page, which escapes it: tabs and line breaks stay; empty where there is no value.
+
+    Examples
+    --------
+    >>> page_text("\x1b[31mred\x1b[0m\r\nalert")
+    'red\nalert'
+    """
+    return "" if is_missing(value) else _UNSAFE_IN_PAGE.sub("", str(value).replace("\r\n", "\n"))
+
+
+def picture_text(value: object) -> str:
+    """Return text for a picture: without what a font cannot draw, white space as single spaces.
+
+    Control, format and unassigned characters and variation selectors are left out.
+
+    Examples
+    --------
+    >>> picture_text("Weather\\u202e today")
+    'Weather today'
+    """
+    kept = (
+        char
+        for char in " ".join(str(value).split())
+        if unicodedata.category(char)[0] != "C" and not 0xFE00 <= ord(char) <= 0xFE0F
+    )
+    return "".join(kept).strip()
+
+
+def one_line(value: object, length: int) -> str:
+    r"""Return the first words of a text on one line; a longer text ends in an ellipsis.
+
+    Examples
+    --------
+    >>> one_line("Weather today\n\nin Barcelona", 20)
+    'Weather today in Ba…'
+    """
+    words = " ".join(_UNSEEN_RUN.sub("", page_text(value)[: 20 * length]).split())
+    return words if len(words) <= length else words[: length - 1].rstrip() + "…"
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value is None, NaN, NaT or NA."""
+    try:
+        return value is None or bool(value != value)  # NaN and NaT differ from themselves
+    except TypeError:  # and NA has no truth value
+        return True
+
+
+def number(value: Any) -> str:
+    """Write a whole number with thousands apart.
+
+    Examples
+    --------
+    >>> number(1234567)
+    '1,234,567'
+    """
+    return NOTHING if is_missing(value) else f"{value:,}"
+
+
+def count(value: int, noun: str) -> str:
+    """Write how many there are.
+
+    Examples
+    --------
+    >>> count(1, "turn"), count(1200, "turn")
+    ('1 turn', '1,200 turns')
+    """
+    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
+
+
+def amount(value: float, largest: float | None = None) -> str:
+    """Write a number of credits, tokens or turns in few characters.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    largest : float, optional
+        Largest number beside which it will stand, so that all of them have the same unit.
+
+    Examples
+    --------
+    >>> amount(12_000), amount(335_086), amount(2_500_000), amount(50_000, largest=400_000)
+    ('12,000', '335k', '2.5M', '50k')
+    """
+    largest = abs(value) if largest is None else largest
+    for size, unit, name in _UNITS:
+        if value and largest >= size:
+            return f"{value / unit:,.3g}{name}" if abs(value) < 1000 * unit else f"{value / unit:,.0f}{name}"
+    return f"{value:,.0f}"
+
+
+def duration(milliseconds: Any) -> str:
+    """Write a duration in the two units that matter.
+
+    Examples
+    --------
+    >>> [duration(ms) for ms in (0, 850, 10_000, 25_812, 75_000, 3_660_000, 97_200_000)]
+    ['0 ms', '850 ms', '10 s', '25.8 s', '1 min 15 s', '1 h 1 min', '1 d 3 h']
+    """
+    if is_missing(milliseconds):
+        return NOTHING
+    if milliseconds < 999.5:
+        return f"{milliseconds:.0f} ms"
+    if milliseconds < 59_950:
+        return f"{milliseconds / 1000:.1f}".removesuffix(".0") + " s"
+    seconds = round(milliseconds / 1000)
+    units = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))
+    size, unit, part, part_unit = next(each for each in units if seconds >= each[0])
+    rest = seconds % size // part
+    return f"{seconds // size:,} {unit}" + (f" {rest} {part_unit}" if rest else "")
+
+
+def share(value: Any, digits: int = 0) -> str:
+    """Write a share of 0 to 1 as a percentage.
+
+    Examples
+    --------
+    >>> share(0.254), share(0.254, digits=1)
+    ('25%', '25.4%')
+    """
+    return NOTHING if is_missing(value) else f"{value:.{digits}%}"
+
+
+def summary_text(title: str, lines: Iterable[tuple[str, str]]) -> str:
+    """Write named lines under a title, for a ``__repr__``."""
+    return "\n  ".join([title, *(f"{name}: {words}" for name, words in lines)])
+
+
+def summary_html(title: str, lines: Iterable[tuple[str, str]]) -> str:
+    """Write named lines as a table, for a ``_repr_html_``."""
+    left = "style='text-align:left'"
+    rows = "".join(
+        f"<tr><th {left}>{html.escape(name)}</th><td {left}>{html.escape(words)}</td></tr>"
+        for name, words in lines
+    )
+    return f"<table><caption>{html.escape(title)}</caption>{rows}</table>"
