@@ -12,7 +12,11 @@ import copy
 import datetime as dt
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
 
 KEY = "handinger"
 """Under this key it stands in ``DataFrame.attrs`` and in the metadata of an Arrow schema."""
@@ -24,7 +28,6 @@ It goes up when a column is renamed, retyped or removed.
 """
 
 Provenance = dict[str, Any]
-Frame = TypeVar("Frame")
 
 
 def made(requested: int, failed: int, complete: bool, fetched_at: dt.datetime | None) -> Provenance:
@@ -48,10 +51,10 @@ def made(requested: int, failed: int, complete: bool, fetched_at: dt.datetime | 
     }
 
 
-def attach(frame: Frame, *provenances: Provenance) -> Frame:
-    """Give a pandas frame the provenance of what it was made from; nothing where that is not known."""
+def attach(frame: pd.DataFrame, *provenances: Provenance) -> pd.DataFrame:
+    """Give a frame the provenance of what it was made from; nothing where that is not known."""
     if known := merged(*provenances):
-        frame.attrs[KEY] = known  # type: ignore[attr-defined]  # pandas is not imported for its type alone
+        frame.attrs[KEY] = known
     return frame
 
 
@@ -72,14 +75,16 @@ def merged(*provenances: Provenance) -> Provenance:
 
 
 def of(frame: Any) -> Provenance:
-    """Return a copy of what a pandas frame, or an Arrow table or dataset, says of itself; empty if nothing."""
-    attrs = getattr(frame, "attrs", None)
-    if isinstance(attrs, Mapping):
-        found = copy.deepcopy(attrs.get(KEY))
+    """Return a copy of what a pandas frame, Arrow table or dataset says of itself; empty where there is nothing.
+
+    Frames of other engines carry nothing along.
+    """
+    if isinstance(frame, pd.DataFrame):
+        found = copy.deepcopy(frame.attrs.get(KEY))
         return found if isinstance(found, dict) else {}
-    metadata = getattr(getattr(frame, "schema", None), "metadata", None)
-    with contextlib.suppress(ValueError, AttributeError):
-        return in_metadata(metadata)
+    if isinstance(frame, pa.Table | ds.Dataset):
+        with contextlib.suppress(ValueError):
+            return in_metadata(frame.schema.metadata)
     return {}
 
 

@@ -65,13 +65,13 @@ def page_text(value: object) -> str:
 
 
 def picture_text(value: object) -> str:
-    """Return text for a picture: without what a font cannot draw, white space as single spaces.
+    r"""Return text for a picture: without what a font cannot draw, white space as single spaces.
 
     Control, format and unassigned characters and variation selectors are left out.
 
     Examples
     --------
-    >>> picture_text("Weather\\u202e today")
+    >>> picture_text("Weather\u202e today")
     'Weather today'
     """
     kept = (

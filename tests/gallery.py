@@ -36,9 +36,9 @@ def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
     many = pd.concat([turns] * 20, ignore_index=True)
     return {
         "spend": lambda: plots.plot_spend(turns, tz=TZ),
-        "spend_by_worker": lambda: plots.plot_spend(turns, by="worker_id", tz=TZ, budget=3000),
+        "spend_by_worker": lambda: plots.plot_spend(turns, by="worker_id", tz=TZ, limit=3000),
         "spend_by_title": lambda: plots.plot_spend(turns, by="task_title", freq="W", tz=TZ),
-        "spend_cumulative": lambda: plots.plot_spend(turns, by="worker_id", cumulative=True, budget=60_000),
+        "spend_cumulative": lambda: plots.plot_spend(turns, by="worker_id", cumulative=True, limit=60_000),
         "spend_incomplete": lambda: plots.plot_spend(incomplete, by="triggered_by", tz=TZ),
         "spend_few_days": lambda: plots.plot_spend(turns.tail(30), by="worker_id", tz=TZ),
         "spend_hours": lambda: plots.plot_spend(turns.tail(5), by="worker_id", tz=TZ),
@@ -54,11 +54,11 @@ def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
         "timeline": lambda: plots.plot_timeline(turns, tz=TZ),
         "timeline_one_task": lambda: plots.plot_timeline(turns[turns["task_id"] == longest], tz=TZ),
         "timeline_running": lambda: plots.plot_timeline(turns[turns["task_id"] == running], tz=TZ),
-        "budget": lambda: plots.plot_budget(turns, 40_000, tz=TZ, as_of="2026-06-18T12:00Z"),
-        "budget_exceeded": lambda: plots.plot_budget(turns, 15_000, tz=TZ, as_of="2026-06-18T12:00Z"),
-        "budget_little_data": lambda: plots.plot_budget(turns, 5_000, as_of="2026-05-05T12:00Z"),
+        "budget": lambda: plots.plot_budget(turns, limit=40_000, tz=TZ, as_of="2026-06-18T12:00Z"),
+        "budget_exceeded": lambda: plots.plot_budget(turns, limit=15_000, tz=TZ, as_of="2026-06-18T12:00Z"),
+        "budget_little_data": lambda: plots.plot_budget(turns, limit=5_000, as_of="2026-05-05T12:00Z"),
         "waste": lambda: plots.plot_waste(turns),
-        "dashboard": lambda: plots.plot_dashboard(incomplete, tz=TZ, budget=3000),
+        "dashboard": lambda: plots.plot_dashboard(incomplete, tz=TZ, limit=3000),
         "no_turns": lambda: plots.plot_spend(turns.head(0), by="worker_id"),
     }
 

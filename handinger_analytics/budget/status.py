@@ -18,6 +18,7 @@ from handinger_analytics.budget.outlook import CONFIDENCE, MIN_HISTORY_DAYS, out
 from handinger_analytics.budget.past import Past, open_turns, spent_by_day
 from handinger_analytics.budget.schedules import Planned, open_schedules, planned
 from handinger_analytics.errors import FrameError
+from handinger_analytics.times import Period
 
 _UNITS = {
     "verdict": "",
@@ -47,8 +48,9 @@ _EARLIEST_FETCH = 1970
 
 def budget_status(
     turns: Any,
+    *,
     limit: float,
-    period: str = "month",
+    period: Period = "month",
     tz: str = "UTC",
     schedules: Any = None,
     as_of: dt.datetime | str | None = None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from handinger_analytics.times import Period
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -45,7 +47,7 @@ def spend(source: str, columns: tuple[str, ...], freq: str | None, price: float 
 @click.option("--period", default="month", show_default=True, type=click.Choice(_PERIODS))
 @click.option("--check", is_flag=True, help="Exit with 4 if the limit is or will be crossed.")
 @_tz
-def budget(source: str, limit: float, period: str, check: bool, tz: str) -> None:
+def budget(source: str, limit: float, period: Period, check: bool, tz: str) -> None:
     """Say whether the turns kept in SOURCE stay within a limit, and when they will cross it.
 
     Exit code 4 with --check if the limit is or will be crossed, 3 if what is kept is incomplete.
@@ -54,7 +56,7 @@ def budget(source: str, limit: float, period: str, check: bool, tz: str) -> None
     from handinger_analytics.cli.show import show_table
 
     turns = _frame(source, "turns")
-    status = budget_status(turns, limit, period=period, tz=tz)
+    status = budget_status(turns, limit=limit, period=period, tz=tz)
     verdict = str(status.loc["verdict", "value"])
     click.echo(f"{verdict}: {status.loc['reason', 'value']!s}")
     show_table("Budget", status.drop(index=["verdict", "reason"]).reset_index())
@@ -69,7 +71,7 @@ def budget(source: str, limit: float, period: str, check: bool, tz: str) -> None
     "--out", default="report.html", show_default=True, type=click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--price", type=float, help="Money per credit.")
-@click.option("--budget", "limit", type=click.IntRange(min=1), help="Credits to spend in a month.")
+@click.option("--limit", type=click.IntRange(min=1), help="Credits to spend in a month.")
 @click.option("--title", default="Handinger report", show_default=True)
 @_tz
 def report(source: str, out: Path, price: float | None, limit: float | None, title: str, tz: str) -> None:
@@ -80,9 +82,7 @@ def report(source: str, out: Path, price: float | None, limit: float | None, tit
     from handinger_analytics import reporting
 
     turns = _frame(source, "turns")
-    path = reporting.report(
-        _frame(source, "tasks"), turns, out, tz=tz, price=price, budget=limit, title=title
-    )
+    path = reporting.report(_frame(source, "tasks"), turns, out, tz=tz, price=price, limit=limit, title=title)
     click.echo(str(path), err=True)
     _exit_if_partial(turns)
 

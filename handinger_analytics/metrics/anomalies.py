@@ -43,10 +43,10 @@ Finding = dict[str, Any]
 
 def anomalies(
     turns: Any,
+    *,
     by: str | Iterable[str] | None = "worker_id",
     freq: str = "D",
     tz: str = "UTC",
-    *,
     threshold: float = 5.0,
     share: float = 0.5,
     min_history: int = 14,

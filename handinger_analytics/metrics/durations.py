@@ -14,7 +14,7 @@ from handinger_analytics.metrics.engines import biggest_first, open_frame
 _PERCENTILES = (50, 90, 95, 99)
 
 
-def durations(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame:
+def durations(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
     """How long turns take: mean, percentiles and maximum.
 
     Every turn counts with the duration it reports, also one that failed or is still running.

@@ -34,7 +34,7 @@ Path = tuple[str, ...]
 """Keys from the outermost object to a value; empty for the whole output."""
 
 
-def explode_structured_output(turns: Any, prefix: str = "out.") -> pd.DataFrame:
+def explode_structured_output(turns: Any, *, prefix: str = "out.") -> pd.DataFrame:
     r"""Spread structured outputs over columns, one row per turn.
 
     Every field of the outputs becomes a column, those of nested objects with a dot between the

@@ -25,6 +25,7 @@ _MAX_ROWS = 20_000_000
 
 def spend(
     turns: Any,
+    *,
     by: str | Iterable[str] | None = None,
     freq: str | None = None,
     tz: str = "UTC",

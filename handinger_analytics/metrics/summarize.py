@@ -27,7 +27,7 @@ _UNITS = {
 """Measures of the overview, in order, with their units."""
 
 
-def summarize(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame:
+def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
     """Tasks, turns, credits, tokens, time, failures and the time range.
 
     Parameters

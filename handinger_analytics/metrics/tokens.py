@@ -11,7 +11,7 @@ from handinger_analytics import provenance
 from handinger_analytics.metrics.engines import MEASURES, biggest_first, open_frame
 
 
-def tokens(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame:
+def tokens(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
     """Tokens read and written, and what a thousand of them cost.
 
     Parameters

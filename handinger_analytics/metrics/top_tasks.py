@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
 from handinger_analytics import provenance
-from handinger_analytics.errors import FrameError
+from handinger_analytics.arguments import check_whole_number, check_word
 from handinger_analytics.metrics.engines import MEASURES, SUMS, TEXT, Input, open_frame, sums, to_pandas
+
+Measure = Literal["credits", "turns", "input_tokens", "output_tokens", "duration_ms"]
 
 _DASHBOARD = "https://v3.handinger.com"
 _TASK = ["task_id", "worker_id"]
 
 
-def top_tasks(turns: Any, n: int = 10, by: str = "credits") -> pd.DataFrame:
+def top_tasks(turns: Any, *, n: int = 10, measure: Measure = "credits") -> pd.DataFrame:
     """Rank the most expensive tasks, with their part of the total and a link to the dashboard.
 
     Parameters
@@ -26,7 +27,7 @@ def top_tasks(turns: Any, n: int = 10, by: str = "credits") -> pd.DataFrame:
         Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
     n : int
         How many tasks.
-    by : {"credits", "turns", "input_tokens", "output_tokens", "duration_ms"}
+    measure : {"credits", "turns", "input_tokens", "output_tokens", "duration_ms"}
         What makes a task expensive.
 
     Returns
@@ -34,30 +35,28 @@ def top_tasks(turns: Any, n: int = 10, by: str = "credits") -> pd.DataFrame:
     pandas.DataFrame
         ``task_id``, ``task_title`` (missing where the frame was kept without text), ``worker_id``;
         ``credits``, ``turns``, ``input_tokens``, ``output_tokens``, ``duration_ms`` (int64);
-        ``share`` of all turns' total of ``by`` and ``cumulative_share``, that of this task and all
+        ``share`` of all turns' total of ``measure`` and ``cumulative_share``, that of this task and all
         above it (float64, 0 to 1, NaN where the total is zero); ``url`` of the dashboard page.
         Largest first, ties in the order of ``task_id``.
 
     Raises
     ------
     FrameError
-        Not a frame, a column missing or of the wrong type, missing numbers, or an unknown ``by``
-        or ``n``.
+        Not a frame, a column missing or of the wrong type, missing numbers, or an unknown
+        ``measure`` or ``n``.
 
     Examples
     --------
     >>> top_tasks(turns, n=3)[["task_title", "credits", "cumulative_share"]]  # doctest: +SKIP
     """
-    if by not in SUMS:
-        raise FrameError(f"by: cannot rank tasks by {by!r}; use one of {', '.join(SUMS)}")
-    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
-        raise FrameError(f"n: expected how many tasks, a whole number from 1, found {n!r}")
+    check_word(measure, "measure", SUMS)
+    check_whole_number(n, "n", "how many tasks, a whole number from 1")
     source = open_frame(turns, (*_TASK, *MEASURES), optional=["task_title"])
-    total = source.sums([])[by].iloc[0]
+    total = source.sums([])[measure].iloc[0]
     per_task = source.grouped(_TASK, **sums())
-    top = to_pandas(per_task.sort(by, *_TASK, descending=[True, False, False]).head(int(n)))
-    top["share"] = (top[by] / total).astype("float64")
-    top["cumulative_share"] = (top[by].cumsum() / total).astype("float64")
+    top = to_pandas(per_task.sort(measure, *_TASK, descending=[True, False, False]).head(int(n)))
+    top["share"] = (top[measure] / total).astype("float64")
+    top["cumulative_share"] = (top[measure].cumsum() / total).astype("float64")
     top["task_title"] = _titles(source, top)
     top["url"] = pd.Series(map(_url, top["worker_id"], top["task_id"]), dtype=TEXT)
     columns = ["task_id", "task_title", "worker_id", *SUMS, "share", "cumulative_share", "url"]

@@ -12,7 +12,7 @@ from handinger_analytics.metrics.engines import MEASURES, SUMS, biggest_first, o
 from handinger_analytics.tables.schema import WASTED
 
 
-def waste(turns: Any, by: str | Iterable[str] | None = None) -> pd.DataFrame:
+def waste(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
     """Credits, tokens and time that went into turns that ended ``error`` or ``aborted``.
 
     Parameters

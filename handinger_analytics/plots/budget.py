@@ -28,6 +28,7 @@ from handinger_analytics.plots.axes import (
 from handinger_analytics.plots.dates import date_axis, date_numbers
 from handinger_analytics.plots.groups import PALETTE, STATUS_COLOURS
 from handinger_analytics.text import amount
+from handinger_analytics.times import Period
 
 _SPENT, _CROSSING = PALETTE[0], STATUS_COLOURS["error"]
 
@@ -35,9 +36,9 @@ _SPENT, _CROSSING = PALETTE[0], STATUS_COLOURS["error"]
 @closed_on_error
 def plot_budget(
     turns: Any,
-    limit: float,
     *,
-    period: str = "month",
+    limit: float,
+    period: Period = "month",
     tz: str = "UTC",
     schedules: Any = None,
     as_of: dt.datetime | str | None = None,
@@ -72,7 +73,7 @@ def plot_budget(
     --------
     >>> plot_budget(turns, 50_000, tz="Europe/Madrid")  # doctest: +SKIP
     """
-    table = budget_status(turns, limit, period, tz, schedules, as_of)
+    table = budget_status(turns, limit=limit, period=period, tz=tz, schedules=schedules, as_of=as_of)
     status = table["value"]
     instants, credits_ = _spent_so_far(turns, status, period, tz)
     ax = open_axes(ax)

@@ -31,7 +31,7 @@ def plot_dashboard(
     *,
     by: str | Iterable[str] = "worker_id",
     tz: str = "UTC",
-    budget: float | None = None,
+    limit: float | None = None,
     **kwargs: Any,
 ) -> Figure:
     """Draw six plots on a page: spend, tokens, durations, the week, the tasks that cost most, and waste.
@@ -46,7 +46,7 @@ def plot_dashboard(
         Column that spend, durations and waste are grouped by, in the same colours.
     tz : str
         IANA name of the time zone whose clock decides days, weekdays and hours.
-    budget : float, optional
+    limit : float, optional
         Credits that may be spent per period, drawn as a line over the spend.
     **kwargs
         Passed to `matplotlib.pyplot.figure`.
@@ -70,11 +70,11 @@ def plot_dashboard(
     figure = plt.figure(**{"figsize": _SIZE, "layout": "constrained", **kwargs})
     lines = (_title(overview["value"], tz), provenance.incompleteness(provenance.of(overview)))
     figure.suptitle("\n".join(line for line in lines if line))
-    _fill(figure, turns, grouping(by, reserved=()), tz, budget)
+    _fill(figure, turns, grouping(by, reserved=()), tz, limit)
     return figure
 
 
-def _fill(figure: Figure, turns: Any, by: list[str], tz: str, budget: float | None) -> None:
+def _fill(figure: Figure, turns: Any, by: list[str], tz: str, limit: float | None) -> None:
     if isinstance(turns, pd.DataFrame):
         # What is missing is said once, above.
         turns = turns.copy(deep=False)
@@ -82,7 +82,7 @@ def _fill(figure: Figure, turns: Any, by: list[str], tz: str, budget: float | No
     # A long label in one of them must not make the others narrow.
     figure.subfigures(3, 2)
     spend, tokens, lengths, week, tasks, wasted = (cell.subplots() for cell in figure.subfigs)
-    plot_spend(turns, by=by, tz=tz, budget=budget, ax=spend)
+    plot_spend(turns, by=by, tz=tz, limit=limit, ax=spend)
     plot_tokens(turns, tz=tz, ax=tokens)
     plot_durations(turns, by=by, ax=lengths)
     plot_heatmap(turns, tz=tz, ax=week)

@@ -51,7 +51,7 @@ def plot_spend(
     freq: str | None = None,
     tz: str = "UTC",
     cumulative: bool = False,
-    budget: float | None = None,
+    limit: float | None = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -70,7 +70,7 @@ def plot_spend(
         IANA name of the time zone whose clock decides where a period begins.
     cumulative : bool
         Draw the credits spent since the first period instead: a line per group and their total.
-    budget : float, optional
+    limit : float, optional
         Credits that may be spent, as a line: per period, or in all if ``cumulative``.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
@@ -90,10 +90,10 @@ def plot_spend(
 
     Examples
     --------
-    >>> plot_spend(turns, by="worker_id", tz="Europe/Madrid", budget=500)  # doctest: +SKIP
+    >>> plot_spend(turns, by="worker_id", tz="Europe/Madrid", limit=500)  # doctest: +SKIP
     """
     zone, columns = zone_info(tz), grouping(by, reserved=())
-    _check_budget(budget)
+    _check_limit(limit)
     spent, freq = spend_by_period(turns, columns, freq, tz)
     ax = open_axes(ax)
     starts = pd.DatetimeIndex(spent["period"].unique())
@@ -115,23 +115,23 @@ def plot_spend(
     handles, labels = draw(ax, bar_places(starts, freq), credits_, groups, kwargs)
     if not groups.by:
         labels = [kwargs.get("label", _NAME)]
-    if budget is not None:
-        line = ax.axhline(budget, color=mpl.rcParams["text.color"], linestyle="--", linewidth=1.2)
-        handles, labels = [*handles, line], [*labels, f"budget {amount(budget)}"]
+    if limit is not None:
+        line = ax.axhline(limit, color=mpl.rcParams["text.color"], linestyle="--", linewidth=1.2)
+        handles, labels = [*handles, line], [*labels, f"limit {amount(limit)}"]
     if len(labels) > 1 or groups.by:
         legend_beside(ax, handles, labels, groups.title)
     tallest = credits_.sum() if cumulative else credits_.sum(axis=0).max()
-    ax.set_ylim(0, 1.05 * max(tallest, budget or 0) or 1)
+    ax.set_ylim(0, 1.05 * max(tallest, limit or 0) or 1)
     count_axis(ax.yaxis)
     return ax
 
 
-def _check_budget(budget: float | None) -> None:
-    if budget is None:
+def _check_limit(limit: float | None) -> None:
+    if limit is None:
         return
-    number = isinstance(budget, Real) and not isinstance(budget, bool)
-    if not number or not 0 < budget < math.inf:
-        raise FrameError(f"budget: expected credits, a number above 0, found {budget!r}")
+    number = isinstance(limit, Real) and not isinstance(limit, bool)
+    if not number or not 0 < limit < math.inf:
+        raise FrameError(f"limit: expected credits, a number above 0, found {limit!r}")
 
 
 def _matrix(spent: pd.DataFrame, groups: Groups, periods: int) -> NDArray[np.int64]:

@@ -39,7 +39,7 @@ def report(
     *,
     tz: str = "UTC",
     price: float | None = None,
-    budget: float | None = None,
+    limit: float | None = None,
     title: str = "Handinger report",
     as_of: dt.datetime | str | None = None,
 ) -> Path:
@@ -60,7 +60,7 @@ def report(
         IANA name of the time zone whose clock decides days, weekdays and hours.
     price : float, optional
         Money per credit; adds what things cost.
-    budget : float, optional
+    limit : float, optional
         Credits that may be spent in a calendar month; adds whether it will hold.
     title : str
         Heading of the report.
@@ -82,7 +82,7 @@ def report(
 
     Examples
     --------
-    >>> report(tasks, turns, "may.html", tz="Europe/Madrid", budget=50_000)  # doctest: +SKIP
+    >>> report(tasks, turns, "may.html", tz="Europe/Madrid", limit=50_000)  # doctest: +SKIP
     """
     moment = utc_instant(as_of, "as_of") or dt.datetime.now(dt.UTC)
     checked = check(tasks, turns)
@@ -100,7 +100,7 @@ def report(
         "waste": picture("waste", lambda ax: plot_waste(turns, ax=ax)),
         "wasted": wasted_table(turns),
         "anomalies": anomalies_table(anomalies(turns, tz=tz)),
-        "budget": None if budget is None else _budget(turns, budget, tz, moment),
+        "budget": None if limit is None else _budget(turns, limit, tz, moment),
         "checked": checked_table(checked),
         "verdict": _verdict(checked),
         "as_of": f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC",
@@ -155,8 +155,8 @@ def _tiles(overview: pd.Series[Any], price: float | None) -> list[tuple[str, str
 
 
 def _budget(turns: Any, limit: float, tz: str, moment: dt.datetime) -> dict[str, Any]:
-    status = budget_status(turns, limit, tz=tz, as_of=moment)["value"]
-    drawn = picture("budget", lambda ax: plot_budget(turns, limit, tz=tz, as_of=moment, ax=ax))
+    status = budget_status(turns, limit=limit, tz=tz, as_of=moment)["value"]
+    drawn = picture("budget", lambda ax: plot_budget(turns, limit=limit, tz=tz, as_of=moment, ax=ax))
     return {"verdict": status["verdict"], "reasons": status["reason"].split("; "), "picture": drawn}
 
 

@@ -101,7 +101,9 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
 
     value = traitlets.Instance(FetchResult, allow_none=True, read_only=True)
 
-    def __init__(self, client: Client | None = None, source: Source | None = None, tz: str = "UTC") -> None:
+    def __init__(
+        self, client: Client | None = None, *, source: Source | None = None, tz: str = "UTC"
+    ) -> None:
         self._zone = zone_info(tz)
         if source is not None:
             check_source(source)

@@ -46,7 +46,7 @@ def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
         "plot_heatmap": lambda: plots.plot_heatmap(turns, tz=TZ),
         "plot_pareto": lambda: plots.plot_pareto(turns),
         "plot_timeline": lambda: plots.plot_timeline(turns, tz=TZ),
-        "plot_budget": lambda: plots.plot_budget(turns, 90_000, tz=TZ, as_of="2026-06-18T12:00Z"),
+        "plot_budget": lambda: plots.plot_budget(turns, limit=90_000, tz=TZ, as_of="2026-06-18T12:00Z"),
         "plot_waste": lambda: plots.plot_waste(turns),
         "plot_dashboard": lambda: plots.plot_dashboard(turns, tz=TZ),
     }

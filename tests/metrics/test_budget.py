@@ -30,7 +30,7 @@ def daily(first: str, *credits_: int, **more: Any) -> list[dict]:
 
 def status(rows: list[dict], limit: float = 1000, **arguments: Any) -> pd.Series:
     """Return the values of the status."""
-    return budget_status(turns_table(rows), limit, **{"as_of": NOON, **arguments})["value"]
+    return budget_status(turns_table(rows), limit=limit, **{"as_of": NOON, **arguments})["value"]
 
 
 def plans(*rows: dict) -> pd.DataFrame:
@@ -46,7 +46,7 @@ def plans(*rows: dict) -> pd.DataFrame:
 
 def test_measures():
     """One row per measure with its unit, in the order a person asks."""
-    result = budget_status(turns_table(daily("2026-06-01", *[10] * 11)), 1000, as_of=NOON)
+    result = budget_status(turns_table(daily("2026-06-01", *[10] * 11)), limit=1000, as_of=NOON)
     assert result.index.name == "measure"
     assert result["unit"].to_dict() == {
         "verdict": "",
@@ -388,7 +388,7 @@ def test_attrs():
     """A frame that lacks tasks makes a status that says so, in attrs and in words."""
     frame = turns_table(daily("2026-05-31", *[10] * 12)).to_pandas()
     frame.attrs["handinger"] = {"complete": False}
-    result = budget_status(frame, 1000, as_of=NOON)
+    result = budget_status(frame, limit=1000, as_of=NOON)
     assert result.attrs["handinger"] == {"complete": False}
     assert "some tasks could not be fetched, so more was spent" in result["value"]["reason"]
 
@@ -397,7 +397,7 @@ def fetched(rows: list[dict], when: Any, **arguments: Any) -> pd.Series:
     """Return the values of the status of turns that were fetched at a moment."""
     frame = turns_table(rows).to_pandas()
     frame.attrs["handinger"] = {"complete": True, "fetched_at": when}
-    return budget_status(frame, 1000, **{"as_of": NOON, **arguments})["value"]
+    return budget_status(frame, limit=1000, **{"as_of": NOON, **arguments})["value"]
 
 
 def test_stale_turns():
@@ -465,7 +465,7 @@ def test_turns_that_are_not_stale(when: Any):
 def test_now():
     """By default the moment is now."""
     before = dt.datetime.now(dt.UTC) - dt.timedelta(milliseconds=1)
-    result = budget_status(turns_table([]), 1000)["value"]
+    result = budget_status(turns_table([]), limit=1000)["value"]
     assert before <= result["as_of"] <= dt.datetime.now(dt.UTC)
 
 

@@ -154,7 +154,7 @@ def test_top_tasks(turns: pd.DataFrame):
 
 def test_top_tasks_by_duration(turns: pd.DataFrame):
     """Another measure ranks and shares by that measure."""
-    result = top_tasks(turns, n=1, by="duration_ms")
+    result = top_tasks(turns, n=1, measure="duration_ms")
     assert result["duration_ms"].tolist() == [4000]
     assert result["share"].tolist() == [pytest.approx(2 / 3)]
 

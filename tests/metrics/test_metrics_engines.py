@@ -39,7 +39,7 @@ QUESTIONS: dict[str, Callable[[Any], pd.DataFrame]] = {
     "tokens": tokens,
     "tokens by role": lambda turns: tokens(turns, by=["role", "worker_id"]),
     "top_tasks": top_tasks,
-    "top_tasks by turns": lambda turns: top_tasks(turns, n=1000, by="turns"),
+    "top_tasks by turns": lambda turns: top_tasks(turns, n=1000, measure="turns"),
     "waste": waste,
     "waste by trigger": lambda turns: waste(turns, by="triggered_by"),
     "waste by status": lambda turns: waste(turns, by="status"),

@@ -19,7 +19,7 @@ def exploded(*outputs: object, prefix: str = "out.") -> pd.DataFrame:
     """Return the new columns for outputs, given as JSON text or as what becomes it."""
     texts = [one if one is None or isinstance(one, str) else json.dumps(one) for one in outputs]
     frame = turns_table([{"structured_output": text} for text in texts])
-    return explode_structured_output(frame, prefix).drop(columns=KEYS)
+    return explode_structured_output(frame, prefix=prefix).drop(columns=KEYS)
 
 
 def values(column: pd.Series) -> list:

@@ -26,7 +26,7 @@ def moment(x: float) -> str:
 
 def test_the_line_is_what_was_spent_until_now():
     """From zero at the start of the month, day by day, to the moment looked from."""
-    ax = drawn(plot_budget(STEADY, 5000, as_of=NOON))
+    ax = drawn(plot_budget(STEADY, limit=5000, as_of=NOON))
     line = ax.lines[0]
     assert line.get_ydata().tolist() == [100 * n for n in range(11)]
     assert moment(line.get_xdata()[0]) == "06-01 00:00"
@@ -36,7 +36,7 @@ def test_the_line_is_what_was_spent_until_now():
 
 def test_the_expectation_leads_to_the_end_of_the_period():
     """A hundred a day for the 20.5 days left, without doubt, for each day was the same."""
-    ax = drawn(plot_budget(STEADY, 5000, as_of=NOON))
+    ax = drawn(plot_budget(STEADY, limit=5000, as_of=NOON))
     assert legend_labels(ax) == [
         "as of 2026-06-10",
         "limit 5,000",
@@ -55,7 +55,7 @@ def test_doubt_widens_the_band():
     """The band starts at what is spent, and its ends are the range of budget_status."""
     turns = STEADY.copy()
     turns["credits"] = [50 if n % 3 else 200 for n in range(len(turns))]
-    ax = drawn(plot_budget(turns, 5000, as_of=NOON))
+    ax = drawn(plot_budget(turns, limit=5000, as_of=NOON))
     heights = ax.collections[0].get_paths()[0].vertices[:, 1]
     spent = ax.lines[0].get_ydata()[-1]
     assert heights.min() == spent
@@ -73,7 +73,7 @@ def test_doubt_widens_the_band():
 )
 def test_a_cross_marks_the_day_the_limit_is_exceeded(limit, verdict, text):
     """On the line of the limit, with the date in the legend."""
-    ax = drawn(plot_budget(STEADY, limit, as_of=NOON))
+    ax = drawn(plot_budget(STEADY, limit=limit, as_of=NOON))
     assert ax.get_title().endswith(verdict)
     assert text in legend_labels(ax)
     (cross,) = ax.collections[-1].get_offsets()
@@ -83,7 +83,7 @@ def test_a_cross_marks_the_day_the_limit_is_exceeded(limit, verdict, text):
 def test_limit_and_band_lie_within_the_axes():
     """However far the limit is from what is spent."""
     for limit in (10, 1_000_000):
-        ax = drawn(plot_budget(STEADY, limit, as_of=NOON))
+        ax = drawn(plot_budget(STEADY, limit=limit, as_of=NOON))
         assert ax.get_ylim()[0] == 0
         assert ax.get_ylim()[1] > max(limit, 3050)
 
@@ -91,7 +91,7 @@ def test_limit_and_band_lie_within_the_axes():
 @pytest.mark.parametrize("period", ["day", "week", "month", "quarter", "year"])
 def test_each_period_has_its_axis(period):
     """Also where nothing was spent in it."""
-    ax = drawn(plot_budget(STEADY, 100, period=period, tz="Europe/Madrid", as_of="2026-07-08T12:00Z"))
+    ax = drawn(plot_budget(STEADY, limit=100, period=period, tz="Europe/Madrid", as_of="2026-07-08T12:00Z"))
     assert ax.get_title().startswith(f"Credits of the {period}: ")
     assert ax.get_xlabel() == "time (Europe/Madrid)"
     assert len([tick for tick in ax.get_xticklabels() if tick.get_text()]) >= 2
@@ -108,7 +108,7 @@ def test_each_period_has_its_axis(period):
 )  # fmt: skip
 def test_odd_frames_give_labelled_axes(rows, spent):
     """Where nothing can be expected, what is spent and the limit are drawn, and the title says why."""
-    ax = drawn(plot_budget(turns_of(*rows), 100, as_of=NOON))
+    ax = drawn(plot_budget(turns_of(*rows), limit=100, as_of=NOON))
     assert f"spent {spent}" in legend_labels(ax)
     assert not any(" on " in text for text in legend_labels(ax))
     assert "not enough data" in ax.get_title() or len(rows) > 7
@@ -116,7 +116,7 @@ def test_odd_frames_give_labelled_axes(rows, spent):
 
 def test_an_incomplete_fetch_is_said_in_the_picture(incomplete_turns):
     """The caption is that of all plots."""
-    ax = plot_budget(incomplete_turns, 50_000, as_of="2026-06-20T12:00Z")
+    ax = plot_budget(incomplete_turns, limit=50_000, as_of="2026-06-20T12:00Z")
     assert captions(ax) == ["incomplete: 12 of 200 tasks failed"]
 
 
@@ -124,7 +124,7 @@ def test_keywords_axes_and_style_are_the_callers():
     """The line takes keywords, the Axes is the given one, text takes the style's colour."""
     with plt.style.context("dark_background"):
         _, given = plt.subplots()
-        ax = plot_budget(STEADY, 100, as_of=NOON, ax=given, color="#123456", linewidth=5)
+        ax = plot_budget(STEADY, limit=100, as_of=NOON, ax=given, color="#123456", linewidth=5)
         assert ax is given
         assert (ax.lines[0].get_color(), ax.lines[0].get_linewidth()) == ("#123456", 5)
         assert to_hex(ax.lines[1].get_color()) == "#ffffff"
@@ -133,7 +133,7 @@ def test_keywords_axes_and_style_are_the_callers():
 def test_what_budget_status_refuses_is_refused():
     """Before a figure is opened."""
     with pytest.raises(FrameError, match="limit: expected credits"):
-        plot_budget(STEADY, 0)
+        plot_budget(STEADY, limit=0)
     with pytest.raises(FrameError, match="unknown period 'fortnight'"):
-        plot_budget(STEADY, 10, period="fortnight")
+        plot_budget(STEADY, limit=10, period="fortnight")
     assert plt.get_fignums() == []

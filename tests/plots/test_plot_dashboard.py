@@ -49,7 +49,7 @@ def test_the_page_holds_six_plots(turns):
 def test_the_page_looks_as_it_did(turns, tmp_path):
     """Compared with a picture that a person has looked at."""
     with plt.style.context("default"):
-        plot_dashboard(turns, tz="Europe/Madrid", budget=3000).savefig(tmp_path / "dashboard.png", dpi=60)
+        plot_dashboard(turns, tz="Europe/Madrid", limit=3000).savefig(tmp_path / "dashboard.png", dpi=60)
     assert compare_images(str(BASELINE), str(tmp_path / "dashboard.png"), tol=TOLERANCE) is None
 
 
@@ -57,7 +57,7 @@ def test_the_page_looks_as_it_did(turns, tmp_path):
 def test_another_page_looks_different(turns, tmp_path):
     """The comparison notices when one plot of six shows other data."""
     with plt.style.context("default"):
-        page = plot_dashboard(turns, tz="Asia/Tokyo", budget=3000)
+        page = plot_dashboard(turns, tz="Asia/Tokyo", limit=3000)
         page.savefig(tmp_path / "dashboard.png", dpi=60)
     assert compare_images(str(BASELINE), str(tmp_path / "dashboard.png"), tol=TOLERANCE) is not None
 
@@ -91,7 +91,7 @@ def test_odd_frames_fill_the_page(rows):
 def test_options_reach_the_plots(turns):
     """Groups, budget and zone; further keywords go to the figure."""
     by = (column for column in ["triggered_by"])
-    figure = plot_dashboard(turns, by=by, tz="Europe/Madrid", budget=77, figsize=(12, 10))
+    figure = plot_dashboard(turns, by=by, tz="Europe/Madrid", limit=77, figsize=(12, 10))
     spend, durations = figure.subfigs[0].axes[0], figure.subfigs[2].axes[0]
     assert spend.get_legend().get_title().get_text() == "triggered_by"
     assert spend.get_legend().get_texts()[0].get_text() == "budget 77"
@@ -107,7 +107,7 @@ def test_a_mistake_leaves_no_figure(turns):
     with pytest.raises(FrameError, match="no column 'nope'"):
         plot_dashboard(turns, by="nope")
     with pytest.raises(FrameError, match="budget: expected credits"):
-        plot_dashboard(turns, budget=-1)
+        plot_dashboard(turns, limit=-1)
     assert plt.get_fignums() == []
 
 

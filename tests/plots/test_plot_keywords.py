@@ -160,7 +160,7 @@ def test_groups_have_labels_of_their_own(name, options):
 
 def test_the_spend_has_a_name_beside_its_budget():
     """The legend has no entry without a text."""
-    assert legend_labels(drawn(plots.plot_spend(FEW, budget=9))) == ["budget 9", "credits"]
+    assert legend_labels(drawn(plots.plot_spend(FEW, limit=9))) == ["budget 9", "credits"]
 
 
 def test_a_timeline_has_the_colours_asked_for():
@@ -219,10 +219,10 @@ def test_a_refused_keyword_leaves_no_figure(name):
 def test_numpy_numbers_are_numbers():
     """As a count of tasks and as a budget."""
     assert len(plots.plot_timeline(FEW, n=np.int64(5)).patches) == 3
-    plots.plot_spend(FEW, budget=np.float32(9))
+    plots.plot_spend(FEW, limit=np.float32(9))
 
 
 def test_a_budget_of_text_is_refused():
     """By an error that says what was found."""
     with pytest.raises(FrameError, match="budget: expected credits, a number above 0, found '3'"):
-        plots.plot_spend(FEW, budget="3")
+        plots.plot_spend(FEW, limit="3")

@@ -150,7 +150,7 @@ def test_cumulative_lines_end_at_what_was_spent():
 
 def test_the_budget_is_a_line_with_its_amount():
     """It is drawn within the Axes also where nothing comes near it."""
-    ax = drawn(plot_spend(THREE_DAYS, budget=50_000))
+    ax = drawn(plot_spend(THREE_DAYS, limit=50_000))
     assert ax.lines[0].get_ydata() == [50_000, 50_000]
     assert legend_labels(ax)[0] == "budget 50,000"
     assert ax.get_ylim()[1] > 50_000
@@ -160,7 +160,7 @@ def test_the_budget_is_a_line_with_its_amount():
 def test_a_budget_must_be_a_positive_number(budget):
     """The message says what was found."""
     with pytest.raises(FrameError, match=f"budget: expected credits, a number above 0, found {budget}"):
-        plot_spend(THREE_DAYS, budget=budget)
+        plot_spend(THREE_DAYS, limit=budget)
 
 
 def test_no_bar_reaches_the_edge():
@@ -272,7 +272,7 @@ def test_further_keywords_reach_the_bars_or_lines():
 def test_a_dark_style_is_followed():
     """The budget is drawn in the style's text colour."""
     with plt.style.context("dark_background"):
-        ax = plot_spend(THREE_DAYS, budget=10)
+        ax = plot_spend(THREE_DAYS, limit=10)
         assert to_hex(ax.lines[0].get_color()) == "#ffffff"
         assert to_hex(ax.patches[0].get_edgecolor()) == "#000000"
 
@@ -280,7 +280,7 @@ def test_a_dark_style_is_followed():
 def test_a_style_is_left_as_it_was():
     """No rcParam is changed by drawing."""
     before = dict(plt.rcParams)
-    plot_spend(THREE_DAYS, by="worker_id", budget=3)
+    plot_spend(THREE_DAYS, by="worker_id", limit=3)
     assert dict(plt.rcParams) == before
 
 

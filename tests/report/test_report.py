@@ -102,7 +102,7 @@ def write(tasks, turns, folder: Path, **options) -> Page:
 
 def test_the_report_has_all_its_parts(tasks, turns, tmp_path):
     """Overview, spend, top tasks, waste, anomalies, budget, completeness, and four pictures."""
-    page = write(tasks, turns, tmp_path, budget=28_000, price=0.5, tz="Europe/Madrid", title="May & June")
+    page = write(tasks, turns, tmp_path, limit=28_000, price=0.5, tz="Europe/Madrid", title="May & June")
     ids = {attrs["aria-labelledby"] for tag, attrs in page.tags if tag == "section"}
     assert ids == {"overview", "spend", "top", "waste", "anomalies", "budget", "completeness"}
     assert Counter(tag for tag, _ in page.tags)["svg"] == 4
@@ -133,7 +133,7 @@ def test_budget_and_price_are_optional(tasks, turns, tmp_path):
 
 def test_the_file_stands_alone(tasks, turns, tmp_path):
     """It loads nothing, runs nothing, and every name in it is used once."""
-    page = write(tasks, turns, tmp_path, budget=28_000)
+    page = write(tasks, turns, tmp_path, limit=28_000)
     tags = {tag for tag, _ in page.tags}
     assert tags.isdisjoint({"script", "link", "iframe", "object", "embed", "img", "base", "form"})
     assert page.all("src") == []
@@ -152,7 +152,7 @@ def test_the_file_stands_alone(tasks, turns, tmp_path):
 def test_markup_in_the_data_is_text(attacked, tmp_path):
     """Titles and ids are shown as they are, none becomes a tag, an attribute or a template."""
     clean = {"svg": 4}
-    page = write(*attacked, tmp_path, budget=28_000, title=ATTACKS[0])
+    page = write(*attacked, tmp_path, limit=28_000, title=ATTACKS[0])
     tags = Counter(tag for tag, _ in page.tags)
     assert (tags["script"], tags["img"], tags["svg"]) == (0, 0, clean["svg"])
     for attack in ATTACKS[:5]:
@@ -208,16 +208,16 @@ def test_missing_turns_are_listed(tasks, turns, tmp_path):
 
 def test_no_rows_make_a_report(tasks, turns, tmp_path):
     """Every part is there and says that there is nothing."""
-    page = write(tasks.head(0), turns.head(0), tmp_path, budget=100, price=1.0)
+    page = write(tasks.head(0), turns.head(0), tmp_path, limit=100, price=1.0)
     for text in ("no turns", "No turns.", "No tasks.", "Nothing was wasted.", "Budget: not enough data"):
         assert text in page.text
 
 
 def test_the_same_data_give_the_same_file(tasks, turns, tmp_path):
     """Whatever style is in use, and byte for byte, so that reports can be compared."""
-    first = write(tasks, turns, tmp_path, budget=28_000).html
+    first = write(tasks, turns, tmp_path, limit=28_000).html
     with plt.style.context("dark_background"):
-        assert write(tasks, turns, tmp_path, budget=28_000).html == first
+        assert write(tasks, turns, tmp_path, limit=28_000).html == first
     assert plt.get_fignums() == []
 
 
@@ -284,7 +284,7 @@ def opened(path: Path) -> dict[str, dict]:
 
 def test_a_browser_shows_it_and_nothing_else_happens(attacked, tmp_path):
     """No console message, no request, no script of the data; the page is never wider than the window."""
-    write(*attacked, tmp_path, budget=28_000, price=0.5, title=ATTACKS[1])
+    write(*attacked, tmp_path, limit=28_000, price=0.5, title=ATTACKS[1])
     both = opened(tmp_path / "report.html")
     assert list(both) == ["desktop", "phone"]
     for seen in both.values():
