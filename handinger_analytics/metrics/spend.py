@@ -21,6 +21,8 @@ from handinger_analytics.metrics.periods import Periods, no_periods, periods_bet
 
 _KEY = "_period_key"
 _MAX_ROWS = 20_000_000
+_READABLE = (("h", 2), ("D", 120), ("W", 7 * 160))
+"""Periods to choose from and the most days for each: never more than 160 bars."""
 
 
 def spend(
@@ -71,18 +73,49 @@ def spend(
     --------
     >>> spend(turns, by="worker_id", freq="D", tz="Europe/Madrid", price=0.01)  # doctest: +SKIP
     """
-    zone = zone_info(tz)
     _check_price(price)
     if freq is None:
+        zone_info(tz)
         source = open_frame(turns, MEASURES, by=by)
-        result = biggest_first(source.sums(source.by), source.by)
+        result = provenance.attach(biggest_first(source.sums(source.by), source.by), source.attrs)
     else:
-        check_freq(freq)
-        source = open_frame(turns, (*MEASURES, "started_at"), by=by)
-        result = _by_period(source, _periods(source, freq, zone))
+        result, _ = spend_by_period(turns, by=by, freq=freq, tz=tz)
     if price is not None:
         result["cost"] = result["credits"] * float(price)
-    return provenance.attach(result, source.attrs)
+    return result
+
+
+def spend_by_period(
+    turns: Any, *, by: str | Iterable[str] | None = None, freq: str | None = None, tz: str = "UTC"
+) -> tuple[pd.DataFrame, str]:
+    """Spend by a period that, unless given, is chosen so that there are neither two nor two hundred.
+
+    The engine is asked twice: for the first and the last start, then for the sums.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `spend` returns it for that ``freq``.
+    str
+        The ``freq``: hours for up to two days, days for up to 120, weeks for up to 160, months beyond.
+    """
+    zone = zone_info(tz)
+    if freq is not None:
+        check_freq(freq)
+    source = open_frame(turns, (*MEASURES, "started_at"), by=by)
+    start = nw.col(STARTED_MS)
+    first, last = source.aggregate([], first=start.min(), last=start.max()).iloc[0]
+    if pd.isna(first):
+        freq, periods = freq or "D", no_periods(zone)
+    else:
+        freq = freq or _readable_freq(zone, int(first), int(last))
+        periods = periods_between(freq, zone, int(first), int(last))
+    return provenance.attach(_by_period(source, periods), source.attrs), freq
+
+
+def _readable_freq(zone: ZoneInfo, first_ms: int, last_ms: int) -> str:
+    days = len(periods_between("D", zone, first_ms, last_ms).starts)
+    return next((freq for freq, most_days in _READABLE if days <= most_days), "MS")
 
 
 def _check_price(price: float | None) -> None:
@@ -90,14 +123,6 @@ def _check_price(price: float | None) -> None:
         return
     if isinstance(price, bool) or not isinstance(price, Real) or not 0 <= price < math.inf:
         raise FrameError(f"price: expected money per credit, a number from 0, found {price!r}")
-
-
-def _periods(source: Input, freq: str, zone: ZoneInfo) -> Periods:
-    start = nw.col(STARTED_MS)
-    first, last = source.aggregate([], first=start.min(), last=start.max()).iloc[0]
-    if pd.isna(first):
-        return no_periods(zone)
-    return periods_between(freq, zone, int(first), int(last))
 
 
 def _by_period(source: Input, periods: Periods) -> pd.DataFrame:
