@@ -1,9 +1,7 @@
-"""What all tests share: a clean environment, a clean sandbox, and a server that says what it is told."""
+"""What all tests share: a well-behaved sandbox, and a server that says what it is told."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,20 +14,19 @@ settings.register_profile("repeatable", database=None, derandomize=True, deadlin
 settings.load_profile("repeatable")
 
 
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch):
-    """Take the developer's own settings out of the environment."""
-    for name in os.environ:
-        if name.startswith("HANDINGER_"):
-            monkeypatch.delenv(name)
+collect_ignore = ["typing"]  # for type checkers, never executed
+
+GROUPS = {"spark": "spark", "pyspark": "spark", "browser": "browser", "bucket": "bucket"}
+"""Fixtures, and parameters that ask for one, which take seconds to start: their tests share a process."""
 
 
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    """Close what a test drew, if it drew anything."""
-    yield
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close("all")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start Spark, the browser with its servers, and the object store once, not once a process."""
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        for name in (*getattr(item, "fixturenames", ()), *map(str, parameters)):
+            if name in GROUPS:
+                item.add_marker(pytest.mark.xdist_group(GROUPS[name]))
 
 
 @pytest.fixture(scope="session", params=["A", "B"])
