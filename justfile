@@ -1,7 +1,6 @@
 # What is typed while working on the package; `.venv/bin/just` lists it. CONTRIBUTING.md says how .venv is made.
 
-bin := justfile_directory() / ".venv" / if os_family() == "windows" { "Scripts" } else { "bin" }
-export PATH := bin + if os_family() == "windows" { ";" } else { ":" } + env("PATH")
+export PATH := justfile_directory() / ".venv/bin:" + env("PATH")
 
 _list:
     @just --list --unsorted
@@ -30,7 +29,6 @@ fix:
 docs:
     python -m pytest -q handinger_analytics tests/test_documents.py tests/test_notebooks.py
 
-# Benchmarks, one after the other; `just bench spend --rows 1000000` runs one with its options
-bench name="" *args:
-    {{ if name != "" { "python -m tests.benchmarks.bench_" + name + " " + args } else { \
-       "for file in tests/benchmarks/bench_*.py; do python -m tests.benchmarks.$(basename $file .py) || exit; done" } }}
+# One benchmark with its options, or all of them: `just bench spend --rows 1000000`
+bench name="*" *args:
+    for file in tests/benchmarks/bench_{{ name }}.py; do python -m tests.benchmarks.$(basename $file .py) {{ args }} || exit; done
