@@ -24,8 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start Spark, the browser with its servers, and the object store once, not once a process."""
     for item in items:
         parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        for name in (*getattr(item, "fixturenames", ()), *map(str, parameters)):
-            if name in GROUPS:
+        for name in (*getattr(item, "fixturenames", ()), *parameters):
+            if isinstance(name, str) and name in GROUPS:
                 item.add_marker(pytest.mark.xdist_group(GROUPS[name]))
 
 
