@@ -12,16 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import handinger_analytics as ha
-from handinger_analytics import FileError, FrameError
+from handinger_analytics import ArgumentError, FileError, FrameError
 from tests.samples import TASK, TURN
 
 TEXT_COLUMNS = {"input", "output_text", "structured_output", "task_title", "files"}
 
 
 @pytest.fixture(scope="module")
-def result(sandbox):
-    """Fetch everything once, with one id that fails, so that the frames are incomplete."""
-    with sandbox.client() as client:
+def result():
+    """Fetch everything once, with an id that cannot be fetched, so that the frames are incomplete."""
+    with ha.Sandbox(tasks=120, seed=7) as sandbox, sandbox.client() as client:
         return ha.fetch([*sandbox.task_ids, "tsk_unknown"], client=client, on_error="collect")
 
 
@@ -265,11 +265,26 @@ def test_a_column_that_is_not_there(tmp_path):
         ha.export_parquet(parsed(), tmp_path / "turns", partition_by="week")
 
 
+@pytest.mark.parametrize("columns", ["credits", ["credits"], ("credits", "credits")])
+def test_columns_are_one_name_or_several(tmp_path, columns):
+    """One column may be given by its name, and a column that is named twice comes once."""
+    ha.export_parquet(parsed(), tmp_path / "turns.parquet")
+    assert list(ha.load_parquet(tmp_path / "turns.parquet", columns=columns)) == ["credits"]
+
+
+@pytest.mark.parametrize("columns", [[], 3, [3]])
+def test_columns_that_are_no_names(tmp_path, columns):
+    """The error says what is expected."""
+    ha.export_parquet(parsed(), tmp_path / "turns.parquet")
+    with pytest.raises(ArgumentError, match=r"columns: expected (one name|names of columns)"):
+        ha.load_parquet(tmp_path / "turns.parquet", columns=columns)
+
+
 @pytest.mark.parametrize("since", ["2026-05-01T10:00", dt.datetime(2026, 5, 1), "soon", 5])
 def test_times_without_a_zone_are_refused(tmp_path, since):
     """A time of day needs an offset, and text must be ISO 8601."""
     ha.export_parquet(parsed(), tmp_path / "turns.parquet")
-    with pytest.raises(FrameError, match="since is"):
+    with pytest.raises(ArgumentError, match=r"since: expected .*, found"):
         ha.load_parquet(tmp_path / "turns.parquet", since=since)
 
 

@@ -1,34 +1,32 @@
 """Frames as Parquet: one file, or a partitioned dataset; local or in a bucket.
 
-Files hold the columns in the types of ``schema.py``, and in their metadata the frame's provenance,
-so that a file of a half-fetched week says so. Other readers (pandas, Polars, DuckDB, Spark) read
-them as any Parquet.
+Files hold the columns in the types of ``schema.py``, and the frame's provenance in their metadata, so
+that the file of an incomplete fetch says so. Other readers (pandas, Polars, DuckDB, Spark) read them
+as any Parquet.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import functools
 import json
-import operator
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from handinger_analytics import provenance
-from handinger_analytics.arguments import utc_instant
+from handinger_analytics.arguments import column_names, utc_instant
 from handinger_analytics.errors import FileError, FrameError
-from handinger_analytics.locations import file_errors, located, replaced
-from handinger_analytics.parquet.datasets import ROWS_PER_GROUP, opened_dataset, time_column, write_dataset
+from handinger_analytics.locations import Place, file_errors, located, replaced
+from handinger_analytics.parquet.datasets import ROWS_PER_GROUP, open_dataset, write_dataset
 from handinger_analytics.provenance import SCHEMA_VERSION
 from handinger_analytics.tables.frames import DtypeBackend, encode_categories, from_pandas, to_pandas
-from handinger_analytics.tables.schema import TASKS, TIMESTAMP, TURNS, Column
+from handinger_analytics.tables.schema import TASKS, TURNS, Column
+from handinger_analytics.tables.selection import Columns, row_filter, selected_columns
+from handinger_analytics.times import Moment
 
 _KNOWN: dict[str, Column] = {column.name: column for column in (*TASKS, *TURNS)}
 _NULLABLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "boolean")
@@ -38,9 +36,9 @@ _ATTRS_KEY = b"PANDAS_ATTRS"  # where pandas' own reader looks for attrs
 
 def export_parquet(
     frame: pd.DataFrame,
-    path: str | os.PathLike[str],
+    path: Place,
     *,
-    partition_by: str | Sequence[str] | None = None,
+    partition_by: str | Iterable[str] | None = None,
     text: bool = True,
 ) -> None:
     """Write a frame as Parquet, all of it or nothing.
@@ -51,10 +49,11 @@ def export_parquet(
         Tasks or turns, with further columns if you added some.
     path : str or path
         File to write, or folder with ``partition_by``; or a URI that ``pyarrow.fs`` knows
-        (``s3://…``, ``gs://…``). What is there is replaced, a folder only if it is such a dataset.
-    partition_by : str or sequence of str, optional
-        Columns to make a folder level of (``worker_id=…/``), or ``"month"`` or ``"day"`` for the UTC
-        month or day in which a turn started or a task was created.
+        (``s3://…``, ``gs://…``). A file that is there is replaced; so is a local folder if an earlier
+        export made it.
+    partition_by : str or iterable of str, optional
+        Columns that become a level of folders each (``worker_id=…/``), or ``"month"`` or ``"day"`` for
+        the UTC month or day in which a turn started or a task was created.
     text : bool, default True
         False leaves out everything a person or a model wrote (inputs, outputs, structured outputs,
         files, titles), so that a cost file can be shared.
@@ -62,35 +61,35 @@ def export_parquet(
     Raises
     ------
     FrameError
-        If the frame cannot be written as it is; nothing is written.
+        If the frame cannot be written as it is, or lacks a column of ``partition_by``; nothing is
+        written.
+    ArgumentError
+        If ``partition_by`` is something else than names.
     FileError
         If the file cannot be written; what was there before is still there.
 
     Examples
     --------
-    >>> import handinger_analytics as ha, tempfile, pathlib
-    >>> path = pathlib.Path(tempfile.mkdtemp(), "turns.parquet")
-    >>> turns = ha.parse_bodies([]).turns
-    >>> ha.export_parquet(turns, path)
-    >>> ha.load_parquet(path).equals(turns)
-    True
+    >>> ha.export_parquet(turns, "turns", partition_by="month")
+    >>> len(ha.load_parquet("turns", since="2026-06-01"))
+    163
     """
     table = _table_to_write(frame, text)
     filesystem, target = located(path)
     with file_errors("write", path):
         if partition_by is None:
-            _write_file(table, filesystem, target)
+            with replaced(filesystem, target) as stream:
+                pq.write_table(table, stream, compression="zstd", row_group_size=ROWS_PER_GROUP)
         else:
-            names = [partition_by] if isinstance(partition_by, str) else list(partition_by)
-            write_dataset(table, filesystem, target, names)
+            write_dataset(table, filesystem, target, column_names(partition_by, "partition_by"))
 
 
 def load_parquet(
-    path: str | os.PathLike[str],
+    path: Place,
     *,
-    columns: Sequence[str] | None = None,
-    since: str | dt.date | None = None,
-    until: str | dt.date | None = None,
+    columns: Columns = None,
+    since: Moment = None,
+    until: Moment = None,
     dtype_backend: DtypeBackend = "numpy",
 ) -> pd.DataFrame:
     """Read a file or dataset that `export_parquet` wrote.
@@ -99,8 +98,8 @@ def load_parquet(
     ----------
     path : str or path
         File, folder or URI.
-    columns : sequence of str, optional
-        Only these, in this order.
+    columns : str or iterable of str, optional
+        Only these, one or several, in this order.
     since, until : str, date or aware datetime, optional
         Only turns started (tasks created) at ``since`` or later, and before ``until``. A date means
         its first instant in UTC. Only the parts of the file that can hold such rows are read.
@@ -118,15 +117,27 @@ def load_parquet(
     FileError
         If there is no such file, it is not Parquet, or a newer version of this package wrote it.
     FrameError
-        For a column that is not there, or a time without an offset.
+        For a column that is not there.
+    ArgumentError
+        For a time without an offset, or a ``dtype_backend`` that is not known.
+
+    Examples
+    --------
+    >>> ha.export_parquet(turns, "turns.parquet")
+    >>> ha.load_parquet("turns.parquet").equals(turns)
+    True
+    >>> int(ha.load_parquet("turns.parquet", columns="credits")["credits"].sum())
+    54512
     """
+    start, end = utc_instant(since, "since"), utc_instant(until, "until")
     filesystem, source = located(path)
     with file_errors("read", path):
         _refuse_archive(filesystem, source, path)
-        dataset = opened_dataset(filesystem, source)
+        dataset = open_dataset(filesystem, source)
+        present = dataset.schema.names
         attrs = _attrs_in(dataset.schema.metadata, path)
-        wanted = _wanted(columns, dataset.schema.names, path)
-        table = dataset.to_table(columns=wanted, filter=_time_filter(dataset.schema.names, since, until))
+        wanted = selected_columns(columns, present, repr(os.fspath(path)))
+        table = dataset.to_table(columns=wanted, filter=row_filter(present, start, end))
     known = [_KNOWN[name] for name in wanted if name in _KNOWN]
     frame = to_pandas(encode_categories(table, known), known, dtype_backend=dtype_backend)
     if dtype_backend == "numpy":
@@ -159,13 +170,8 @@ def _table_to_write(frame: pd.DataFrame, text: bool) -> pa.Table:
     return table.replace_schema_metadata(metadata)
 
 
-def _write_file(table: pa.Table, filesystem: pafs.FileSystem, target: str) -> None:
-    with replaced(filesystem, target) as stream:
-        pq.write_table(table, stream, compression="zstd", row_group_size=ROWS_PER_GROUP)
-
-
 def _nullable_dtypes(frame: pd.DataFrame) -> dict[str, str]:
-    """Columns of pandas' nullable numbers and booleans, which Arrow does not tell from plain ones."""
+    """Names and dtypes of columns with pandas' nullable dtypes, for which Arrow has no types of its own."""
     return {
         name: str(dtype)
         for name, dtype in frame.dtypes.items()
@@ -173,8 +179,8 @@ def _nullable_dtypes(frame: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _attrs_in(metadata: dict[bytes, bytes] | None, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Attrs of the frame that was written; none for a file that came from elsewhere."""
+def _attrs_in(metadata: dict[bytes, bytes] | None, path: Place) -> dict[str, Any]:
+    """Attrs of the frame that was written; empty for a file that another program wrote."""
     try:
         attrs: dict[str, Any] = json.loads((metadata or {}).get(_ATTRS_KEY, b"{}"))
         version = provenance.in_metadata(metadata).get("schema", SCHEMA_VERSION)
@@ -190,8 +196,8 @@ def _attrs_in(metadata: dict[bytes, bytes] | None, path: str | os.PathLike[str])
     return attrs
 
 
-def _refuse_archive(filesystem: pafs.FileSystem, source: str, path: str | os.PathLike[str]) -> None:
-    """Refuse the folders of a Delta table, whose files hold replaced rows, too."""
+def _refuse_archive(filesystem: pafs.FileSystem, source: str, path: Place) -> None:
+    """Refuse folders of Delta tables: rows that were replaced are in their files until a vacuum."""
     logs = filesystem.get_file_info([f"{source}/_delta_log", f"{source}/turns/_delta_log"])
     for log, folder in zip(logs, (os.path.dirname(source), source), strict=True):
         if log.type != pafs.FileType.NotFound:
@@ -199,24 +205,3 @@ def _refuse_archive(filesystem: pafs.FileSystem, source: str, path: str | os.Pat
                 f"cannot read {os.fspath(path)!r} as Parquet: it is a Delta table, whose files hold replaced "
                 f"rows, too. Archive({folder!r}) reads it if it is an archive, deltalake if it is not"
             )
-
-
-def _wanted(columns: Sequence[str] | None, present: list[str], path: str | os.PathLike[str]) -> list[str]:
-    if columns is None:
-        return present
-    wanted = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
-    if missing := [name for name in wanted if name not in present]:
-        raise FrameError(f"{os.fspath(path)!r} has no column {missing[0]!r}; it has {', '.join(present)}")
-    return wanted
-
-
-def _time_filter(
-    names: Sequence[str], since: str | dt.date | None, until: str | dt.date | None
-) -> pc.Expression | None:
-    first, end = utc_instant(since, "since"), utc_instant(until, "until")
-    if first is None and end is None:
-        return None
-    instant = pc.field(time_column(names))
-    conditions = [instant >= pa.scalar(first, TIMESTAMP)] if first else []
-    conditions += [instant < pa.scalar(end, TIMESTAMP)] if end else []
-    return functools.reduce(operator.and_, conditions)
