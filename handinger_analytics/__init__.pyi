@@ -1,6 +1,17 @@
 """The names of the package, and where they come from; ``__init__.py`` loads them by this list."""
 
 from .api.client import Client
+from .api.wire import (
+    Execution,
+    ExecutionPage,
+    Schedule,
+    ScheduleList,
+    Task,
+    TaskWithTurns,
+    Turn,
+    Webhook,
+    Worker,
+)
 from .archive import Archive, SyncReport
 from .budget import budget_status
 from .errors import (
@@ -73,6 +84,8 @@ __all__ = [
     "BadRequestError",
     "Client",
     "ConflictError",
+    "Execution",
+    "ExecutionPage",
     "Faults",
     "FetchInterrupted",
     "FetchResult",
@@ -86,11 +99,18 @@ __all__ = [
     "PermissionDeniedError",
     "RateLimitError",
     "Sandbox",
+    "Schedule",
+    "ScheduleList",
     "SettingsError",
     "SyncReport",
+    "Task",
     "TaskIdError",
     "TaskLookup",
+    "TaskWithTurns",
+    "Turn",
     "UnprocessableEntityError",
+    "Webhook",
+    "Worker",
     "WorkerState",
     "anomalies",
     "budget_status",

@@ -8,7 +8,8 @@ import warnings
 import pandas as pd
 import pytest
 
-from handinger_analytics import IncompleteFetchError, PartialDataWarning, SettingsError, parse_bodies
+from handinger_analytics import ArgumentError, IncompleteFetchError, PartialDataWarning, parse_bodies
+from handinger_analytics.fetching.result import fetched_of
 from tests.samples import body_a, encoded, one_turn, task_b, turn_of, turns_b
 from tests.scripted import Reply
 
@@ -28,22 +29,12 @@ def totals(credits):
 
 def test_both_generations_give_the_same_frames():
     """A task saved in one body or in two is the same task."""
-    one = parse_bodies(
-        [encoded({"task": {"id": "t1", **rest}, "turns": [turn_of("t1")]}) for rest in [_rest()]]
-    )
-    two = parse_bodies(
-        [encoded({"task": {"id": "t1", **_rest()}}), encoded({"items": [turn_of("t1")], "taskId": "t1"})]
-    )
+    one = parse_bodies([body_a("t1")])
+    two = parse_bodies([task_b("t1"), encoded({"items": [turn_of("t1")], "taskId": "t1"})])
     pd.testing.assert_frame_equal(one.tasks, two.tasks, check_flags=False)
     pd.testing.assert_frame_equal(one.turns, two.turns, check_flags=False)
     assert one.complete
     assert two.complete
-
-
-def _rest():
-    from tests.samples import TASK
-
-    return {name: value for name, value in TASK.items() if name != "id"}
 
 
 PARTS = [task_b("t1"), turns_b("t1", 2), task_b("t2"), turns_b("t2", 1), body_a("t3", 1)]
@@ -58,7 +49,7 @@ def test_bodies_come_in_any_order(order):
     count = {"t1": 2, "t2": 1, "t3": 1}
     assert result.turns["turn_id"].tolist() == [f"trn_{task}_{n}" for task in met for n in range(count[task])]
     assert result.complete
-    assert result.task_ids == tuple(met)
+    assert fetched_of(result).task_ids == tuple(met)
 
 
 @pytest.mark.parametrize("kind", [bytes, lambda body: body.decode()])
@@ -128,7 +119,8 @@ def test_unreadable_body_is_a_failure_and_the_rest_stays(body, task_id, stage, m
     (row,) = result.failures.to_dict("records")
     assert (row["task_id"], row["stage"], row["error"]) == (task_id, stage, "APIResponseValidationError")
     assert pd.Series([row["message"]]).str.contains(message).all(), row["message"]
-    assert result.attrs == {**result.attrs, "requested": 3, "failed": 1, "complete": False}
+    attrs = result.tasks.attrs["handinger"]
+    assert attrs == {**attrs, "requested": 3, "failed": 1, "complete": False}
 
 
 def test_broken_turns_leave_their_task():
@@ -174,14 +166,14 @@ def test_of_two_halves_the_later_counts(bodies):
 
 def test_on_error_warns_by_default_where_the_user_stands():
     """The warning names count and cause, and points to the calling line."""
-    with pytest.warns(PartialDataWarning, match=r"1 of 1 tasks failed, .*bodies\[0\]") as caught:
+    with pytest.warns(PartialDataWarning, match=r"1 of 1 task could not be fetched, .*bodies\[0\]") as caught:
         parse_bodies([b"?"])
     assert caught[0].filename == __file__
 
 
 def test_on_error_raises_with_what_could_be_read():
     """The error carries the result."""
-    with pytest.raises(IncompleteFetchError, match="1 of 2 tasks failed") as caught:
+    with pytest.raises(IncompleteFetchError, match="1 of 2 tasks could not be fetched") as caught:
         parse_bodies([b"?", body_a("t1")], on_error="raise")
     assert caught.value.result.tasks["task_id"].tolist() == ["t1"]
 
@@ -196,14 +188,14 @@ def test_on_error_collects_silently():
 
 def test_unknown_on_error_is_refused_before_anything_is_read():
     """The error names the three words."""
-    with pytest.raises(SettingsError, match="on_error is 'ignore'; give 'warn', 'raise' or 'collect'"):
+    with pytest.raises(ArgumentError, match="expected 'warn', 'raise' or 'collect', found 'ignore'"):
         parse_bodies([one_turn()], on_error="ignore")
 
 
 @pytest.mark.parametrize("body", [{"task": {}}, 5, None])
 def test_what_is_no_body_is_refused(body):
     """Decoded JSON, or anything else than text, is an error that says what to give."""
-    with pytest.raises(ValueError, match=r"bodies\[0\] is of type .*response\.content"):
+    with pytest.raises(ValueError, match=r"^bodies\[0\]: expected bytes or str, found .*response\.content"):
         parse_bodies([body])
 
 

@@ -36,6 +36,7 @@ from handinger_analytics import (
     UnprocessableEntityError,
     fetch,
 )
+from handinger_analytics.api.client import requester_of
 from handinger_analytics.sandbox import Faults
 from tests.samples import TURN, WORKER, body_a, encoded, one_turn
 from tests.scripted import Reply
@@ -117,18 +118,19 @@ def test_any_id_is_one_segment_of_the_path(serve, task_id, segment):
     """Whatever an id holds, it neither climbs the path nor ends it."""
     server = serve(GOOD)
     with server.client() as client:
-        client.read_task(task_id)
-        client.read_task(task_id)
+        client.retrieve_task(task_id)
+        client.retrieve_task(task_id)
     assert server.paths == [f"/api/tasks/{segment}"] * 2
 
 
 def test_half_a_surrogate_pair_in_an_id_is_not_sent_as_something_else(serve):
     """An id that UTF-8 cannot hold is refused: what would be asked for instead might exist."""
     server = serve(says("No such task", 404))
-    with server.client() as client, pytest.raises(TaskIdError, match="not valid Unicode"):
+    pattern = r"^task_id: expected valid Unicode, .*surrogate"
+    with server.client() as client, pytest.raises(TaskIdError, match=pattern):
         client.retrieve_task("tsk_\ud83d")
     assert server.paths == []
-    with pytest.raises(TaskIdError, match=r"task_ids\[1\] is .*surrogate"):
+    with pytest.raises(TaskIdError, match=r"^task_ids\[1\]: expected valid Unicode, .*surrogate"):
         fetch(["tsk_1", "tsk_\ud83d"], client=client)
 
 
@@ -144,7 +146,7 @@ def test_no_time_to_wait_is_not_no_wait(serve, status):
 @pytest.mark.parametrize("base_url", ["https://exa mple.com", "https://*", "https://.example.com"])
 def test_a_base_url_that_names_no_host(base_url):
     """What no request can be made to is an error of the settings."""
-    with pytest.raises(SettingsError, match="the base URL is"):
+    with pytest.raises(SettingsError, match=r"^base_url: expected the address of a host, found"):
         Client("hdg_live_x", base_url=base_url)
 
 
@@ -207,7 +209,7 @@ PASSING = [
 def test_final_status_is_an_error_at_once(serve, status, error, meaning):
     """It names the id, says what it means and what the server says, and is not asked again."""
     server = serve(says("Because \x1b[31mso.", status), GOOD)
-    pattern = rf"^task 'tsk_1': .*{meaning}.*\(status {status}, the server says \"Because  ?\[31mso\.\"\)$"
+    pattern = rf"^task 'tsk_1': .*{meaning}.*\(status {status}, the server says \"Because so\.\"\)$"
     with server.client() as client, pytest.raises(error, match=pattern) as caught:
         client.retrieve_task("tsk_1")
     assert (caught.value.http_status, caught.value.attempts) == (status, 1)
@@ -346,7 +348,7 @@ def test_endless_wait_does_not_close_the_client_for_ever(serve, value):
             client.retrieve_task("tsk_1")
         except RateLimitError:
             pass
-        assert client.gate.closed_for < 60
+        assert requester_of(client).gate.closed_for < 60
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -576,7 +578,7 @@ def test_own_session_is_used_and_left_open(sandbox):
         session.headers["X-Mine"] = "yes"
         session.headers["Authorization"] = "Basic somebody-else"
         with sandbox.client(session=session) as client:
-            client.read_task(sandbox.task_ids[0])
+            requester_of(client).read_task(sandbox.task_ids[0])
         assert sent == ["yes"]
         assert not session.closed
 

@@ -131,7 +131,7 @@ def test_ids_are_picked_out_of_files(tmp_path):
     pd.DataFrame({"task": ["tsk_c"]}).to_parquet(tmp_path / "ids.parquet")
     assert ha.task_ids_from(tmp_path / "notes.txt") == ["tsk_a", "my own/id"]
     assert ha.task_ids_from(tmp_path / "ids.csv") == ["own-id", "tsk_b"]
-    assert ha.task_ids_from(tmp_path / "ids.parquet", "task") == ["tsk_c"]
+    assert ha.task_ids_from(tmp_path / "ids.parquet", column="task") == ["tsk_c"]
     (tmp_path / "odd.csv").write_text("task_id\n007\nNA\n\nnull\n")
     assert ha.task_ids_from(tmp_path / "odd.csv") == ["007", "NA", "null"]
 
@@ -145,5 +145,5 @@ def test_sources_without_ids_are_named(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"no parquet")
     with pytest.raises(ha.FileError, match=r"bad\.parquet"):
         ha.task_ids_from(tmp_path / "bad.parquet")
-    with pytest.raises(ha.TaskIdError, match=r"task_ids\[1\] is None"):
+    with pytest.raises(ha.TaskIdError, match=r"^task_ids\[1\]: expected a non-empty string, found None"):
         ha.task_ids_from(["a", None])

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from handinger_analytics import Client, RateLimitError, Sandbox, fetch
+from handinger_analytics.api.client import requester_of
 from handinger_analytics.sandbox import Faults
 from tests.samples import body_a, encoded
 from tests.scripted import Reply
@@ -137,7 +138,7 @@ def test_429_that_is_not_to_be_retried_holds_the_others_too(serve):
     with server.client() as client:
         with pytest.raises(RateLimitError):
             client.retrieve_task("t1")
-        assert client.gate.closed_for > 25
+        assert requester_of(client).gate.closed_for > 25
 
 
 def test_limit_beyond_patience_makes_failures_that_say_so(serve):

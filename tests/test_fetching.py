@@ -17,15 +17,16 @@ import pandas as pd
 import pytest
 
 from handinger_analytics import (
+    ArgumentError,
     AuthenticationError,
     IncompleteFetchError,
     PartialDataWarning,
     Sandbox,
-    SettingsError,
     fetch,
     fetch_tasks,
     fetch_turns,
 )
+from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.sandbox import Faults
 from tests.samples import body_a
 from tests.scripted import Reply
@@ -154,7 +155,7 @@ def test_order_is_the_callers_and_repeats_are_fetched_once(sandbox, client):
     result = fetch(pd.Series([a, link, c, a, b]), client=client)
     assert result.tasks["task_id"].tolist() == [a, b, c]
     assert result.turns["task_id"].drop_duplicates().tolist() == [a, b, c]
-    assert result.task_ids == (a, b, c)
+    assert fetched_of(result).task_ids == (a, b, c)
     assert sandbox.stats.by_route["task"] - before == 3
 
 
@@ -267,7 +268,10 @@ def test_attrs_say_what_is_missing(trouble, names):
 def test_failures_warn_by_default_where_the_user_stands(trouble, names, function):
     """The count, the first cause and the way to the rest; at the user's own line."""
     with trouble.client(**FAST) as client:
-        pattern = r"^4 of 30 tasks failed, the first with InternalServerError: .*\.failures.*retry_failed"
+        pattern = (
+            r"^4 of 30 tasks could not be fetched, the first with InternalServerError: "
+            r".*\.failures.*retry_failed"
+        )
         with pytest.warns(PartialDataWarning, match=pattern) as caught:
             function(names, client=client)
     assert [warning.filename for warning in caught] == [__file__]
@@ -277,7 +281,7 @@ def test_failures_warn_by_default_where_the_user_stands(trouble, names, function
 def test_failures_raise_at_the_end_when_asked(trouble, names, function):
     """The error carries what could be fetched."""
     with trouble.client(**FAST) as client:
-        with pytest.raises(IncompleteFetchError, match=r"^4 of 30 tasks failed") as caught:
+        with pytest.raises(IncompleteFetchError, match=r"^4 of 30 tasks could not be fetched") as caught:
             function(names, client=client, on_error="raise")
     assert len(caught.value.result.tasks) == 26
     assert len(caught.value.result.failures) == 4
@@ -294,7 +298,7 @@ def test_failures_are_collected_silently_when_asked(trouble, names):
 def test_unknown_on_error_is_refused_before_anything_is_sent(sandbox, client):
     """The error names the three words."""
     before = sandbox.stats.requests
-    with pytest.raises(SettingsError, match="on_error is 'ignore'; give 'warn', 'raise' or 'collect'"):
+    with pytest.raises(ArgumentError, match="expected 'warn', 'raise' or 'collect', found 'ignore'"):
         fetch(sandbox.task_ids, client=client, on_error="ignore")
     assert sandbox.stats.requests == before
 
@@ -302,7 +306,7 @@ def test_unknown_on_error_is_refused_before_anything_is_sent(sandbox, client):
 def test_unknown_backend_is_refused_before_anything_is_sent(sandbox, client):
     """A typing error does not cost a fetch of ten thousand tasks."""
     before = sandbox.stats.requests
-    with pytest.raises(ValueError, match="dtype_backend is 'polars'"):
+    with pytest.raises(ValueError, match=r"^dtype_backend: expected 'numpy' or 'pyarrow', found 'polars'"):
         fetch(sandbox.task_ids[:3], client=client, dtype_backend="polars").tasks  # noqa: B018
     assert sandbox.stats.requests == before
 

@@ -9,8 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from handinger_analytics import FrameError, parse_bodies
+from handinger_analytics import ArgumentError, parse_bodies
 from handinger_analytics.api import wire
+from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.tables.build import Failure, RowBuilder
 from handinger_analytics.tables.frames import failures_frame
 from handinger_analytics.tables.schema import TASKS, TURNS, arrow_schema
@@ -140,7 +141,7 @@ def test_arrow_backend_reaches_the_failures_too():
 
 def test_unknown_backend_is_refused():
     """The error names the two there are."""
-    with pytest.raises(FrameError, match="dtype_backend is 'polars'; give 'numpy' or 'pyarrow'"):
+    with pytest.raises(ArgumentError, match="dtype_backend: expected 'numpy' or 'pyarrow', found 'polars'"):
         parse_bodies([], dtype_backend="polars").tasks  # noqa: B018 - the frame is made when it is asked for
 
 
@@ -292,7 +293,7 @@ def test_frames_can_be_written_to(backend):
         assert result.turns[column].tolist()[1] != value
     result.failures.loc[0, "http_status"] = 500
     assert result.failures["http_status"].tolist() == [500]
-    assert result.rows.turns["credits"].to_pylist() == [42, 42]
+    assert fetched_of(result).rows.turns["credits"].to_pylist() == [42, 42]
 
 
 def test_files_of_both_generations_concatenate():

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from handinger_analytics import TaskIdError, fetch
-from handinger_analytics.fetching.ids import normalize_task_ids, task_id_in_link
+from handinger_analytics.api.identifiers import id_in_link
+from handinger_analytics.fetching.ids import normalize_task_ids
 
 LINK = "https://v3.handinger.com/worker/wrk_1/task/tsk_2"
 
@@ -73,26 +74,26 @@ def test_a_link_and_its_id_are_the_same_task():
 def test_any_other_text_is_an_id_as_it_stands(odd):
     """A client may choose its own task ids, so any text that is no task's link can be one."""
     assert normalize_task_ids([odd]) == [odd]
-    assert task_id_in_link(odd) is None
+    assert id_in_link(odd, "task") is None
 
 
 @pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT, 12, b"tsk_1", ["tsk_1"]])
 def test_what_is_no_text_is_refused_with_its_position(missing):
     """The error says where the odd one is, and how to get rid of it."""
-    with pytest.raises(TaskIdError, match=r"task_ids\[2\] is .*expected a string.*dropna"):
+    with pytest.raises(TaskIdError, match=r"^task_ids\[2\]: expected a non-empty string, found .*dropna"):
         normalize_task_ids(["tsk_1", "tsk_2", missing])
 
 
 def test_empty_text_is_refused_with_its_position():
     """An empty string cannot be an id."""
-    with pytest.raises(TaskIdError, match=r"task_ids\[1\] is '': an empty string"):
+    with pytest.raises(TaskIdError, match=r"^task_ids\[1\]: expected a non-empty string, found ''"):
         normalize_task_ids(["tsk_1", ""])
 
 
 @pytest.mark.parametrize("given", [None, 5])
 def test_what_is_no_iterable_is_refused(given):
     """The error says what was given and what is expected."""
-    with pytest.raises(TaskIdError, match=rf"task_ids is {given}: expected a string, or strings"):
+    with pytest.raises(TaskIdError, match=rf"^task_ids: expected a string, or strings .*, found {given}"):
         normalize_task_ids(given)
 
 
@@ -106,5 +107,6 @@ def test_bad_ids_are_found_before_anything_is_fetched(sandbox, client):
 
 def test_a_frame_is_not_taken_for_its_column_names():
     """Iterating a DataFrame gives its column names, which are no ids."""
-    with pytest.raises(TaskIdError, match=r"is a frame: give its column"):
+    pattern = r"^task_ids: expected .*; give its column of ids, such as frame\['task_id'\]"
+    with pytest.raises(TaskIdError, match=pattern):
         normalize_task_ids(pd.DataFrame({"task_id": ["tsk_1"]}))

@@ -32,7 +32,7 @@ with ha.Client() as client:
         print(json.dumps({
             "message": str(stop),
             "complete": result.complete,
-            "requested": result.attrs["requested"],
+            "requested": result.tasks.attrs["handinger"]["requested"],
             "tasks": result.tasks["task_id"].tolist(),
             "turns": result.turns["turn_id"].tolist(),
             "credits": result.turns["credits"].tolist(),

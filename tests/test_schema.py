@@ -18,7 +18,7 @@ FAILURES = "task_id stage error http_status? message attempts"
 TABLES = [
     value
     for name, value in vars(schema).items()
-    if name.isupper() and isinstance(value, tuple) and name not in ("STATUSES", "TRIGGERS", "ROLES")
+    if isinstance(value, tuple) and isinstance(value[0], schema.Column)
 ]
 
 

@@ -24,6 +24,8 @@ from handinger_analytics import (
     fetch,
     fetch_worker,
 )
+from handinger_analytics.api.client import requester_of
+from handinger_analytics.api.transport import Transport
 from handinger_analytics.sandbox import Faults, Sandbox
 from tests.samples import body_a, encoded
 from tests.scripted import Reply
@@ -88,15 +90,16 @@ def test_our_own_frames_are_looked_at():
 
 
 def test_no_repr_shows_the_key():
-    """Client, settings, secret, session and gate."""
+    """Client, settings, secret, gate and transport."""
     with Client(CANARY) as client:
+        requester = requester_of(client)
         for thing in (
             client,
-            client.settings,
-            client.settings.api_key,
-            client.gate,
-            client._session,
-            client._template,
+            requester,
+            requester.settings,
+            requester.settings.api_key,
+            requester.gate,
+            Transport(requester.settings),
         ):
             assert PIECE not in repr(thing)
             assert PIECE not in str(thing)
@@ -280,7 +283,7 @@ def test_proxy_of_the_environment_is_not_used_for_this_machine(serve, monkeypatc
 )
 def test_key_is_not_handed_to_a_client_that_would_send_it_in_the_clear(url):
     """Refused when the client is made, before anything is sent."""
-    with pytest.raises(SettingsError, match="base URL"):
+    with pytest.raises(SettingsError, match="base_url"):
         Client(CANARY, base_url=url)
 
 

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from handinger_analytics import Client, SettingsError
+from handinger_analytics.api.client import requester_of
 from handinger_analytics.api.settings import Secret, Settings, api_key_from, base_url_from
 
 KEY = "hdg_live_canary"
@@ -37,8 +38,8 @@ def test_key_and_base_url_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("HANDINGER_API_KEY", f" {KEY}\n")
     monkeypatch.setenv("HANDINGER_BASE_URL", "https://example.com/api-behind/ ")
     with Client() as client:
-        assert client.settings.api_key.reveal() == KEY
-        assert client.settings.base_url == "https://example.com/api-behind"
+        assert requester_of(client).settings.api_key.reveal() == KEY
+        assert requester_of(client).settings.base_url == "https://example.com/api-behind"
 
 
 def test_arguments_come_before_the_environment(monkeypatch):
@@ -46,8 +47,8 @@ def test_arguments_come_before_the_environment(monkeypatch):
     monkeypatch.setenv("HANDINGER_API_KEY", "hdg_live_other")
     monkeypatch.setenv("HANDINGER_BASE_URL", "https://other.example.com")
     with Client(KEY, base_url="https://example.com") as client:
-        assert client.settings.api_key.reveal() == KEY
-        assert client.settings.base_url == "https://example.com"
+        assert requester_of(client).settings.api_key.reveal() == KEY
+        assert requester_of(client).settings.base_url == "https://example.com"
 
 
 def test_default_base_url_is_the_service():
@@ -127,7 +128,7 @@ def test_unreadable_base_url_is_a_settings_error(url):
 @pytest.mark.parametrize("value", [0, -1, 1.5, "4", True, None])
 def test_counts_are_whole_numbers_from_one(name, value):
     """A count that is none is refused by name."""
-    with pytest.raises(SettingsError, match=rf"{name} is .*; give a whole number from 1"):
+    with pytest.raises(SettingsError, match=rf"^{name}: expected a whole number from 1, found"):
         settings(**{name: value})
 
 
@@ -135,13 +136,13 @@ def test_counts_are_whole_numbers_from_one(name, value):
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), "4", True, None])
 def test_times_are_seconds(name, value):
     """A time that is none is refused by name."""
-    with pytest.raises(SettingsError, match=rf"{name} is .*; give seconds"):
+    with pytest.raises(SettingsError, match=rf"^{name}: expected seconds.*, found"):
         settings(**{name: value})
 
 
 def test_timeout_of_zero_is_refused_and_max_wait_of_zero_is_not():
     """No time for an answer is a mistake; no patience is a choice."""
-    with pytest.raises(SettingsError, match="timeout is 0"):
+    with pytest.raises(SettingsError, match=r"^timeout: expected seconds above 0, found 0$"):
         settings(timeout=0)
     assert settings(max_wait=0).max_wait == 0
 

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from handinger_analytics.arguments import utc_instant
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import ArgumentError
 
 AHEAD, BEHIND = dt.timezone(dt.timedelta(hours=2)), dt.timezone(dt.timedelta(hours=-8))
 
@@ -23,7 +23,9 @@ AHEAD, BEHIND = dt.timezone(dt.timedelta(hours=2)), dt.timezone(dt.timedelta(hou
 )
 def test_instants_no_calendar_has_in_utc(beyond):
     """What is an instant only in its own zone is refused by name, with what would do."""
-    with pytest.raises(FrameError, match=r"^since is .*, in UTC outside the years 1 to 9999: "):
+    with pytest.raises(
+        ArgumentError, match=r"^since: expected an instant of the years 1 to 9999 in UTC"
+    ):
         utc_instant(beyond, "since")
 
 

@@ -347,7 +347,7 @@ def test_file_without_size_or_name_is_read():
 def test_many_threads_may_read_the_first_bodies():
     """Sixteen threads that begin at once do not bring the process down, in any of twenty processes."""
     script = (
-        "import threading; from handinger_analytics import wire; from tests.samples import body_a\n"
+        "import threading; from handinger_analytics.api import wire; from tests.samples import body_a\n"
         "body, begin = body_a('t'), threading.Barrier(16)\n"
         "def work(): begin.wait(); wire.decode(body, wire.TaskWithTurns)\n"
         "threads = [threading.Thread(target=work) for _ in range(16)]\n"

@@ -1,29 +1,20 @@
-"""The only module that speaks HTTP: one pooled session, authentication, retries and errors.
-
-It sends GET and nothing else, so it can neither spend credits nor change anything.
-"""
+"""What is asked of the API, and when it is asked again."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
-from typing import Any, Self
-from urllib.parse import quote, urlsplit
-
-import msgspec
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
-from requests.structures import CaseInsensitiveDict
+from typing import Self
 
 from handinger_analytics.api import wire
+from handinger_analytics.api.identifiers import id_from, path_segment
 from handinger_analytics.api.pacing import Gate, WaitBudget, WaitTooLong, backoff
-from handinger_analytics.api.responses import Answer, Record, Rejection, read_answer
+from handinger_analytics.api.responses import Record, Rejection, read_answer
 from handinger_analytics.api.settings import Secret, Settings, api_key_from, base_url_from
-from handinger_analytics.errors import APIError, RateLimitError, SettingsError, TaskIdError
+from handinger_analytics.api.transport import Session, Transport
+from handinger_analytics.arguments import check_whole_number
+from handinger_analytics.errors import APIError, RateLimitError, SettingsError
 
 
 class Client:
@@ -55,14 +46,15 @@ class Client:
     Notes
     -----
     A context manager, and safe to share between threads: they share one pool of connections and one
-    gate, so a 429 that one of them meets holds all of them.
+    gate, so a 429 that one of them meets holds all of them. Wherever an id is taken, a dashboard link
+    may stand for it. All methods raise a subclass of `APIError` for a request that is not answered, and
+    `TaskIdError` for what cannot be an id.
 
     Examples
     --------
-    >>> from handinger_analytics import Sandbox
-    >>> with Sandbox(tasks=1) as sandbox, sandbox.client() as client:
-    ...     client.retrieve_task(sandbox.task_ids[0]).task.id == sandbox.task_ids[0]
-    True
+    >>> with ha.Sandbox(tasks=1) as sandbox, sandbox.client() as client:
+    ...     client.retrieve_task(sandbox.task_ids[0]).task.totals.credits
+    81
     """
 
     def __init__(
@@ -74,26 +66,16 @@ class Client:
         max_attempts: int = 6,
         max_wait: float = 300.0,
         max_connections: int = 16,
-        session: requests.Session | None = None,
+        session: Session | None = None,
     ) -> None:
         given = None if api_key is None else Secret(api_key)
         api_key = None  # a traceback shows the locals of this frame
         secret = api_key_from(given)
-        self.settings = Settings(
-            secret, base_url_from(base_url), timeout, max_attempts, max_wait, max_connections
-        )
-        self.gate = Gate(max_connections)
-        self._own_session = session is None
-        self._session = session or _DirectSession(self.settings.base_url, max_connections)
-        self._template = self._prepared(secret)
-        self._send_options = self._session.merge_environment_settings(
-            self.settings.base_url, {}, False, None, None
-        )
-        if self.settings.base_url.startswith("http:"):
-            self._send_options["proxies"] = {}  # a loopback host is never reached through a proxy
+        settings = Settings(secret, base_url_from(base_url), timeout, max_attempts, max_wait, max_connections)
+        self._requester = Requester(settings, session)
 
     def __repr__(self) -> str:
-        return f"Client({self.settings.base_url!r})"
+        return f"Client({self._requester.settings.base_url!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -103,8 +85,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections, unless the session was given."""
-        if self._own_session:
-            self._session.close()
+        self._requester.close()
 
     def retrieve_task(self, task_id: str) -> wire.TaskWithTurns:
         """Read a task and its turns: one request in generation A, two in B.
@@ -118,206 +99,145 @@ class Client:
         -------
         TaskWithTurns
             ``.task`` and ``.turns``, the latter a list in execution order.
-
-        Raises
-        ------
-        APIError
-            One of its subclasses, see `handinger_analytics.errors`.
         """
-        answer = self.read_task(task_id)
-        if answer.turns is None or isinstance(answer.turns, msgspec.UnsetType):
-            answer.turns = self.read_turns(task_id)
+        task_id = id_from(task_id, "task", "task_id")
+        answer = self._requester.read_task(task_id)
+        if not isinstance(answer.turns, list):
+            answer.turns = self._requester.read_turns(task_id)
         return answer
 
     def retrieve_worker(self, worker_id: str, task_id: str | None = None) -> wire.Worker:
-        """Read the state of a worker, in its most recent task or in the one named.
+        """Read the state of a worker, in its most recent task or in the one named."""
+        query = "" if task_id is None else f"?taskId={path_segment(id_from(task_id, 'task', 'task_id'))}"
+        return self._of_worker(worker_id, query, wire.Worker, "worker {!r}")
 
-        Raises
-        ------
-        APIError
-            One of its subclasses, see `handinger_analytics.errors`.
-        """
-        query = "" if task_id is None else f"?taskId={_escaped(task_id)}"
-        return self._read(f"/api/workers/{_escaped(worker_id)}{query}", wire.Worker, f"worker {worker_id!r}")
+    def retrieve_webhook(self, worker_id: str) -> wire.Webhook:
+        """Read where a worker reports to, without the webhook's token; only the worker's creator may."""
+        return self._of_worker(worker_id, "/webhook", wire.Webhook, "webhook of worker {!r}")
 
     def retrieve_webhook_executions(self, worker_id: str, page: int = 1) -> wire.ExecutionPage:
-        """Read one page of a worker's webhook log; only the worker's creator may.
-
-        Raises
-        ------
-        APIError
-            One of its subclasses, see `handinger_analytics.errors`.
-        """
-        return self._read(
-            f"/api/workers/{_escaped(worker_id)}/webhook/executions?page={page:d}",
-            wire.ExecutionPage,
-            f"webhook log of worker {worker_id!r}, page {page}",
-        )
+        """Read one page of a worker's webhook log, newest first; only the worker's creator may."""
+        check_whole_number(page, "page")
+        path, what = f"/webhook/executions?page={page}", f"webhook log of worker {{!r}}, page {page}"
+        return self._of_worker(worker_id, path, wire.ExecutionPage, what)
 
     def retrieve_schedules(self, worker_id: str) -> wire.ScheduleList:
-        """Read a worker's planned runs.
+        """Read a worker's planned runs."""
+        return self._of_worker(worker_id, "/schedules", wire.ScheduleList, "schedules of worker {!r}")
 
-        Raises
-        ------
-        APIError
-            One of its subclasses, see `handinger_analytics.errors`.
-        """
-        return self._read(
-            f"/api/workers/{_escaped(worker_id)}/schedules",
-            wire.ScheduleList,
-            f"schedules of worker {worker_id!r}",
+    def _of_worker(self, worker_id: str, path: str, kind: type[Record], what: str) -> Record:
+        """Read what there is under the address of a worker; ``what`` names it in errors."""
+        worker_id = id_from(worker_id, "worker", "worker_id")
+        return self._requester.read(
+            f"/api/workers/{path_segment(worker_id)}{path}", kind, what.format(worker_id)
         )
+
+
+class Requester:
+    """Sends the requests of one client, each again where that may help; for internal use.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the client.
+    session : requests.Session, optional
+        As in `Client`.
+
+    Attributes
+    ----------
+    gate : Gate
+        All requests pass it.
+    """
+
+    def __init__(self, settings: Settings, session: Session | None = None) -> None:
+        self.settings = settings
+        self.gate = Gate(settings.max_connections)
+        self._transport = Transport(settings, session)
+
+    def close(self) -> None:
+        """Close the connections, unless the session was given."""
+        self._transport.close()
 
     def read_task(self, task_id: str, cancel: threading.Event | None = None) -> wire.TaskWithTurns:
         """Read the task endpoint alone: its ``turns`` are unset in generation B."""
-        return self._read(f"/api/tasks/{_escaped(task_id)}", wire.TaskWithTurns, f"task {task_id!r}", cancel)
+        path, what = f"/api/tasks/{path_segment(task_id)}", f"task {task_id!r}"
+        return self.read(path, wire.TaskWithTurns, what, cancel)
 
     def read_turns(self, task_id: str, cancel: threading.Event | None = None) -> list[wire.Turn]:
         """Read the turns endpoint of generation B."""
-        path, what = f"/api/tasks/{_escaped(task_id)}/turns", f"turns of task {task_id!r}"
-        return self._read(path, wire.TurnList, what, cancel).items
+        path, what = f"/api/tasks/{path_segment(task_id)}/turns", f"turns of task {task_id!r}"
+        return self.read(path, wire.TurnList, what, cancel).items
 
-    def _prepared(self, secret: Secret) -> requests.PreparedRequest:
-        headers = {"Accept": "application/json", "User-Agent": _user_agent()}
-        request = requests.Request("GET", self.settings.base_url, headers=headers, auth=_BearerAuth(secret))
-        try:
-            return self._session.prepare_request(request)
-        except requests.exceptions.InvalidURL as error:
-            raise SettingsError(f"the base URL is {self.settings.base_url!r}: {error}") from None
+    def read(self, path: str, kind: type[Record], what: str, cancel: threading.Event | None = None) -> Record:
+        """Send a request until it is answered, or not worth another attempt.
 
-    def _read(
-        self, path: str, kind: type[Record], what: str, cancel: threading.Event | None = None
-    ) -> Record:
-        """Send a request until it is answered, or not worth another attempt."""
-        patience = WaitBudget(self.settings.max_wait, cancel)
-        problem = Rejection("rate limited", RateLimitError, 429)  # somebody else's, until there is an own one
+        Parameters
+        ----------
+        path : str
+            Below the base URL, percent-encoded, with its query.
+        kind : type
+            Record that the answer holds.
+        what : str
+            Names it in errors.
+        cancel : threading.Event, optional
+            When set, waiting ends with `handinger_analytics.api.pacing.Cancelled`.
+
+        Raises
+        ------
+        APIError
+            One of its subclasses, see `handinger_analytics.errors`.
+        """
+        budget = WaitBudget(self.settings.max_wait, cancel)
+        # A 429 that another thread met may hold us before our first request, for longer than we may wait.
+        rejection = Rejection("rate limited", RateLimitError, 429)
         sent = 0
         for attempt in range(1, self.settings.max_attempts + 1):
             try:
-                with self.gate.passage(attempt, patience):
+                with self.gate.passage(attempt, budget):
                     sent = attempt
-                    answer = self._send(path)
+                    answer = self._transport.send(path)
                 outcome = read_answer(answer, kind, self.settings.api_key)
                 if not isinstance(outcome, Rejection):
                     self.gate.succeeded()
                     return outcome
-                problem = outcome
-                wait = problem.wait or backoff(attempt)  # asked to wait no time at all, it is still refusing
-                if problem.status == 429:
+                rejection = outcome
+                wait = rejection.wait or backoff(
+                    attempt
+                )  # asked to wait no time at all, it is still refusing
+                if rejection.status == 429:
                     self.gate.close_for(wait)
-                if not problem.worth_another_attempt or attempt == self.settings.max_attempts:
+                if not rejection.worth_another_attempt or attempt == self.settings.max_attempts:
                     break
-                if problem.status != 429:
-                    patience.wait(wait)
+                if rejection.status != 429:
+                    budget.wait(wait)
             except WaitTooLong as too_long:
-                raise self._error(what, problem, sent, too_long.seconds) from None
-        raise self._error(what, problem, sent)
+                raise self._error(what, rejection, sent, too_long.seconds) from None
+        raise self._error(what, rejection, sent)
 
-    def _send(self, path: str) -> Answer:
-        """Send once. A failure is returned, not raised: the cause of an error of ours would hold the key."""
-        request = self._template.copy()
-        request.url = self.settings.base_url + path
-        try:
-            return self._session.send(
-                request, timeout=self.settings.timeout, allow_redirects=False, **self._send_options
-            )
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            return error
-
-    def _error(self, what: str, problem: Rejection, attempts: int, wait: float | None = None) -> APIError:
-        message = f"{what}: {problem.message}"
+    def _error(self, what: str, rejection: Rejection, sent: int, wait: float | None = None) -> APIError:
+        message = f"{what}: {rejection.message}"
         if wait is not None:
             message += (
                 f"; the wait of {wait:,.0f} s that is due is more than max_wait={self.settings.max_wait:g} "
                 "leaves. Try again later, or with a larger max_wait"
             )
-        elif attempts > 1:
-            message += f" (after {attempts} attempts)"
-        return problem.error(message, http_status=problem.status, attempts=attempts)
+        elif sent > 1:
+            message += f" (after {sent} attempts)"
+        return rejection.error(message, http_status=rejection.status, attempts=sent)
 
 
 @contextmanager
 def client_or_default(client: Client | None) -> Iterator[Client]:
     """Yield the client that was given, or one from the environment that is closed after use."""
-    if client is not None:
-        if not isinstance(client, Client):
-            raise SettingsError(
-                f"client is {client!r}: expected a Client, or None for one from the environment"
-            )
-        yield client
-    else:
+    if client is None:
         with Client() as own:
             yield own
+    elif isinstance(client, Client):
+        yield client
+    else:
+        raise SettingsError.unexpected("client", "a Client, or None for one from the environment", client)
 
 
-class _BearerAuth(AuthBase):
-    """Sets the key on a request; as an explicit auth it also keeps ``.netrc`` from replacing it."""
-
-    def __init__(self, key: Secret) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
-        return request
-
-
-class _DirectSession(requests.Session):
-    """Sends prepared requests straight through the connection pool of the one host they go to.
-
-    For each request, requests looks up the pool, keeps cookies, runs hooks and prepares for
-    redirects; for small answers that takes as long as the exchange itself, and this API needs none
-    of it. TLS, certificates, proxies and authentication remain those of requests.
-    """
-
-    def __init__(self, base_url: str, connections: int) -> None:
-        super().__init__()
-        parts = urlsplit(base_url)
-        self._origin = f"{parts.scheme}://{parts.netloc}"
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        self._pool: Any = None
-        self.mount("https://", self._adapter)
-        self.mount("http://", self._adapter)
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """Send a request below the base URL; answers are read to their end, redirects are not followed."""
-        pool = self._pool or self._connected(request, options)
-        answer = pool.urlopen(
-            "GET",
-            str(request.url)[len(self._origin) :],
-            headers=request.headers,
-            timeout=options["timeout"],
-            retries=False,
-            redirect=False,
-        )
-        response = requests.Response()
-        response.status_code = answer.status
-        response.headers = CaseInsensitiveDict(answer.headers)
-        response._content = answer.data
-        return response
-
-    def close(self) -> None:
-        """Close the connections; the next request opens new ones."""
-        self._pool = None
-        super().close()
-
-    def _connected(self, request: requests.PreparedRequest, options: dict[str, Any]) -> Any:
-        tls = (options["verify"], options["cert"])
-        pool: Any = self._adapter.get_connection_with_tls_context(request, tls[0], options["proxies"], tls[1])
-        self._adapter.cert_verify(pool, request.url, *tls)
-        self._pool = pool
-        return pool
-
-
-def _user_agent() -> str:
-    return f"handinger-analytics/{version('handinger-analytics')}"
-
-
-def _escaped(identifier: str) -> str:
-    """Percent-encode an id into one path segment; dots too where they alone would climb the path."""
-    if not isinstance(identifier, str) or not identifier:
-        raise TaskIdError(f"{identifier!r} cannot be an id: expected a non-empty string")
-    try:
-        escaped = quote(identifier, safe="")
-    except UnicodeEncodeError:
-        raise TaskIdError(f"{identifier!r} cannot be an id: it is not valid Unicode") from None
-    return escaped.replace(".", "%2E") if set(escaped) == {"."} else escaped
+def requester_of(client: Client) -> Requester:
+    """Return what sends the requests of a client, for code that shares its gate or cancels."""
+    return client._requester

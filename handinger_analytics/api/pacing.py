@@ -1,7 +1,7 @@
 """How fast we may ask: one gate that all threads of a client pass for each request.
 
 A 429 closes the gate for everybody until the server's ``Retry-After`` has passed and halves the
-number of requests that may be under way at once; each success lets it creep back up. This is
+number of requests that may be under way at once; each success raises it a little. This is
 additive increase, multiplicative decrease, as TCP does it (Chiu and Jain, 1989), with a small
 increase, since the price of finding the limit again is another 429.
 """
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 BACKOFF_BASE = 0.5
 BACKOFF_CAP = 30.0
-_CREEP = 0.01
+_INCREASE = 0.01
 
 
 def backoff(attempt: int) -> float:
@@ -37,11 +37,11 @@ def backoff(attempt: int) -> float:
 
 
 class Cancelled(Exception):
-    """Whoever started the request does not want it any more."""
+    """The request was cancelled by whoever started it."""
 
 
 class WaitTooLong(Exception):
-    """The wait that is due is longer than the patience that is left."""
+    """The wait that is due is longer than what is left of the budget."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
@@ -111,7 +111,7 @@ class Gate:
         return max(0.0, self._closed_until - time.monotonic())
 
     @contextmanager
-    def passage(self, attempt: int, patience: WaitBudget) -> Iterator[None]:
+    def passage(self, attempt: int, budget: WaitBudget) -> Iterator[None]:
         """Wait for the gate to open and for room, and take it up for the length of the block.
 
         Requests that have failed before go first, so that under a tight limit none fails for good
@@ -120,12 +120,12 @@ class Gate:
         Raises
         ------
         WaitTooLong
-            If the gate stays closed for longer than ``patience`` allows.
+            If the gate stays closed for longer than ``budget`` allows.
         Cancelled
-            If ``patience`` was cancelled.
+            If ``budget`` was cancelled.
         """
         with self._changed:
-            self._queue_up(attempt, patience)
+            self._wait_for_room(attempt, budget)
             self._under_way += 1
         try:
             yield
@@ -152,24 +152,24 @@ class Gate:
         self._refusals = 0
         if self._allowed < self._most:
             with self._changed:
-                self._allowed = min(self._most, self._allowed + _CREEP)
+                self._allowed = min(self._most, self._allowed + _INCREASE)
 
     def wake(self) -> None:
         """Let every waiting request look whether it was cancelled."""
         with self._changed:
             self._changed.notify_all()
 
-    def _queue_up(self, attempt: int, patience: WaitBudget) -> None:
+    def _wait_for_room(self, attempt: int, budget: WaitBudget) -> None:
         ticket = (-attempt, next(self._tickets))
         bisect.insort(self._waiting, ticket)
         try:
             while True:
-                patience.check()
+                budget.check()
                 if (closed_for := self.closed_for) > 0:
-                    patience.require(closed_for)
+                    budget.require(closed_for)
                     started = time.monotonic()
                     self._changed.wait(closed_for)
-                    patience.spend(time.monotonic() - started)
+                    budget.spend(time.monotonic() - started)
                 elif self._under_way < int(self._allowed) and self._waiting[0] == ticket:
                     return
                 else:

@@ -1,20 +1,20 @@
-"""What an answer means: a record, or a problem and whether to ask again."""
+"""What an answer means: a record, or why it cannot be used and whether to ask again."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar, final
 
 import msgspec
-import requests
-import urllib3
 
+from handinger_analytics import times
 from handinger_analytics.api import wire
 from handinger_analytics.api.settings import Secret
+from handinger_analytics.api.transport import Answer, NoAnswer
 from handinger_analytics.errors import (
     APIConnectionError,
     APIError,
@@ -22,14 +22,11 @@ from handinger_analytics.errors import (
     APITimeoutError,
     status_error_class,
 )
+from handinger_analytics.text import message_text
 
 Record = TypeVar("Record", bound=msgspec.Struct)
-Answer = requests.Response | requests.RequestException | urllib3.exceptions.HTTPError
 
 _WORTH_ANOTHER_ATTEMPT = frozenset({408, 409, 425, 429})
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
-_TIMEOUTS = (requests.Timeout, urllib3.exceptions.TimeoutError)
-_EXCERPT = 200
 _MEANING = {
     401: "the API key was not accepted; check HANDINGER_API_KEY, or make a new key in the dashboard",
     403: "this key has no access to it; use a key of the organization it belongs to",
@@ -65,67 +62,63 @@ class Rejection:
     wait: float | None = None
 
 
-def read_answer(answer: Answer, kind: type[Record], key: Secret) -> Record | Rejection:
-    """Read an answer, or what came instead of one, as a record of ``kind``.
+def read_answer(answer: Answer | NoAnswer, kind: type[Record], key: Secret) -> Record | Rejection:
+    """Read an answer as a record of ``kind``, or say why it cannot be used.
 
-    ``key`` is taken out of whatever a problem quotes, since a server may repeat it.
+    ``key`` is taken out of whatever is quoted, since a server may repeat it.
     """
-    if not isinstance(answer, requests.Response):
-        cause = _quoted(str(answer), key)
-        if isinstance(answer, _TIMEOUTS) and not isinstance(answer, urllib3.exceptions.NewConnectionError):
+    if isinstance(answer, NoAnswer):
+        cause = _quoted(answer.cause, key)
+        if answer.timed_out:
             return Rejection(f"no answer in time ({cause})", APITimeoutError)
         return Rejection(f"no complete answer ({cause})", APIConnectionError)
-    if answer.status_code != 200:
-        return _status_problem(answer, key)
+    if answer.status != 200:
+        return _status_rejection(answer, key)
     try:
-        return wire.decode(answer.content, kind)
+        return wire.decode(answer.body, kind)
     except wire.MalformedBody as error:
-        excerpt = _quoted(answer.content.decode("utf-8", "replace"), key)
-        message = f"the answer is not JSON ({error}); it begins with {excerpt!r}"
+        message = f"the answer is not JSON ({error})"
+        if kind is not wire.Webhook:  # half of its body may show its token
+            message += f"; it begins with {_quoted(answer.body.decode('utf-8', 'replace'), key)!r}"
         return Rejection(message, APIResponseValidationError, 200)
     except wire.UnexpectedBody as error:
         message = f"the answer is not what the API documents: {error}"
         return Rejection(message, APIResponseValidationError, 200, worth_another_attempt=False)
 
 
-def _status_problem(answer: requests.Response, key: Secret) -> Rejection:
-    status = answer.status_code
+def _status_rejection(answer: Answer, key: Secret) -> Rejection:
+    status, asked = answer.status, answer.headers.get("x-should-retry")
     meaning = _MEANING.get(status, "the server failed" if status >= 500 else "unexpected answer")
     if 300 <= status < 400:
         meaning = (
             f"the server redirects to {_quoted(answer.headers.get('Location', ''), key)!r}, where the key "
             "is not sent; check HANDINGER_BASE_URL"
         )
-    said = _quoted(_server_text(answer.content), key)
+    said = _quoted(_server_text(answer.body), key)
     return Rejection(
         message=f"{meaning} (status {status}" + (f', the server says "{said}")' if said else ")"),
         error=status_error_class(status),
         status=status,
-        worth_another_attempt=_worth_another_attempt(answer),
-        wait=_asked_wait(answer),
+        worth_another_attempt=asked == "true"
+        if asked in ("true", "false")
+        else status in _WORTH_ANOTHER_ATTEMPT or status >= 500,
+        wait=_asked_wait(answer.headers),
     )
 
 
-def _worth_another_attempt(answer: requests.Response) -> bool:
-    asked = answer.headers.get("x-should-retry")
-    if asked in ("true", "false"):
-        return asked == "true"
-    return answer.status_code in _WORTH_ANOTHER_ATTEMPT or answer.status_code >= 500
-
-
-def _asked_wait(answer: requests.Response) -> float | None:
+def _asked_wait(headers: Mapping[str, str]) -> float | None:
     """Seconds the server asks to wait: ``retry-after-ms``, or ``Retry-After`` in seconds or as a date."""
-    milliseconds = _number(answer.headers.get("retry-after-ms"))
+    milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return max(0.0, milliseconds / 1000)
-    header = answer.headers.get("Retry-After")
+    header = headers.get("Retry-After")
     seconds = _number(header)
     if seconds is not None:
         return max(0.0, seconds)
     until = _http_date(header)
     if until is None:
         return None
-    now = _http_date(answer.headers.get("Date")) or dt.datetime.now(dt.UTC)
+    now = _http_date(headers.get("Date")) or times.now()  # its own clock counts, where it tells the time
     return max(0.0, (until - now).total_seconds())
 
 
@@ -157,5 +150,4 @@ def _server_text(body: bytes) -> str:
 
 
 def _quoted(text: str, key: Secret) -> str:
-    """One short line of a stranger's text, without control characters and without the key."""
-    return _CONTROL.sub(" ", text.replace(key.reveal(), "***"))[:_EXCERPT].strip()
+    return message_text(text.replace(key.reveal(), "***"))

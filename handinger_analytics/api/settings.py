@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from handinger_analytics.arguments import check_number, check_whole_number
 from handinger_analytics.errors import SettingsError
 
 API_KEY_VARIABLE = "HANDINGER_API_KEY"
@@ -74,16 +75,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check_base_url(self.base_url)
-        for name, smallest in (("max_attempts", 1), ("max_connections", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
-                raise SettingsError(f"{name} is {value!r}; give a whole number from {smallest}")
-        for name in ("timeout", "max_wait"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1e9:
-                raise SettingsError(f"{name} is {value!r}; give seconds, 0 or more")
-        if self.timeout == 0:
-            raise SettingsError("timeout is 0, which leaves no time for any answer; give seconds above 0")
+        check_number(self.timeout, "timeout", "seconds above 0", above=0, error=SettingsError)
+        check_number(self.max_wait, "max_wait", "seconds, 0 or more", least=0, error=SettingsError)
+        check_whole_number(self.max_attempts, "max_attempts", error=SettingsError)
+        check_whole_number(self.max_connections, "max_connections", error=SettingsError)
 
 
 def api_key_from(value: str | Secret | None) -> Secret:
@@ -97,10 +92,11 @@ def api_key_from(value: str | Secret | None) -> Secret:
     origin = "api_key" if value is not None else API_KEY_VARIABLE
     if value is None:
         value = os.environ.get(API_KEY_VARIABLE, "")
-    if isinstance(value, Secret) and not isinstance(value.reveal(), str):
-        raise SettingsError(f"api_key is of type {type(value.reveal()).__name__}: expected a string")
-    secret = Secret((value.reveal() if isinstance(value, Secret) else value).strip())
+    secret = value if isinstance(value, Secret) else Secret(value)
     value = None  # a traceback shows the locals of this frame
+    if not isinstance(secret.reveal(), str):
+        raise SettingsError(f"api_key: expected a string, found one of type {type(secret.reveal()).__name__}")
+    secret = Secret(secret.reveal().strip())
     if not secret.reveal():
         raise SettingsError(
             f"no API key: set the environment variable {API_KEY_VARIABLE}, or pass api_key=. "
@@ -108,7 +104,7 @@ def api_key_from(value: str | Secret | None) -> Secret:
         )
     if not _PRINTABLE.fullmatch(secret.reveal()):
         raise SettingsError(
-            f"the API key in {origin} has white space or characters outside ASCII in it: copy it again"
+            f"{origin}: expected a key without white space and characters outside ASCII; copy it again"
         )
     return secret
 
@@ -126,18 +122,20 @@ def _check_base_url(base_url: str) -> None:
         host = parts.hostname
         parts.port  # noqa: B018 - reading it is what checks it
     except ValueError as error:
-        raise SettingsError(f"the base URL cannot be read ({error}): try {DEFAULT_BASE_URL!r}") from None
+        raise SettingsError(
+            f"base_url: expected something like {DEFAULT_BASE_URL!r}, found one that cannot be read: {error}"
+        ) from None
     if parts.username or parts.password:
         raise SettingsError(
-            "the base URL has a user name or password in it: leave them out, the key is enough"
+            "base_url: expected one without user name or password; leave them out, the key is enough"
         )
     if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment:
-        raise SettingsError(
-            f"the base URL is {base_url!r}: expected something like {DEFAULT_BASE_URL!r} "
-            f"(from base_url= or {BASE_URL_VARIABLE})"
-        )
+        expected = f"something like {DEFAULT_BASE_URL!r} (from base_url= or {BASE_URL_VARIABLE})"
+        raise SettingsError.unexpected("base_url", expected, base_url)
     if parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
-        raise SettingsError(
-            f"the base URL is {base_url!r}: over plain http anyone on the way could read the key. "
-            "Use https; http is for a server on this machine only"
+        raise SettingsError.unexpected(
+            "base_url",
+            "https, or plain http to this machine",
+            base_url,
+            "over plain http anyone on the way could read the key",
         )

@@ -10,7 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 import threading
-from typing import Annotated, Any, TypeVar
+from functools import cache, reduce
+from operator import or_
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -151,6 +154,15 @@ class Worker(Struct):
     usage: Usage | None = None
 
 
+class Webhook(Struct):
+    """``GET /api/workers/{workerId}/webhook``, without the token, which is a secret of the user.
+
+    Without a webhook ``url`` is None, and the log of deliveries stays empty.
+    """
+
+    url: str | None = None
+
+
 class Execution(Struct, rename="camel"):
     """One delivery of a webhook."""
 
@@ -256,64 +268,53 @@ def _decoder(kind: type[Record]) -> msgspec.json.Decoder[Record]:
 def _decode_leniently(body: bytes, kind: type[Record]) -> Record:
     """Decode once more with whole floats as integers and without lone surrogates."""
     body = _ESCAPE.sub(_without_lone_surrogate, body.decode("utf-8", "replace").encode())
+    with _building:
+        lenient = _with_floats(kind)
     try:
-        return _strictly(body, kind)
-    except UnexpectedBody as error:
-        if "found float" not in str(error):
-            raise
-    record = _strictly(_STRING_OR_FLOAT.sub(_without_zero_fraction, body), kind)
-    _restore_raw_json(record, body)
-    return record
-
-
-def _strictly(body: bytes, kind: type[Record]) -> Record:
-    try:
-        record: Record = _decoder(kind).decode(body)
+        record = _decoder(lenient).decode(body)
     except msgspec.ValidationError as error:
         raise UnexpectedBody(_explain(error)) from None
     except msgspec.DecodeError as error:
         raise MalformedBody(str(error)) from None
-    return record
+    declared: Record = _without_floats(record, "")
+    return declared
 
 
-class _RawTurn(Struct, rename="camel"):
-    structured_output: Raw = _NULL
+@cache
+def _with_floats(kind: Any) -> Any:
+    """Return a type like this one whose integers may also be floats, as a subclass where it is a record."""
+    if kind == Int:
+        return Int | float
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        fields = [
+            (field.name, _with_floats(field.type), field.default) for field in msgspec.structs.fields(kind)
+        ]
+        return msgspec.defstruct(kind.__name__, fields, bases=(kind,))
+    origin = get_origin(kind)
+    if origin is None or origin is Annotated:
+        return kind
+    parts = tuple(map(_with_floats, get_args(kind)))
+    return reduce(or_, parts) if origin in (Union, UnionType) else origin[parts]
 
 
-class _RawJson(Struct):
-    """Where in a body JSON of any shape stands: in turns, or in a worker."""
-
-    turns: list[_RawTurn] | None = None
-    items: list[_RawTurn] | None = None
-    messages: list[Raw] | None = None
-    error: Raw = _NULL
-    incomplete_details: Raw = _NULL
-    metadata: Raw = _NULL
-    structured_output: Raw = _NULL
-
-
-def _restore_raw_json(record: Struct, body: bytes) -> None:
-    """Put JSON of any shape back as the text it was sent as."""
-    sent = _decoder(_RawJson).decode(body)
-    for name in ("turns", "items"):
-        turns = getattr(record, name, None) or ()
-        for turn, raw in zip(turns, getattr(sent, name) or (), strict=False):
-            turn.structured_output = raw.structured_output
-    if isinstance(record, Worker):
-        for name in ("messages", "error", "incomplete_details", "metadata", "structured_output"):
-            setattr(record, name, getattr(sent, name))
-
-
-_STRING_OR_FLOAT = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)', re.DOTALL)
-
-
-def _without_zero_fraction(token: re.Match[bytes]) -> bytes:
-    """Write a float as an integer where that is exact: below 2**53."""
-    number = token.group(1)
-    if number is None or number.lstrip(b"-").isdigit():
-        return token.group()
-    value = float(number)
-    return b"%d" % value if value.is_integer() and abs(value) < 2**53 else number
+def _without_floats(value: Any, place: str) -> Any:
+    """Return a value of `_with_floats` as declared: whole floats as integers, where that is exact."""
+    if isinstance(value, float):
+        if not value.is_integer() or abs(value) >= 2**53:
+            raise UnexpectedBody(f"{place}: expected int, found float (a fraction, which is never rounded)")
+        return int(value)
+    if isinstance(value, list | tuple):
+        return type(value)(_without_floats(each, f"{place}[{at}]") for at, each in enumerate(value))
+    if isinstance(value, Struct):
+        names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        declared: Any = type(value).__base__
+        return declared(
+            **{
+                name: _without_floats(getattr(value, name), f"{place}.{sent_as}".lstrip("."))
+                for name, sent_as in names
+            }
+        )
+    return value
 
 
 _ESCAPE = re.compile(
@@ -338,7 +339,6 @@ def _explain(error: msgspec.ValidationError) -> str:
         path = place["path"] or path
         problem = problem[: place.start()]
     if wrong := _WRONG_TYPE.fullmatch(problem):
-        problem = f"expected {wrong['expected'].replace(' | ', ' or ')}, found {wrong['found']}"
-        if wrong["found"] == "float":
-            problem += " (a fraction, which is never rounded)"
+        expected = wrong["expected"].replace("int | float", "int").replace(" | ", " or ")
+        problem = f"expected {expected}, found {wrong['found']}"
     return f"{path}: {problem.replace('`', '').replace('Expected', 'expected')}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 import pyarrow as pa
@@ -26,11 +25,13 @@ from handinger_analytics.archive.snapshot import Snapshot, dataset
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.archive.summary import Summary
 from handinger_analytics.archive.upkeep import compact_if_scattered
-from handinger_analytics.errors import FetchInterrupted, FrameError, HandingerError
-from handinger_analytics.fetching.fetch import fetch
+from handinger_analytics.arguments import check_span, check_word
+from handinger_analytics.errors import FetchInterrupted
+from handinger_analytics.fetching.fetched import Fetched
+from handinger_analytics.fetching.pool import gather
 from handinger_analytics.fetching.progress import ProgressBar
-from handinger_analytics.fetching.result import FetchResult
-from handinger_analytics.tables.build import Failure, Rows
+from handinger_analytics.fetching.result import FetchResult, raise_with_result
+from handinger_analytics.tables.build import Failure
 from handinger_analytics.tables.frames import failures_frame
 from handinger_analytics.times import now
 
@@ -59,16 +60,11 @@ class Policy:
     max_age: dt.timedelta | None
 
     def check(self) -> None:
-        """Raise `FrameError` for values that make no sense."""
-        if self.refresh not in ("unfinished", "all"):
-            raise FrameError(f"refresh is {self.refresh!r}; give 'unfinished' or 'all'")
-        for name, value in (("settle", self.settle), ("max_age", self.max_age)):
-            if value is None and name == "max_age":
-                continue
-            if not isinstance(value, dt.timedelta) or value < dt.timedelta(0):
-                raise FrameError(
-                    f"{name} is {value!r}: expected a timedelta of 0 or more, such as timedelta(days=7)"
-                )
+        """Raise `ArgumentError` for values that make no sense."""
+        check_word(self.refresh, "refresh", get_args(Refresh))
+        check_span(self.settle, "settle")
+        if self.max_age is not None:
+            check_span(self.max_age, "max_age")
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,7 +102,7 @@ class SyncReport(Summary):
         """Yield the lines that show it."""
         yield "tasks", f"{self.fetched:,} fetched, {self.skipped:,} skipped"
         yield "turns", f"{self.new:,} new, {self.changed:,} changed"
-        yield "failed", f"{len(self.failed):,}; see .failed" if len(self.failed) else "none"
+        yield "not fetched", f"{len(self.failed):,}; see .failed" if len(self.failed) else "none"
         yield "duration", f"{self.duration.total_seconds():.1f} s"
 
 
@@ -227,31 +223,26 @@ class Sync:
         for start in range(0, len(due), batch):
             task_ids = due[start : start + batch].to_pylist()
             begun = self._moment or now()
-            try:
-                result = fetch(task_ids, client=client, on_error="collect", progress=False)
-            except FetchInterrupted as interrupt:
-                self._record(interrupt.result, begun)
+            fetched, error = gather(client, task_ids, progress=False)
+            self._record(fetched, begun)
+            if isinstance(error, KeyboardInterrupt):
                 raise FetchInterrupted(
                     f"interrupted after {self._fetched:,} of {len(due):,} tasks; they are in the archive",
-                    interrupt.result,
+                    FetchResult(fetched),
                 ) from None
-            except HandingerError as error:
-                if error.result is not None:
-                    self._record(error.result, begun)
-                raise
-            self._record(result, begun)
+            if error is not None:
+                raise_with_result(error, FetchResult(fetched))
             bar.show(min(start + batch, len(due)), len(self._failures))
         compact_if_scattered(self._storage)
 
-    def _record(self, result: FetchResult, begun: dt.datetime) -> None:
-        rows = whole_tasks(result)
-        failures = list(result.failed.values())
-        fetched = rows.tasks["task_id"].to_pylist()
+    def _record(self, fetched: Fetched, begun: dt.datetime) -> None:
+        rows, failures = fetched.whole_tasks(), list(fetched.failed.values())
+        came = {*rows.tasks["task_id"].to_pylist()}
         known = [
             self._ids_version,
-            record_failures(self._storage, failures, self._todo.failing & {*fetched}, begun),
+            record_failures(self._storage, failures, self._todo.failing & came, begun),
         ]
-        if foreign := {*fetched}.difference(result.task_ids):
+        if foreign := came.difference(fetched.task_ids):
             known.append(remember(self._storage, [*foreign]))  # what was asked for is missing all the same
         self._ids_version = max(known)
         if rows.tasks.num_rows:
@@ -263,20 +254,3 @@ class Sync:
         self._recorded += 1
         if self._recorded % _COMPACT_EVERY == 0:
             compact_if_scattered(self._storage)
-
-
-def whole_tasks(result: FetchResult) -> Rows:
-    """Rows of a fetch without the tasks whose turns are missing."""
-    if not result.failed:
-        return result.rows
-    rows = result.rows
-    failed = pa.array(list(result.failed), pa.int64())
-    tasks = pc.invert(pc.is_in(pa.array(rows.task_positions), value_set=failed))
-    turns = pc.invert(pc.is_in(pa.array(rows.turn_positions), value_set=failed))
-    return dataclasses.replace(
-        rows,
-        tasks=rows.tasks.filter(tasks),
-        turns=rows.turns.filter(turns),
-        task_positions=rows.task_positions[tasks.to_numpy(zero_copy_only=False)],
-        turn_positions=rows.turn_positions[turns.to_numpy(zero_copy_only=False)],
-    )

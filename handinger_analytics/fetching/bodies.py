@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
 
 from handinger_analytics.api import wire
-from handinger_analytics.errors import APIResponseValidationError, FrameError
-from handinger_analytics.fetching.result import FetchResult, OnError, check_options
+from handinger_analytics.errors import APIResponseValidationError, ArgumentError
+from handinger_analytics.fetching.fetched import Fetched
+from handinger_analytics.fetching.result import FetchResult, OnError, check_options, report_failures
 from handinger_analytics.tables.build import Failure, RowBuilder
 from handinger_analytics.tables.frames import DtypeBackend
 from handinger_analytics.times import now
@@ -43,99 +45,105 @@ def parse_bodies(
     Raises
     ------
     IncompleteFetchError
-        If something failed and ``on_error="raise"``.
+        If something is missing and ``on_error="raise"``.
+    ArgumentError
+        For what is neither bytes nor text, and for another ``on_error`` or ``dtype_backend``.
 
     Examples
     --------
-    >>> parse_bodies([]).complete
-    True
+    >>> result = ha.parse_bodies([b"<html>"], on_error="collect")
+    >>> result.failures[["task_id", "stage", "error"]]
+         task_id stage                       error
+    0  bodies[0]  task  APIResponseValidationError
     """
     check_options(on_error, dtype_backend)
-    pairing = _Pairing()
+    builder = RowBuilder()
+    came: dict[str, _Parts] = {}
     for number, body in enumerate([bodies] if isinstance(bodies, bytes | bytearray | str) else bodies):
-        pairing.take(number, body)
-    return pairing.result(dtype_backend).settled(on_error, stacklevel=3)
+        _take(number, _as_bytes(number, body), came, builder)
+        builder.build()
+    newer = RowBuilder()
+    failed: dict[int, Failure] = {}
+    for position, (task_id, parts) in enumerate(came.items()):
+        if parts.task is not None and parts.turns is not None:
+            (newer if parts.built else builder).add(position, parts.task, parts.turns)
+        elif not parts.built:
+            if parts.task is not None:
+                builder.add(position, parts.task, ())
+            failed[position] = parts.unreadable or _half(task_id, parts)
+    rows = builder.finish().replaced_by(newer.finish())
+    nameless = frozenset(task_id for task_id, parts in came.items() if parts.nameless)
+    fetched = Fetched(tuple(came), rows, failed, now(), nameless)
+    return report_failures(FetchResult(fetched, dtype_backend), on_error, stacklevel=3)
 
 
-class _Pairing:
-    """Brings the task and turns of each id together; whole bodies are handed on as they come."""
+@dataclass(slots=True)
+class _Parts:
+    """What came for one id.
 
-    def __init__(self) -> None:
-        self._builder = RowBuilder()
-        self._positions: dict[str, int] = {}
-        self._handed_on: set[str] = set()
-        self._tasks: dict[str, wire.Task] = {}
-        self._turns: dict[str, list[wire.Turn]] = {}
-        self._unreadable: dict[str, Failure] = {}
-        self._unnamed: set[int] = set()
+    Attributes
+    ----------
+    position : int
+        Of the id, in the order first met.
+    task, turns
+        The latest halves, where they came in bodies of their own or repeat a task.
+    built : bool
+        Whether a whole body went to the rows as it came, so that not all bodies are held at once.
+    unreadable : Failure or None
+        Of a body that could not be read.
+    nameless : bool
+        Whether the id stands for a body whose id could not be made out.
+    """
 
-    def take(self, number: int, body: bytes | str) -> None:
-        """Take the next body."""
-        if not isinstance(body, bytes | bytearray | str):
-            raise FrameError(
-                f"bodies[{number}] is of type {type(body).__name__}: expected bytes or str, such as "
-                "response.content"
-            )
-        data = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else bytes(body)
-        data = data.removeprefix(codecs.BOM_UTF8)
-        try:
-            saved = wire.decode(data, wire.SavedBody)
-        except (wire.MalformedBody, wire.UnexpectedBody) as error:
-            self._cannot_read(number, data, str(error))
-            return
+    position: int
+    task: wire.Task | None = None
+    turns: list[wire.Turn] | None = None
+    built: bool = False
+    unreadable: Failure | None = None
+    nameless: bool = False
+
+
+def _take(number: int, body: bytes, came: dict[str, _Parts], builder: RowBuilder) -> None:
+    """Sort a body in: a whole task goes to the builder when it is first met, anything else waits."""
+
+    def parts_of(task_id: str) -> _Parts:
+        return came.get(task_id) or came.setdefault(task_id, _Parts(len(came)))
+
+    try:
+        saved = wire.decode(body, wire.SavedBody)
         if isinstance(saved.task, wire.Task):
-            if isinstance(saved.turns, list):
-                self._take_whole(saved.task, saved.turns)
+            parts = parts_of(saved.task.id)
+            if not isinstance(saved.turns, list):
+                parts.task = saved.task
+            elif parts.built or parts.task or parts.turns is not None:
+                parts.task, parts.turns = saved.task, saved.turns
             else:
-                self._position(saved.task.id)
-                self._tasks[saved.task.id] = saved.task
+                parts.built = True
+                builder.add(parts.position, saved.task, saved.turns)
         elif isinstance(saved.items, list) and (task_id := _task_id(saved)):
-            self._position(task_id)
-            self._turns[task_id] = saved.items
+            parts_of(task_id).turns = saved.items
         else:
-            self._cannot_read(
-                number, data, "neither a task nor the turns of one: expected task, or items and taskId"
+            raise wire.UnexpectedBody(
+                "neither a task nor the turns of one: expected task, or items and taskId"
             )
+    except (wire.MalformedBody, wire.UnexpectedBody) as error:
+        stage, task_id = _whose(body)
+        parts = parts_of(task_id or f"bodies[{number}]")
+        parts.nameless = not task_id
+        parts.unreadable = _failure(task_id or f"bodies[{number}]", stage, f"bodies[{number}]: {error}")
 
-    def result(self, dtype_backend: DtypeBackend) -> FetchResult:
-        """Say what came of it."""
-        newer = RowBuilder()
-        failed: dict[int, Failure] = {}
-        for task_id, position in self._positions.items():
-            task, turns = self._tasks.get(task_id), self._turns.get(task_id)
-            if task is not None and turns is not None:
-                if task_id in self._handed_on:
-                    newer.add(position, task, turns)
-                else:
-                    self._builder.add(position, task, turns)
-            elif task_id not in self._handed_on:
-                if task is not None:
-                    self._builder.add(position, task, ())
-                failed[position] = self._unreadable.get(task_id) or _half(task_id, task)
-        rows = self._builder.finish()
-        renewed = newer.finish()
-        if renewed.tasks.num_rows:
-            rows = rows.replaced_by(renewed)
-        unnamed = frozenset(self._unnamed)
-        return FetchResult(tuple(self._positions), rows, failed, now(), dtype_backend, unnamed=unnamed)
 
-    def _position(self, task_id: str) -> int:
-        return self._positions.setdefault(task_id, len(self._positions))
-
-    def _take_whole(self, task: wire.Task, turns: list[wire.Turn]) -> None:
-        if task.id in self._handed_on or task.id in self._tasks or task.id in self._turns:
-            self._tasks[task.id], self._turns[task.id] = task, turns
-        else:
-            self._handed_on.add(task.id)
-            self._builder.add(self._position(task.id), task, turns)
-
-    def _cannot_read(self, number: int, data: bytes, message: str) -> None:
-        stage, task_id = _whose(data)
-        if not task_id:
-            task_id = f"bodies[{number}]"
-            self._unnamed.add(self._position(task_id))
-        self._position(task_id)
-        self._unreadable[task_id] = _failure(task_id, stage, f"bodies[{number}]: {message}")
+def _as_bytes(number: int, body: object) -> bytes:
+    if isinstance(body, str):
+        body = body.encode("utf-8", "surrogatepass")
+    if not isinstance(body, bytes | bytearray):
+        raise ArgumentError.unexpected(
+            f"bodies[{number}]",
+            "bytes or str",
+            body,
+            "give the body as it was sent, such as response.content",
+        )
+    return bytes(body).removeprefix(codecs.BOM_UTF8)
 
 
 def _task_id(saved: wire.SavedBody) -> str:
@@ -156,12 +164,12 @@ def _whose(data: bytes) -> tuple[str, str]:
     return ("turns" if "items" in body else "task"), (task_id if isinstance(task_id, str) else "")
 
 
-def _half(task_id: str, task: wire.Task | None) -> Failure:
+def _half(task_id: str, parts: _Parts) -> Failure:
     """Failure of an id of which one half is here."""
-    if task is None:
+    if parts.task is None:
         return _failure(task_id, "task", "its turns are among the bodies, the task is not")
     return _failure(task_id, "turns", "its turns are not among the bodies")
 
 
 def _failure(task_id: str, stage: str, message: str) -> Failure:
-    return Failure(task_id, stage, APIResponseValidationError.__name__, None, message, 0)
+    return Failure.of(task_id, stage, APIResponseValidationError(message, attempts=0))

@@ -68,6 +68,8 @@ def discover_task_ids(
     ------
     PermissionDeniedError
         If the key's user did not create the worker.
+    TaskIdError
+        For what cannot be the id of a worker.
     HandingerError
         If a page cannot be read (`APIError`) or ``cancel`` was set: a list with a hole in it would look
         complete.
@@ -79,11 +81,10 @@ def discover_task_ids(
 
     Examples
     --------
-    >>> from handinger_analytics import Sandbox
-    >>> with Sandbox(tasks=50) as sandbox:
-    ...     ids = discover_task_ids(sandbox.worker_ids, client=sandbox.client())
-    >>> len(ids) == len(set(ids))
-    True
+    >>> with ha.Sandbox(tasks=50) as sandbox, sandbox.client() as client:
+    ...     ids = ha.discover_task_ids(sandbox.worker_ids, client=client)
+    >>> len(ids), ids[0] in sandbox.task_ids
+    (48, True)
     """
     workers = normalize_worker_ids(worker_ids)
     latest: dict[str, wire.Execution] = {}

@@ -10,9 +10,14 @@ import pandas as pd
 from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.fetching.ids import normalize_task_ids
 from handinger_analytics.fetching.pool import gather
-from handinger_analytics.fetching.result import FetchResult, OnError, check_options
+from handinger_analytics.fetching.result import (
+    FetchResult,
+    OnError,
+    check_options,
+    raise_with_result,
+    report_failures,
+)
 from handinger_analytics.tables.frames import DtypeBackend
-from handinger_analytics.times import now
 
 
 def fetch(
@@ -33,7 +38,7 @@ def fetch(
     client : Client, optional
         By default one from the environment, closed after use.
     on_error : {"warn", "raise", "collect"}
-        What to do about ids that fail: warn (`PartialDataWarning`), raise at the end
+        What to do about ids that could not be fetched: warn (`PartialDataWarning`), raise at the end
         (`IncompleteFetchError`, with what was fetched in ``.result``), or only put them into
         ``.failures``.
     progress : bool, optional
@@ -52,20 +57,26 @@ def fetch(
     ------
     TaskIdError
         For something that cannot be a task id.
+    ArgumentError
+        For another ``on_error`` or ``dtype_backend``.
     AuthenticationError
         As soon as the server does not accept the key; ``.result`` has what was fetched.
     IncompleteFetchError
-        If ids failed and ``on_error="raise"``.
+        If ids could not be fetched and ``on_error="raise"``.
     FetchInterrupted
         On Ctrl-C, within two seconds; ``.result`` has what was fetched.
 
     Examples
     --------
-    >>> from handinger_analytics import Sandbox
-    >>> with Sandbox(tasks=20, seed=7) as sandbox:
-    ...     result = fetch(sandbox.task_ids, client=sandbox.client())
-    >>> len(result.tasks), result.complete
-    (20, True)
+    >>> with ha.Sandbox(tasks=20, seed=7) as sandbox, sandbox.client() as client:
+    ...     result = ha.fetch(sandbox.task_ids, client=client)
+    >>> result
+    FetchResult
+      tasks: 20 of 20 asked for
+      turns: 44
+      credits: 5,636
+      period: 2026-05-05 20:11 to 2026-06-30 11:59 UTC
+      complete: yes
     """
     return _fetch(task_ids, client, on_error, progress, dtype_backend, cancel=cancel)
 
@@ -84,6 +95,15 @@ def fetch_tasks(
     -------
     DataFrame
         Columns as in ``schema.TASKS``; ``attrs["handinger"]`` says whether it is complete.
+
+    Examples
+    --------
+    >>> with ha.Sandbox(tasks=20, seed=7) as sandbox, sandbox.client() as client:
+    ...     tasks = ha.fetch_tasks(sandbox.task_ids[:2], client=client)
+    >>> tasks[["task_id", "status", "credits"]]
+                  task_id   status  credits
+    0  tsk_DOgth3V7E-FFsw  aborted       45
+    1  tsk_miS4LlkUwYkMbw  aborted     2117
     """
     return _fetch(task_ids, client, on_error, progress, dtype_backend, with_turns=False).tasks
 
@@ -102,6 +122,18 @@ def fetch_turns(
     -------
     DataFrame
         Columns as in ``schema.TURNS``; ``attrs["handinger"]`` says whether it is complete.
+
+    Examples
+    --------
+    >>> with ha.Sandbox(tasks=20, seed=7) as sandbox, sandbox.client() as client:
+    ...     turns = ha.fetch_turns(sandbox.task_ids[:2], client=client)
+    >>> turns[["task_id", "status", "credits"]]
+                  task_id     status  credits
+    0  tsk_DOgth3V7E-FFsw  completed       27
+    1  tsk_DOgth3V7E-FFsw  completed        7
+    2  tsk_DOgth3V7E-FFsw    aborted       11
+    3  tsk_miS4LlkUwYkMbw  completed     1730
+    4  tsk_miS4LlkUwYkMbw    aborted      387
     """
     return _fetch(task_ids, client, on_error, progress, dtype_backend).turns
 
@@ -119,10 +151,8 @@ def _fetch(
     check_options(on_error, dtype_backend)
     ids = normalize_task_ids(task_ids)
     with client_or_default(client) as one:
-        rows, failed, error = gather(
-            one, list(enumerate(ids)), with_turns=with_turns, progress=progress, cancel=cancel
-        )
-    result = FetchResult(tuple(ids), rows, failed, now(), dtype_backend, client)
+        fetched, error = gather(one, ids, with_turns=with_turns, progress=progress, cancel=cancel)
+    result = FetchResult(fetched, dtype_backend, client)
     if error is not None:
-        result.raise_error(error)
-    return result.settled(on_error, stacklevel=4)
+        raise_with_result(error, result)
+    return report_failures(result, on_error, stacklevel=4)

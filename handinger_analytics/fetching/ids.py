@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 
+from handinger_analytics.api.identifiers import Kind, id_from, id_in_link
 from handinger_analytics.errors import FileError, FrameError, TaskIdError
 
 _IN_TEXT = re.compile(r"https?://[^\s\"'<>]+/task/[^\s\"'<>,;]+|\btsk_[A-Za-z0-9_-]+")
@@ -43,7 +42,7 @@ def normalize_task_ids(task_ids: str | Iterable[str]) -> list[str]:
     >>> normalize_task_ids(["tsk_1", "https://v3.handinger.com/worker/wrk_1/task/tsk_2", "tsk_1"])
     ['tsk_1', 'tsk_2']
     """
-    return _normalized(task_ids, "task_ids", task_id_in_link)
+    return _normalized(task_ids, "task")
 
 
 def normalize_worker_ids(worker_ids: str | Iterable[str]) -> list[str]:
@@ -59,10 +58,10 @@ def normalize_worker_ids(worker_ids: str | Iterable[str]) -> list[str]:
     >>> normalize_worker_ids("https://v3.handinger.com/worker/wrk_1/task/tsk_2")
     ['wrk_1']
     """
-    return _normalized(worker_ids, "worker_ids", lambda text: _segment_after("worker", text))
+    return _normalized(worker_ids, "worker")
 
 
-def task_ids_from(source: object, column: str = "task_id") -> list[str]:
+def task_ids_from(source: object, *, column: str = "task_id") -> list[str]:
     """Pick task ids out of whatever has them.
 
     Parameters
@@ -112,68 +111,31 @@ def task_ids_from(source: object, column: str = "task_id") -> list[str]:
     return normalize_task_ids(source)  # type: ignore[arg-type]  # it says what it accepts, at run time
 
 
-def task_id_in_link(text: str) -> str | None:
-    """Task id in a dashboard link, or None where the text is not one.
-
-    Examples
-    --------
-    >>> task_id_in_link("https://v3.handinger.com/worker/wrk_1/task/tsk_2?tab=files")
-    'tsk_2'
-    """
-    return _segment_after("task", text) if _segment_after("worker", text) else None
-
-
-def _segment_after(name: str, text: str) -> str | None:
-    """Return what follows ``/worker/`` or ``/task/`` in a dashboard link."""
-    if not text.startswith(("https://", "http://")):
-        return None
-    try:
-        segments = urlsplit(text).path.strip("/").split("/")
-    except ValueError:  # an address that cannot be read is no link, and any text can be an id
-        return None
-    for before, segment in itertools.pairwise(segments):
-        if before == name and segment:
-            return unquote(segment)
-    return None
-
-
-def _normalized(values: str | Iterable[str], name: str, in_link: Callable[[str], str | None]) -> list[str]:
-    if isinstance(values, str):
-        values = [values]
+def _normalized(values: str | Iterable[str], kind: Kind) -> list[str]:
+    name = f"{kind}_ids"
     if hasattr(values, "columns"):
-        raise TaskIdError(f"{name} is a frame: give its column of ids, such as frame['task_id']")
+        advice = f"give its column of ids, such as frame['{kind}_id']"
+        raise TaskIdError.unexpected(name, "a string, or strings in an iterable", values, advice)
     try:
-        found = list(values)
+        found = [values] if isinstance(values, str) else list(values)
     except TypeError:
-        raise TaskIdError(
-            f"{name} is {values!r}: expected a string, or strings in a list, Series or other iterable"
+        raise TaskIdError.unexpected(
+            name, "a string, or strings in a list, Series or other iterable", values
         ) from None
-    ids = [_checked(value, f"{name}[{position}]") for position, value in enumerate(found)]
-    return list(dict.fromkeys(in_link(value) or value for value in ids))
-
-
-def _checked(value: object, place: str) -> str:
-    if not isinstance(value, str):
-        raise TaskIdError(
-            f"{place} is {value!r}: expected a string. Drop missing values first, for example "
-            "with Series.dropna()"
-        )
-    if not value:
-        raise TaskIdError(f"{place} is '': an empty string cannot be an id")
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise TaskIdError(f"{place} is {value!r}: half of a surrogate pair cannot be sent")
-    return value
+    advice = "drop missing values first, for example with Series.dropna()"
+    ids = (id_from(value, kind, f"{name}[{position}]", advice) for position, value in enumerate(found))
+    return list(dict.fromkeys(ids))
 
 
 def _ids_in_text(text: str) -> list[str]:
     found = (match.rstrip(".)]") for match in _IN_TEXT.findall(text))
-    return [task_id_in_link(match) or match for match in found]
+    return [id_in_link(match, "task") or match for match in found]
 
 
 def _ids_in_file(path: Path, column: str) -> list[str]:
     try:
         if read := _TABLES.get(path.suffix.lower()):
-            return task_ids_from(read(path), column)
+            return task_ids_from(read(path), column=column)
         return task_ids_from(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         if isinstance(error, FrameError | FileError):

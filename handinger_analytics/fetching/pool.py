@@ -1,4 +1,4 @@
-"""Threads that fetch many tasks over one client, and the place where their answers gather."""
+"""Threads that fetch many tasks over one client."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import threading
 import time
 from collections.abc import Sequence
 
-from msgspec import UnsetType
-
 from handinger_analytics.api import wire
-from handinger_analytics.api.client import Client
+from handinger_analytics.api.client import Client, requester_of
 from handinger_analytics.api.pacing import Cancelled
 from handinger_analytics.errors import (
     APIConnectionError,
@@ -18,15 +16,17 @@ from handinger_analytics.errors import (
     APIResponseValidationError,
     AuthenticationError,
 )
+from handinger_analytics.fetching.fetched import Fetched
 from handinger_analytics.fetching.progress import ProgressBar
 from handinger_analytics.tables.build import Failure, RowBuilder, Rows
+from handinger_analytics.times import now
 
 _LOOK_EVERY = 0.1
 _STOP_WITHIN = 1.5
 
 
 class Collector:
-    """Where the answers of all threads gather: they put them in, the calling thread builds the rows.
+    """Takes tasks and failures from all threads; the calling thread turns them into rows.
 
     One thread builds them all, because memory that Arrow's allocator hands out in many threads is
     not given back between batches.
@@ -34,59 +34,42 @@ class Collector:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._arrived: list[tuple[int, wire.Task, Sequence[wire.Turn]]] = []
         self._builder = RowBuilder()
         self._failures: dict[int, Failure] = {}
-        self._asked_as: dict[str, str] = {}
         self._closed = False
         self.done = 0
 
     @property
     def failed(self) -> int:
-        """How many ids have failed."""
+        """How many ids could not be fetched."""
         return len(self._failures)
 
-    def add(self, position: int, task_id: str, task: wire.Task, turns: Sequence[wire.Turn]) -> None:
-        """Take a task and its turns, which came for ``task_id``.
-
-        One task that comes for two ids would count twice: the second is a failure.
-        """
+    def take(
+        self,
+        position: int,
+        task: wire.Task | None = None,
+        turns: Sequence[wire.Turn] = (),
+        failure: Failure | None = None,
+    ) -> None:
+        """Take a task with its turns, a failure, or both where only the turns are missing."""
         with self._lock:
             if self._closed:
                 return
             self.done += 1
-            asked_as = self._asked_as.setdefault(task.id, task_id)
-            if asked_as == task_id:
-                self._arrived.append((position, task, turns))
-            else:
-                message = (
-                    f"task {task_id!r}: the answer is task {task.id!r}, which came for {asked_as!r} already"
-                )
-                error = APIResponseValidationError(message, http_status=200)
-                self._failures[position] = failure(task_id, "task", error)
-
-    def fail(self, position: int, failure: Failure, task: wire.Task | None = None) -> None:
-        """Take a failure, and the task itself where only its turns are missing."""
-        with self._lock:
-            if self._closed:
-                return
             if task is not None:
-                self._arrived.append((position, task, ()))
-            self._failures[position] = failure
-            self.done += 1
+                self._builder.add(position, task, turns)
+            if failure is not None:
+                self._failures[position] = failure
 
     def build(self) -> None:
-        """Turn what has arrived into rows."""
+        """Turn what has come into rows, once it is enough for a batch."""
         with self._lock:
-            arrived, self._arrived = self._arrived, []
-        for position, task, turns in arrived:
-            self._builder.add(position, task, turns)
+            self._builder.build()
 
     def close(self) -> tuple[Rows, dict[int, Failure]]:
-        """Take nothing more, and return what has gathered: rows, and failures by position."""
+        """Take nothing more, and return rows, and failures by position."""
         with self._lock:
             self._closed = True
-        self.build()
         return self._builder.finish(), dict(sorted(self._failures.items()))
 
 
@@ -97,25 +80,26 @@ class Pool:
     ----------
     client : Client
         Its ``max_connections`` is the number of threads.
-    task_ids : sequence of (int, str)
-        Positions in the caller's order, and ids.
+    task_ids : sequence of str
+        Ids, each once.
     with_turns : bool
         Whether the turns are wanted too; without them generation B needs one request a task.
     """
 
-    def __init__(self, client: Client, task_ids: Sequence[tuple[int, str]], *, with_turns: bool) -> None:
-        self.gathering = Collector()
+    def __init__(self, client: Client, task_ids: Sequence[str], *, with_turns: bool) -> None:
+        self.collector = Collector()
         self.error: BaseException | None = None
-        self._client = client
+        self._requester = requester_of(client)
         self._with_turns = with_turns
         self._stop = threading.Event()
         self._total = len(task_ids)
+        self._asked_as: dict[str, str] = {}
         self._reached = False
         self._unreachable: APIConnectionError | None = None
         self._todo: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
-        for item in task_ids:
+        for item in enumerate(task_ids):
             self._todo.put(item)
-        count = min(client.settings.max_connections, self._total)
+        count = min(self._requester.settings.max_connections, self._total)
         self._threads = [
             threading.Thread(target=self._work, name=f"handinger-fetch-{number}", daemon=True)
             for number in range(count)
@@ -130,18 +114,18 @@ class Pool:
                 for thread in self._threads:
                     while thread.is_alive() and not self._stop.is_set():
                         thread.join(_LOOK_EVERY)
-                        self.gathering.build()
-                        bar.show(self.gathering.done, self.gathering.failed, self._client.gate.closed_for)
+                        self.collector.build()
+                        bar.show(self.collector.done, self.collector.failed, self._requester.gate.closed_for)
                         if cancel is not None and cancel.is_set():
                             self._stop.set()
             finally:
                 self.stop()
-                bar.show(self.gathering.done, self.gathering.failed)
+                bar.show(self.collector.done, self.collector.failed)
 
     def stop(self) -> None:
         """Stop the threads; one that waits for a slow answer is left to end by itself, unheard."""
         self._stop.set()
-        self._client.gate.wake()
+        self._requester.gate.wake()
         deadline = time.monotonic() + _STOP_WITHIN
         for thread in self._threads:
             if thread.ident is not None:
@@ -162,53 +146,51 @@ class Pool:
             self._stop.set()
 
     def _fetch_one(self, position: int, task_id: str) -> None:
-        if self._unreachable is not None and not self._reached:
-            self.gathering.fail(position, _not_tried(task_id, self._unreachable))
-            return
         task: wire.Task | None = None
         try:
-            answer = self._client.read_task(task_id, self._stop)
+            if self._unreachable is not None and not self._reached:
+                message = f"task {task_id!r}: not tried, since no request before it was answered at all: "
+                raise type(self._unreachable)(message + str(self._unreachable), attempts=0)
+            answer = self._requester.read_task(task_id, self._stop)
             self._reached = True
+            self._check_new(task_id, answer.task.id)
             task, turns = answer.task, answer.turns
-            if turns is None or isinstance(turns, UnsetType):
-                turns = self._client.read_turns(task_id, self._stop) if self._with_turns else []
+            if not isinstance(turns, list):
+                turns = self._requester.read_turns(task_id, self._stop) if self._with_turns else []
         except AuthenticationError:
             raise
         except APIError as error:
             if not isinstance(error, APIConnectionError):
                 self._reached = True
-            elif self.gathering.failed >= len(self._threads):
+            elif self._unreachable is None and self.collector.failed >= len(self._threads):
                 self._unreachable = error  # none of the first ids got an answer: the rest would wait in vain
             stage = "task" if task is None else "turns"
-            self.gathering.fail(position, failure(task_id, stage, error), task)
+            self.collector.take(position, task, failure=Failure.of(task_id, stage, error))
         else:
-            self.gathering.add(position, task_id, task, turns)
+            self.collector.take(position, task, turns)
+
+    def _check_new(self, task_id: str, came: str) -> None:
+        """Refuse a task that came for another id already: it would count twice."""
+        asked_as = self._asked_as.setdefault(came, task_id)
+        if asked_as != task_id:
+            message = f"task {task_id!r}: the answer is task {came!r}, which came for {asked_as!r} already"
+            raise APIResponseValidationError(message, http_status=200)
 
 
 def gather(
     client: Client,
-    task_ids: Sequence[tuple[int, str]],
+    task_ids: Sequence[str],
     *,
-    with_turns: bool,
-    progress: bool | None,
+    with_turns: bool = True,
+    progress: bool | None = None,
     cancel: threading.Event | None = None,
-) -> tuple[Rows, dict[int, Failure], BaseException | None]:
-    """Run a pool to its end, or to what ended it early: a 401, or Ctrl-C."""
+) -> tuple[Fetched, BaseException | None]:
+    """Fetch ids; return what came, and what ended it early: a 401, Ctrl-C, or an error in our own code."""
     pool = Pool(client, task_ids, with_turns=with_turns)
     interrupt: KeyboardInterrupt | None = None
     try:
         pool.run(progress, cancel)
     except KeyboardInterrupt as error:
         interrupt = error
-    rows, failed = pool.gathering.close()
-    return rows, failed, interrupt or pool.error
-
-
-def _not_tried(task_id: str, error: APIConnectionError) -> Failure:
-    message = f"task {task_id!r}: not tried, since no request before it was answered at all: {error}"
-    return Failure(task_id, "task", type(error).__name__, None, message, 0)
-
-
-def failure(task_id: str, stage: str, error: APIError) -> Failure:
-    """Row of the failures frame for an error."""
-    return Failure(task_id, stage, type(error).__name__, error.http_status, str(error), error.attempts)
+    rows, failed = pool.collector.close()
+    return Fetched(tuple(task_ids), rows, failed, now()), interrupt or pool.error

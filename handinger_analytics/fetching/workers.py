@@ -6,14 +6,16 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pandas as pd
 
 from handinger_analytics.api import wire
 from handinger_analytics.api.client import Client, client_or_default
+from handinger_analytics.arguments import check_word
 from handinger_analytics.errors import APIResponseValidationError
+from handinger_analytics.fetching.ids import normalize_worker_ids
 from handinger_analytics.tables.build import table
 from handinger_analytics.tables.frames import DtypeBackend, to_pandas
 from handinger_analytics.tables.schema import (
@@ -25,6 +27,7 @@ from handinger_analytics.tables.schema import (
     WORKER_STATE,
     Column,
 )
+from handinger_analytics.times import EPOCH
 
 _LATEST_SECONDS = 1e11  # in seconds the year 5138, in milliseconds 1973
 
@@ -68,27 +71,34 @@ def fetch_worker(
     Parameters
     ----------
     worker_id : str
-        Id of the worker.
+        Id of the worker, or a dashboard link.
     task_id : str, optional
-        By default the worker's most recent task.
+        Id or dashboard link of the task; by default the worker's most recent one.
     client : Client, optional
         By default one from the environment, closed after use.
     dtype_backend : {"numpy", "pyarrow"}
         Dtypes of the frames.
 
+    Returns
+    -------
+    WorkerState
+        ``.state``, a frame of one row, and the frames ``.messages .files .sources .output``.
+
     Raises
     ------
     APIError
         One of its subclasses, for example `NotFoundError`.
+    ArgumentError
+        For what cannot be an id (`TaskIdError`), and for another ``dtype_backend``.
 
     Examples
     --------
-    >>> from handinger_analytics import Sandbox
-    >>> with Sandbox(tasks=5) as sandbox:
-    ...     worker = fetch_worker(sandbox.worker_ids[0], client=sandbox.client())
-    >>> len(worker.state)
-    1
+    >>> with ha.Sandbox(tasks=5) as sandbox, sandbox.client() as client:
+    ...     worker = ha.fetch_worker(sandbox.worker_ids[0], client=client)
+    >>> worker
+    WorkerState('wrk_8Vo8zGRVLK1ZBg', 'completed': 4 messages, 0 files, 0 sources, 2 output)
     """
+    check_word(dtype_backend, "dtype_backend", get_args(DtypeBackend))
     with client_or_default(client) as one:
         worker = one.retrieve_worker(worker_id, task_id)
 
@@ -115,7 +125,7 @@ def fetch_schedules(
     Parameters
     ----------
     worker_ids : str or iterable of str
-        Ids of the workers.
+        Workers, each once; ids or dashboard links.
     client : Client, optional
         By default one from the environment, closed after use.
     dtype_backend : {"numpy", "pyarrow"}
@@ -130,8 +140,21 @@ def fetch_schedules(
     ------
     APIError
         One of its subclasses, at the first worker that cannot be read.
+    ArgumentError
+        For what cannot be an id (`TaskIdError`), and for another ``dtype_backend``.
+
+    Examples
+    --------
+    >>> with ha.Sandbox(tasks=5) as sandbox, sandbox.client() as client:
+    ...     plans = ha.fetch_schedules(sandbox.worker_ids, client=client)
+    >>> plans[["worker_id", "type", "budget", "cron"]].head(3)
+                worker_id       type     budget       cron
+    0  wrk_ZHRJ6UGUl3ZQig  scheduled  unlimited        NaN
+    1  wrk_INnTYUaCt-FccQ       cron   standard  0 6 * * *
+    2  wrk_INnTYUaCt-FccQ   interval        low        NaN
     """
-    workers = [worker_ids] if isinstance(worker_ids, str) else list(worker_ids)
+    check_word(dtype_backend, "dtype_backend", get_args(DtypeBackend))
+    workers = normalize_worker_ids(worker_ids)
     with client_or_default(client) as one:
         lists = [one.retrieve_schedules(worker_id) for worker_id in workers]
     records = [
@@ -156,7 +179,7 @@ def _created_at(worker: wire.Worker) -> dt.datetime | None:
         return None
     try:
         seconds = epoch if abs(epoch) < _LATEST_SECONDS else epoch / 1000
-        return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=seconds)
+        return EPOCH + dt.timedelta(seconds=seconds)
     except OverflowError:
         message = (
             f"worker {worker.id!r}: created_at: expected an epoch in seconds or milliseconds, found {epoch}"

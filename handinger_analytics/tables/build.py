@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from handinger_analytics.api import wire
+from handinger_analytics.errors import APIError
 from handinger_analytics.tables.schema import (
     TASKS,
     TEXT,
@@ -26,10 +27,10 @@ from handinger_analytics.tables.schema import (
     Column,
     arrow_schema,
 )
+from handinger_analytics.times import EPOCH
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ROWS_PER_BATCH = 2048
 
 
@@ -43,6 +44,11 @@ class Failure:
     http_status: int | None
     message: str
     attempts: int
+
+    @classmethod
+    def of(cls, task_id: str, stage: str, error: APIError) -> Failure:
+        """Make the failure that an error stands for; ``stage`` is "task" or "turns"."""
+        return cls(task_id, stage, type(error).__name__, error.http_status, str(error), error.attempts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,42 +68,45 @@ class Rows:
     task_positions: Positions
     turn_positions: Positions
 
+    def moved(self, places: Positions) -> Rows:
+        """Return these rows with ``places[n]`` as the position of the id at n; where it is -1, without them.
+
+        The rows stay in their order; `replaced_by` sorts them.
+        """
+        task_positions, turn_positions = places[self.task_positions], places[self.turn_positions]
+        tasks, turns = task_positions >= 0, turn_positions >= 0
+        return Rows(
+            self.tasks.filter(tasks), self.turns.filter(turns), task_positions[tasks], turn_positions[turns]
+        )
+
     def replaced_by(self, other: Rows) -> Rows:
         """Return these rows and those of ``other``, which count where both have a task."""
+        if not other.tasks.num_rows:
+            return self
         gone = other.task_positions
-        tasks, task_positions = _merge(
-            self.tasks, self.task_positions, other.tasks, other.task_positions, gone
-        )
-        turns, turn_positions = _merge(
-            self.turns, self.turn_positions, other.turns, other.turn_positions, gone
-        )
-        return Rows(tasks, turns, task_positions, turn_positions)
+        tasks = _merged(self.tasks, self.task_positions, other.tasks, other.task_positions, gone)
+        turns = _merged(self.turns, self.turn_positions, other.turns, other.turn_positions, gone)
+        return Rows(tasks[0], turns[0], tasks[1], turns[1])
 
 
 class RowBuilder:
-    """Turns records into Arrow batches as they arrive, in any order, and into rows in the end."""
+    """Turns records that come in any order into Arrow batches, and those into rows in the end."""
 
     def __init__(self) -> None:
         self._pending: list[tuple[int, wire.Task, Sequence[wire.Turn]]] = []
         self._pending_rows = 0
-        self._tasks = _Batches(TASKS)
-        self._turns = _Batches(TURNS)
+        self._tasks: list[tuple[Positions, list[pa.Array]]] = []
+        self._turns: list[tuple[Positions, list[pa.Array]]] = []
 
     def add(self, position: int, task: wire.Task, turns: Sequence[wire.Turn]) -> None:
         """Take a task and its turns, which belong at ``position`` of the caller's order."""
         self._pending.append((position, task, turns))
         self._pending_rows += len(turns) + 1
-        if self._pending_rows >= _ROWS_PER_BATCH:
-            self._flush()
 
-    def finish(self) -> Rows:
-        """Put everything that was added in order; the builder is empty after that."""
-        self._flush()
-        tasks, task_positions = self._tasks.in_order()
-        turns, turn_positions = self._turns.in_order()
-        return Rows(tasks, turns, task_positions, turn_positions)
-
-    def _flush(self) -> None:
+    def build(self, least: int = _ROWS_PER_BATCH) -> None:
+        """Turn what is pending into a batch, if it has ``least`` rows."""
+        if self._pending_rows < least:
+            return
         pending, self._pending, self._pending_rows = self._pending, [], 0
         tasks = [task for _, task, _ in pending]
         turns = [turn for _, _, its_turns in pending for turn in its_turns]
@@ -106,39 +115,34 @@ class RowBuilder:
         task_arrays = _arrays(TASKS, tasks)
         of_task = {column.wire: array for column, array in zip(TASKS, task_arrays, strict=True)}
         context = [of_task[column.wire].take(task_of_turn) for column in TURNS_CONTEXT]
-        self._tasks.add(task_arrays, positions)
-        self._turns.add([*_arrays(TURNS_OWN, turns), *context], positions[task_of_turn])
+        self._tasks.append((positions, task_arrays))
+        self._turns.append((positions[task_of_turn], [*_arrays(TURNS_OWN, turns), *context]))
+
+    def finish(self) -> Rows:
+        """Put everything that was added in order; the builder is of no use after that."""
+        self.build(least=0)
+        tasks, task_positions = _in_order(TASKS, self._tasks)
+        turns, turn_positions = _in_order(TURNS, self._turns)
+        return Rows(tasks, turns, task_positions, turn_positions)
 
 
-class _Batches:
-    """Batches of one frame's columns, with the position of every row."""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = columns
-        self._batches: list[list[pa.Array]] = []
-        self._positions: list[Positions] = []
-
-    def add(self, arrays: list[pa.Array], positions: Positions) -> None:
-        """Take a batch, one array a column."""
-        self._batches.append(arrays)
-        self._positions.append(positions)
-
-    def in_order(self) -> tuple[pa.Table, Positions]:
-        """Sort all rows by position, column by column so that only one is held twice, and forget them.
-
-        Rows of one position keep their order.
-        """
-        positions = np.concatenate(self._positions)
-        columns: list[Any] = [pa.chunked_array(arrays) for arrays in zip(*self._batches, strict=True)]
-        self._batches, self._positions = [], []
-        if not _ascending(positions):
-            order = np.argsort(positions, kind="stable")
-            positions = positions[order]
-            for index in range(len(columns)):
-                columns[index] = columns[index].take(order)
-                pa.default_memory_pool().release_unused()  # or all that is replaced would stay held
-        columns = [encoded(column, values) for column, values in zip(self._columns, columns, strict=True)]
-        return pa.Table.from_arrays(columns, schema=arrow_schema(self._columns)), positions
+def _in_order(
+    columns: Sequence[Column], batches: list[tuple[Positions, list[pa.Array]]]
+) -> tuple[pa.Table, Positions]:
+    """Sort the rows of all batches by position, and empty the list; rows of one position keep their order."""
+    positions = np.concatenate([each for each, _ in batches])
+    arrays: list[Any] = [
+        pa.chunked_array(parts) for parts in zip(*(each for _, each in batches), strict=True)
+    ]
+    batches.clear()
+    if not np.all(positions[1:] >= positions[:-1]):
+        order = np.argsort(positions, kind="stable")
+        positions = positions[order]
+        for index in range(len(arrays)):  # one by one, so that only one column is held twice
+            arrays[index] = arrays[index].take(order)
+            pa.default_memory_pool().release_unused()  # or all that is replaced would stay held
+    arrays = [encoded(column, values) for column, values in zip(columns, arrays, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(columns)), positions
 
 
 def table(columns: Sequence[Column], records: Sequence[object]) -> pa.Table:
@@ -177,7 +181,7 @@ def _array(column: Column, values: list[Any]) -> pa.Array:
 
 def _timestamps(values: list[dt.datetime | None]) -> pa.Array:
     # Differences convert about three times as fast as aware datetimes, whose offset Arrow asks for.
-    since_epoch = [None if value is None else value - _EPOCH for value in values]
+    since_epoch = [None if value is None else value - EPOCH for value in values]
     return pa.array(since_epoch, pa.duration("ms")).cast(pa.int64()).cast(TIMESTAMP)
 
 
@@ -202,11 +206,7 @@ def _file(file: wire.File) -> dict[str, Any]:
     return {"filename": file.filename, "media_type": file.media_type, "url": file.url, "size": file.size}
 
 
-def _ascending(positions: Positions) -> bool:
-    return bool(np.all(positions[1:] >= positions[:-1]))
-
-
-def _merge(
+def _merged(
     rows: pa.Table, positions: Positions, others: pa.Table, other_positions: Positions, gone: Positions
 ) -> tuple[pa.Table, Positions]:
     """Rows without those at the positions that are ``gone``, and the others, sorted by position."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from handinger_analytics.arguments import check_word
 from handinger_analytics.errors import FrameError
 from handinger_analytics.tables.build import Failure, encoded, table
 from handinger_analytics.tables.schema import FAILURES, TEXT, TIMESTAMP, Column
@@ -19,7 +20,7 @@ DtypeBackend = Literal["numpy", "pyarrow"]
 
 
 def failures_frame(failures: Sequence[Failure], *, dtype_backend: DtypeBackend = "numpy") -> pd.DataFrame:
-    """Frame with one row per failed id, columns as ``schema.FAILURES``."""
+    """Frame with one row per id that could not be fetched, columns as ``schema.FAILURES``."""
     return to_pandas(table(FAILURES, failures), FAILURES, dtype_backend=dtype_backend)
 
 
@@ -40,10 +41,10 @@ def to_pandas(
 
     Raises
     ------
-    FrameError
+    ArgumentError
         For another ``dtype_backend``.
     """
-    check_dtype_backend(dtype_backend)
+    check_word(dtype_backend, "dtype_backend", get_args(DtypeBackend))
     nullable = {column.name for column in columns if column.nullable}
     if dtype_backend == "numpy":
         series = {name: _numpy_series(rows[name], name in nullable) for name in rows.column_names}
@@ -77,12 +78,6 @@ def from_pandas(frame: pd.DataFrame, known: Mapping[str, Column]) -> pa.Table:
         pa.Table.from_arrays(arrays, schema=pa.schema(fields)),
         [known[name] for name in names if name in known],
     )
-
-
-def check_dtype_backend(dtype_backend: str) -> None:
-    """Raise `FrameError` unless it is "numpy" or "pyarrow"."""
-    if dtype_backend not in ("numpy", "pyarrow"):
-        raise FrameError(f"dtype_backend is {dtype_backend!r}; give 'numpy' or 'pyarrow'")
 
 
 def encode_categories(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:

@@ -7,7 +7,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -16,12 +15,12 @@ import pandas as pd
 import traitlets
 from IPython.display import display
 
-from handinger_analytics.api.client import Client, client_or_default
+from handinger_analytics.api.client import Client, client_or_default, requester_of
 from handinger_analytics.api.pacing import Gate
 from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import HandingerError
 from handinger_analytics.fetching.fetch import fetch
-from handinger_analytics.fetching.result import FetchResult
+from handinger_analytics.fetching.result import FetchResult, fetched_of
 from handinger_analytics.text import count
 from handinger_analytics.widget.answer import Answer
 from handinger_analytics.widget.background import Jobs, Ticker
@@ -267,7 +266,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         began, result, problem = time.monotonic(), None, ""
         try:
             with client_or_default(self._client) as client:
-                self._ticker.start(lambda: self._tick(client.gate, under_way, ids, began))
+                self._ticker.start(lambda: self._tick(requester_of(client).gate, under_way, ids, began))
                 result = fetch(ids, client=client, on_error="collect", progress=False, cancel=under_way)
         except HandingerError as error:
             result, problem = error.result, error_words(error)
@@ -302,10 +301,10 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     def _take(self, result: FetchResult | None) -> None:
         """Add what a lookup brought to the session, and show it."""
         found: list[str] = []
-        if result is not None and (result.failed or result.rows.tasks.num_rows):
+        if result is not None and (len(result.failures) or len(result.tasks)):
             found = list(dict.fromkeys(result.tasks["task_id"]))
             self._session = merged(self._session, result)
-            self.set_trait("value", replace(result, client=self._client))
+            self.set_trait("value", FetchResult(fetched_of(result), client=self._client))
         self._show(found)
         self._shelf.put(self._session.tasks, found)
 
@@ -314,7 +313,9 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         failures, words = result.failures, brought(result)
         if cancelled:
             words = f"Cancelled. {words}"
-            self._failed = [one for one in result.task_ids if one not in set(result.tasks["task_id"])]
+            self._failed = [
+                one for one in fetched_of(result).task_ids if one not in set(result.tasks["task_id"])
+            ]
         else:
             self._failed = worth_another_try(failures)
         if len(failures):

@@ -10,6 +10,7 @@ import pytest
 import handinger_analytics as ha
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.recording import record_rows, remember
+from handinger_analytics.fetching.result import fetched_of
 
 NOON = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -26,10 +27,10 @@ def record(archive):
     """Return a function that records bodies as a sync would that fetched them at a given time."""
 
     def write(*bodies: bytes, at: dt.datetime = NOON):
-        result = ha.parse_bodies(bodies, on_error="raise")
+        fetched = fetched_of(ha.parse_bodies(bodies, on_error="raise"))
         archive._storage.create()
-        ids_version = remember(archive._storage, result.task_ids)
-        return record_rows(archive._storage, result.rows, ids_version, at, dt.datetime.now(dt.UTC))
+        ids_version = remember(archive._storage, fetched.task_ids)
+        return record_rows(archive._storage, fetched.rows, ids_version, at, dt.datetime.now(dt.UTC))
 
     return write
 

@@ -18,6 +18,7 @@ from handinger_analytics.archive.merging import merge
 from handinger_analytics.archive.recording import record_rows
 from handinger_analytics.archive.snapshot import Pairing, Snapshot, pairing_of
 from handinger_analytics.archive.storage import Storage
+from handinger_analytics.fetching.result import fetched_of
 from tests.archive.conftest import HOUR, NOON, assert_same_rows
 from tests.samples import body_a, encoded, task_of, turn_of
 from tests.scripted import Reply
@@ -29,7 +30,7 @@ NOTHING = dt.timedelta(0)
 def half_written(archive, record):
     """Leave the turns of task b in the archive, but not the task, as a writer does that dies in between."""
     record(body_a("a", turns=2))
-    rows = ha.parse_bodies([body_a("b", turns=3)]).rows.turns
+    rows = fetched_of(ha.parse_bodies([body_a("b", turns=3)])).rows.turns
     table = archive._storage.open(TURNS_LAYOUT)
     merge(table, TURNS_LAYOUT, TURNS_LAYOUT.stored(rows, synced_at=stamp(NOON)), pa.array(["b"]))
     return archive
@@ -135,7 +136,7 @@ def test_pairing_never_goes_back(archive, record):
     before = pairing_of(archive._storage.open(TASKS_LAYOUT))
     assert before == Pairing(turns=2, ids=2, synced=1_780_315_200_000)
     assert before.advanced(1, 3) == Pairing(turns=2, ids=3, synced=1_780_315_200_000)
-    rows = ha.parse_bodies([body_a("a", turns=2)]).rows
+    rows = fetched_of(ha.parse_bodies([body_a("a", turns=2)])).rows
     record_rows(archive._storage, rows, 0, NOON + HOUR, NOON + HOUR)
     after = pairing_of(archive._storage.open(TASKS_LAYOUT))
     assert (after.turns, after.ids, after.synced_at) == (2, 2, NOON + HOUR)

@@ -20,6 +20,7 @@ import handinger_analytics as ha
 from handinger_analytics import FileError
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.recording import record_rows, remember
+from handinger_analytics.fetching.result import fetched_of
 from tests.archive.conftest import NOON, assert_same_rows
 from tests.samples import encoded, task_of, turn_of
 
@@ -94,7 +95,8 @@ def test_large_files_in_a_bucket(bucket):
     """A file that is uploaded in several parts comes back whole."""
     text = random.Random(7).randbytes(8_000_000).hex()
     archive = Archive("s3://bucket/large", storage_options=bucket)
-    rows = ha.parse_bodies([encoded({"task": task_of("a"), "turns": [turn_of("a", outputText=text)]})]).rows
+    body = encoded({"task": task_of("a"), "turns": [turn_of("a", outputText=text)]})
+    rows = fetched_of(ha.parse_bodies([body])).rows
     archive._storage.create()
     record_rows(archive._storage, rows, remember(archive._storage, ["a"]), NOON, NOON)
     assert archive.turns(["output_text"])["output_text"].tolist() == [text]

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import handinger_analytics as ha
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.recording import record_rows, remember
+from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.tables.build import Rows
 from handinger_analytics.times import now
 from tests.benchmarks.server import API_KEY, task_ids
@@ -143,7 +144,7 @@ def fill_months(archive: Archive, tasks: int) -> None:
     """Record the same tasks in each of 24 months, under other ids."""
     each = tasks // MONTHS
     with server(each) as url, ha.Client(API_KEY, base_url=url) as client:
-        rows = ha.fetch(task_ids(each), client=client, progress=False).rows
+        rows = fetched_of(ha.fetch(task_ids(each), client=client, progress=False)).rows
     archive._storage.create()
     for month in range(MONTHS):
         tasks_then, turns_then = (moved(table, month) for table in (rows.tasks, rows.turns))

@@ -19,6 +19,7 @@ import urllib3
 from handinger import AsyncHandinger, DefaultAioHttpClient, Handinger
 
 import handinger_analytics as ha
+from handinger_analytics.fetching.result import fetched_of
 from tests.benchmarks.server import API_KEY, task_ids
 
 TASKS, TURNS, THREADS, ROUNDS = 3000, 5, 16, 4
@@ -147,7 +148,8 @@ def measure_memory() -> None:
         result = ha.fetch(task_ids(MEMORY_TASKS), client=client, progress=False)
         stop.set()
         watcher.join()
-    size = result.rows.tasks.nbytes + result.rows.turns.nbytes
+    rows = fetched_of(result).rows
+    size = rows.tasks.nbytes + rows.turns.nbytes
     growth = (peak - before) / size
     print(f"{MEMORY_TASKS:,} tasks: memory grew by {growth:.2f} times the {size / 1e6:.0f} MB of the tables")
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from handinger_analytics import FrameError, Sandbox, discover_task_ids, export_parquet, fetch, parse_bodies
+from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.widget.search import TaskIndex, entered_ids
 from tests.samples import body_a
 from tests.widget.touching import click, control, enter, entry, matches, page
@@ -124,7 +125,7 @@ def test_type_and_choose(open_lookup, client, parsed):
     assert texts(lookup) == ["<b>Refund</b>  ·  2026-05-02 10:00  ·  completed  ·  my id"]
     matches(lookup)[0].click()
     assert lookup.wait(30)
-    assert lookup.value.task_ids == ("my id",)
+    assert fetched_of(lookup.value).task_ids == ("my id",)
     assert matches(lookup) == []
 
 
@@ -138,7 +139,7 @@ def test_enter_with_words(open_lookup, client, parsed):
     assert "No task matches these words." in page(lookup)
     assert lookup.value is None
     enter(lookup, "late")
-    assert lookup.value.task_ids == ("tsk_b",)
+    assert fetched_of(lookup.value).task_ids == ("tsk_b",)
 
 
 @pytest.mark.parametrize("text", ["tsk_elsewhere", "in-no-source-1234"])
@@ -149,7 +150,7 @@ def test_ids_that_the_source_lacks(open_lookup, client, parsed, text):
     entry(lookup).value = text
     assert matches(lookup) == []
     enter(lookup, text)
-    assert lookup.value.task_ids == (text,)
+    assert fetched_of(lookup.value).task_ids == (text,)
 
 
 def test_part_of_an_id(open_lookup, sandbox, client):
@@ -163,7 +164,7 @@ def test_part_of_an_id(open_lookup, sandbox, client):
     entry(lookup).value = wanted
     assert matches(lookup) == []
     enter(lookup, wanted[:9])
-    assert lookup.value.task_ids == (wanted,)
+    assert fetched_of(lookup.value).task_ids == (wanted,)
 
 
 def test_part_of_many_ids(open_lookup, client):
