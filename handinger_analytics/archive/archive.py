@@ -16,7 +16,7 @@ from handinger_analytics.archive.snapshot import version_at
 from handinger_analytics.archive.storage import location
 from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncReport, plan
 from handinger_analytics.archive.view import ArchiveView
-from handinger_analytics.arguments import utc_instant
+from handinger_analytics.arguments import check_whole_number, utc_instant
 from handinger_analytics.errors import FileError, FrameError
 from handinger_analytics.fetching.discover import discover_task_ids
 from handinger_analytics.fetching.ids import normalize_task_ids
@@ -111,11 +111,10 @@ class Archive(ArchiveView):
             If the key is not accepted.
         FetchInterrupted
             On Ctrl-C.
-        TaskIdError, FrameError
+        ArgumentError
             For arguments that cannot be used.
         """
-        if isinstance(batch, bool) or not isinstance(batch, Integral) or batch < 1:
-            raise FrameError(f"batch is {batch!r}: expected a number of tasks, 1 or more")
+        check_whole_number(batch, "batch", "a number of tasks, 1 or more")
         policy = Policy(refresh, settle, max_age)
         policy.check()
         moment = utc_instant(now, "now")

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import handinger_analytics as ha
-from handinger_analytics import AuthenticationError, FrameError, Sandbox, TaskIdError
+from handinger_analytics import ArgumentError, AuthenticationError, Sandbox, TaskIdError
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.recording import record_failures
+from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.sandbox.faults import Faults
 from tests.archive.conftest import HOUR, NOON, assert_same_rows
 from tests.samples import body_a, encoded, task_of, turn_of
@@ -154,7 +155,7 @@ def test_forgetting_during_a_sync_lasts(archive, serve):
     """A failure that comes after its id was forgotten does not bring the id back."""
     with serve(Reply(b"{}", status=404)).client() as client:
         archive.sync("tsk_gone", client=client)
-        failure = ha.fetch("tsk_gone", client=client, on_error="collect").failed[0]
+        failure = fetched_of(ha.fetch("tsk_gone", client=client, on_error="collect")).failed[0]
     archive.forget("tsk_gone")
     record_failures(archive._storage, [failure], [], NOON)
     assert (archive.status().forgotten, len(archive.status().failures)) == (1, 0)
@@ -297,24 +298,24 @@ def test_empty_archive_has_the_columns(archive, sandbox, client):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param({"refresh": "some"}, "refresh is 'some'; give 'unfinished' or 'all'", id="refresh"),
-        pytest.param({"settle": 7}, "settle is 7: expected a timedelta", id="settle"),
-        pytest.param({"max_age": -HOUR}, "max_age is .*: expected a timedelta of 0 or more", id="max-age"),
-        pytest.param({"batch": 0}, "batch is 0: expected a number of tasks, 1 or more", id="batch"),
-        pytest.param({"batch": 2.5}, "batch is 2.5: expected a number of tasks", id="fraction"),
-        pytest.param({"now": dt.datetime(2026, 6, 1)}, "has no time zone", id="now"),
+        pytest.param({"refresh": "some"}, "refresh: expected 'unfinished' or 'all', found 'some'", id="refresh"),
+        pytest.param({"settle": 7}, "settle: expected a timedelta .*, found 7", id="settle"),
+        pytest.param({"max_age": -HOUR}, "max_age: expected a timedelta of 0 or more", id="max-age"),
+        pytest.param({"batch": 0}, "batch: expected a number of tasks, 1 or more, found 0", id="batch"),
+        pytest.param({"batch": 2.5}, "batch: expected a number of tasks, 1 or more, found 2.5", id="fraction"),
+        pytest.param({"now": dt.datetime(2026, 6, 1)}, "now: expected a time with a time zone", id="now"),
     ],
 )
 def test_unusable_options_are_refused(archive, options, message):
     """Nothing is made or fetched, and the error says what to give."""
-    with pytest.raises(FrameError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         archive.sync(["tsk_1"], **options)
     assert not archive.exists()
 
 
 def test_unusable_ids_are_refused(archive):
     """An id that cannot be one is named with its position."""
-    with pytest.raises(TaskIdError, match=r"task_ids\[1\] is None"):
+    with pytest.raises(TaskIdError, match=r"task_ids\[1\]: expected a non-empty string, found None"):
         archive.sync(["tsk_1", None])
 
 

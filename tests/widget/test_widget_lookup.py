@@ -117,7 +117,7 @@ def test_id_with_a_space(lookup, sandbox):
     odd = next(task_id for task_id in sandbox.task_ids if " " in task_id)
     enter(lookup, odd)
     assert "For an id with one of them in it, paste its dashboard link" in page(lookup)
-    link = lookup.value.client.retrieve_task(odd).task.url
+    link = client.retrieve_task(odd).task.url
     enter(lookup, link)
     assert found(lookup) == [odd]
 
