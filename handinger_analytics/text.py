@@ -67,19 +67,22 @@ def page_text(value: object) -> str:
 def picture_text(value: object) -> str:
     r"""Return text for a picture: without what a font cannot draw, white space as single spaces.
 
-    Control, format and unassigned characters and variation selectors are left out.
+    Control, format and unassigned characters and variation selectors are left out. A missing value is
+    "(none)", a text of which nothing is left "(empty)".
 
     Examples
     --------
-    >>> picture_text("Weather\u202e today")
-    'Weather today'
+    >>> picture_text("Weather\u202e today"), picture_text(None), picture_text(" ")
+    ('Weather today', '(none)', '(empty)')
     """
+    if is_missing(value):
+        return "(none)"
     kept = (
         char
         for char in " ".join(str(value).split())
         if unicodedata.category(char)[0] != "C" and not 0xFE00 <= ord(char) <= 0xFE0F
     )
-    return "".join(kept).strip()
+    return "".join(kept).strip() or "(empty)"
 
 
 def one_line(value: object, length: int) -> str:
@@ -102,15 +105,17 @@ def is_missing(value: Any) -> bool:
         return True
 
 
-def number(value: Any) -> str:
-    """Write a whole number with thousands apart.
+def number(value: Any, digits: int = 0) -> str:
+    """Write a number with thousands apart.
 
     Examples
     --------
-    >>> number(1234567)
-    '1,234,567'
+    >>> number(1234567), number(1234.5, digits=2)
+    ('1,234,567', '1,234.50')
     """
-    return NOTHING if is_missing(value) else f"{value:,}"
+    if is_missing(value):
+        return NOTHING
+    return f"{value:,.{digits}f}" if digits else f"{value:,}"
 
 
 def count(value: int, noun: str) -> str:

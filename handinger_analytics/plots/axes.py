@@ -1,4 +1,4 @@
-"""What every plot does with its Axes: open it, label it, say what is missing from the data."""
+"""What every plot does with its Axes: open it, style what is drawn, tick it, label it."""
 
 from __future__ import annotations
 
@@ -17,28 +17,29 @@ from matplotlib.collections import PathCollection
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from handinger_analytics import provenance
-from handinger_analytics.errors import FrameError
-from handinger_analytics.plots.place import GAP, place_of, row_labels_width
+from handinger_analytics.errors import ArgumentError
+from handinger_analytics.plots.locator import GAP, row_labels_width, shrinking_locator
+from handinger_analytics.provenance import Provenance, incompleteness
 from handinger_analytics.text import amount
 
-_WIDER = 1.4
-"""A legend beside the data needs so much more width than a plain figure has."""
-_ROW_HEIGHT = 0.26
-"""Inches for a line of text and a little air."""
+_WIDENING = 1.4
+"""A new figure is so much wider than the style's, since a legend stands beside the data."""
+_ROW_INCHES = 0.26
+"""Height of a labelled row: a line of text and a little air."""
 _LEGEND_SHARE = 0.5
-"""Part of the width of a user's Axes that a legend may take before its text becomes smaller."""
-_SMALLEST_TEXT = 5.0
-"""Points; smaller text cannot be read."""
+"""Share of the width a legend may take before its text shrinks."""
 _ROW_LABELS_SHARE = 0.4
-"""Part of it that the labels of rows may take before."""
-_LINE = 1.2
-"""Height of a line of text, in ems."""
-_BESIDE_A_ROW = 1 / 1.2
-"""Size of text beside a row's bar, as a part of that of the row's label: Matplotlib's "small"."""
-_COUNT_EMS = 4.5
-"""Width of a number at a tick and the space after it."""
-_SCALE = ("vmin", "vmax", "bins")
+"""Share of the width row labels may take before they shrink."""
+_SMALLEST_POINTS = 5.0
+"""Smaller text cannot be read."""
+_LINE_EMS = 1.2
+_BAR_TEXT_SCALE = 1 / 1.2
+"""Size of text beside a bar relative to the label of its row: Matplotlib's "small"."""
+_NUMBER_EMS, _DATE_EMS = 4.5, 3.6
+"""Width of a tick label and the space after it."""
+_ASSUMED_EMS = 3
+"""Width that `Axis.get_tick_space` assumes of a label along x."""
+_COLOUR_SCALE = ("vmin", "vmax", "bins")
 
 _P = ParamSpec("_P")
 _Drawn = TypeVar("_Drawn")
@@ -61,52 +62,87 @@ def closed_on_error(plot: Callable[_P, _Drawn]) -> Callable[_P, _Drawn]:
 
 
 def styled(
-    artist: type[Artist], ours: Mapping[str, Any], theirs: Mapping[str, Any], *, placed: Collection[str] = ()
+    artist: type[Artist], ours: Mapping[str, Any], theirs: Mapping[str, Any], *, fixed: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Merge the user's keywords over ours, by whichever of its names Matplotlib knows each.
+    """Merge the user's keywords over ours, whichever of its names in Matplotlib each has.
 
     Parameters
     ----------
     artist : type of Artist
-        What is drawn: its aliases count, as ``lw`` for ``linewidth``. Only of points, whose ``c`` may be
-        numbers, is ``c`` not the same as ``color``.
+        What is drawn; its aliases count, as ``lw`` for ``linewidth``. ``c`` means ``color``, except for
+        points, whose ``c`` may be numbers.
     ours, theirs : mapping
         Keywords that we set, and the user's, which win.
-    placed : collection of str
-        Keywords that say what the data are and where they stand, and therefore are not the user's to set.
+    fixed : collection of str
+        Keywords that the data decide.
 
     Raises
     ------
-    FrameError
-        The user set one of ``placed``.
+    ArgumentError
+        The user set one of ``fixed``.
     """
-    refuse(theirs, placed)
+    refuse(theirs, fixed)
     if artist is not PathCollection and "color" not in theirs:
         theirs = {"color" if name == "c" else name: value for name, value in theirs.items()}
     merged: dict[str, Any] = normalize_kwargs(dict(ours), artist) | normalize_kwargs(dict(theirs), artist)
-    if merged.get("norm") is not None:
-        # Matplotlib takes a scale or the ways to describe one, not both.
-        merged = {name: value for name, value in merged.items() if name not in _SCALE or name in theirs}
+    # Matplotlib refuses a norm beside the keywords that describe one, and c beside color.
+    ruled_out = set(_COLOUR_SCALE) if merged.get("norm") is not None else set()
     if "c" in merged:
-        merged = {name: value for name, value in merged.items() if name != "color" or name in theirs}
-    return merged
+        ruled_out.add("color")
+    return {name: value for name, value in merged.items() if name not in ruled_out or name in theirs}
 
 
-def refuse(theirs: Mapping[str, Any], placed: Collection[str]) -> None:
-    """Raise a `FrameError` if one of the user's keywords is not theirs to set."""
+def refuse(theirs: Mapping[str, Any], fixed: Collection[str]) -> None:
+    """Raise an `ArgumentError` if one of the user's keywords is decided by the data."""
     for name in theirs:
-        if name in placed:
-            raise FrameError(f"{name}: the data decide it, found {theirs[name]!r}; leave it out")
+        if name in fixed:
+            expected = "no value, as the data decide it"
+            raise ArgumentError.unexpected(name, expected, theirs[name], "leave it out")
 
 
-def open_axes(ax: Axes | None, *, rows: int = 0) -> Axes:
-    """Return the user's Axes, or a new one with room for a legend beside it and for labelled rows."""
-    if ax is not None:
-        return ax
-    width, height = mpl.rcParams["figure.figsize"]
-    height = max(height, _ROW_HEIGHT * rows + 1)
-    _, new = plt.subplots(figsize=(width * _WIDER, height), layout="constrained")
-    return new
+def open_axes(ax: Axes | None, known: Provenance, *, rows: int = 0, **texts: str) -> Axes:
+    """Return the user's Axes or a new one, with its texts and, where rows are missing, a caption.
+
+    Parameters
+    ----------
+    ax : Axes or None
+        The user's.
+    known : dict
+        Provenance of what is drawn.
+    rows : int
+        Labelled rows for which a new figure is high enough.
+    **texts : str
+        ``title``, ``xlabel``, ``ylabel``.
+    """
+    if ax is None:
+        width, height = mpl.rcParams["figure.figsize"]
+        size = (width * _WIDENING, max(height, _ROW_INCHES * rows + 1))
+        _, ax = plt.subplots(figsize=size, layout="constrained")
+    ax.set(**texts)
+    if missing := incompleteness(known):
+        _caption(ax, missing)
+    return ax
+
+
+def _caption(ax: Axes, text: str) -> None:
+    """Write between title and data.
+
+    It is the label of a second x axis along the top, so that Matplotlib keeps the title, also one set
+    later, clear of it and every layout engine leaves room for it.
+    """
+    top = ax.secondary_xaxis("top")
+    top.tick_params(axis="x", which="both", top=False, labeltop=False)
+    top.spines["top"].set_visible(False)
+    top.set_xlabel(text, fontsize="small", fontstyle="italic", color=mpl.rcParams["text.color"])
+    if locator := shrinking_locator(ax):
+        locator.caption = top
+
+
+def no_turns(ax: Axes) -> Axes:
+    """Say in the middle of an otherwise empty Axes that there is nothing to draw, and return it."""
+    ax.text(0.5, 0.5, "no turns", transform=ax.transAxes, ha="center", va="center")
+    ax.set(xticks=[], yticks=[])
+    return ax
 
 
 def count_axis(axis: Axis, *, ticks: int = 9) -> None:
@@ -115,11 +151,11 @@ def count_axis(axis: Axis, *, ticks: int = 9) -> None:
     def write(value: float, _: int | None) -> str:
         return amount(abs(value), largest=float(np.abs(axis.get_view_interval()).max()))
 
-    axis.set_major_locator(_Counts(ticks))
+    axis.set_major_locator(_WholeNumberLocator(ticks))
     axis.set_major_formatter(FuncFormatter(write))
 
 
-class _Counts(MaxNLocator):
+class _WholeNumberLocator(MaxNLocator):
     """Ticks at whole numbers, fewer where the axis is short."""
 
     def __init__(self, most: int) -> None:
@@ -127,7 +163,7 @@ class _Counts(MaxNLocator):
         self._most = most
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        self.set_params(nbins=min(self._most, steps_along(self.axis, _COUNT_EMS)))
+        self.set_params(nbins=min(self._most, labels_that_fit(self.axis, _NUMBER_EMS)))
         return super().tick_values(vmin, vmax)
 
 
@@ -135,11 +171,11 @@ class SpacedLocator(FixedLocator):
     """Ticks at given places, except those too near to the tick before."""
 
     def tick_values(self, vmin: Any, vmax: Any) -> Any:
-        """Return the ticks to draw; how far the axis reaches is asked of itself."""
+        """Return the ticks to draw; how far the axis reaches is asked of the axis itself."""
         axis: Any = self.axis
         ticks = super().tick_values(vmin, vmax)
         low, high, *places = axis.get_transform().transform([*axis.get_view_interval(), *ticks])
-        least, kept, last = (high - low) / steps_along(axis), [], -np.inf
+        least, kept, last = (high - low) / labels_that_fit(axis), [], -np.inf
         for tick, place in zip(ticks, places, strict=True):
             if low <= place <= high and place - last >= least:
                 kept.append(tick)
@@ -147,18 +183,17 @@ class SpacedLocator(FixedLocator):
         return kept
 
 
-def steps_along(axis: Any, ems: float = 3.6) -> int:
-    """Return into how many steps an axis may be divided by labels, of so many ems along x."""
-    assumed = 3  # by Matplotlib
+def labels_that_fit(axis: Any, ems: float = _DATE_EMS) -> int:
+    """Return how many tick labels have room side by side, each so many ems wide if along x."""
     fitting: int = axis.get_tick_space()
-    return max(1, int(fitting * assumed / ems) if axis.axis_name == "x" else fitting)
+    return max(1, int(fitting * _ASSUMED_EMS / ems) if axis.axis_name == "x" else fitting)
 
 
 def row_axis(ax: Axes, labels: Sequence[str], *, fewest: int = 1) -> float:
     """Give each label a row, the first at the top, with space for the fewest rows there may be.
 
-    In a figure without a layout engine the labels are smaller if they would take most of the place or
-    lie over each other.
+    In a figure without a layout engine the labels shrink if they would take most of the width or lie
+    over each other.
 
     Returns
     -------
@@ -171,24 +206,26 @@ def row_axis(ax: Axes, labels: Sequence[str], *, fewest: int = 1) -> float:
     # Between rows there is nothing to measure; a line would only strike through what stands beside a bar.
     ax.grid(visible=False, axis="y")
     size = float(ax.get_yticklabels()[0].get_fontsize())
-    place = place_of(ax)
-    if place is not None:
-        place.rows = ax.yaxis.get_major_locator()
-        room, line = place.whole().transformed(ax.figure.transSubfigure), _LINE * size * ax.figure.dpi / 72
+    if locator := shrinking_locator(ax):
+        locator.rows = ax.yaxis.get_major_locator()
+        room = locator.cell().transformed(ax.figure.transSubfigure)
+        line = _LINE_EMS * size * ax.figure.dpi / 72
         width = row_labels_width(ax)
         scale = min(room.height / rows / line, _ROW_LABELS_SHARE * room.width / width if width else 1)
         if scale < 1:
-            size = max(scale * size, _SMALLEST_TEXT)
+            size = max(scale * size, _SMALLEST_POINTS)
             ax.tick_params(axis="y", labelsize=size)
-    return size * _BESIDE_A_ROW
+    return size * _BAR_TEXT_SCALE
 
 
-def legend_beside(ax: Axes, handles: Sequence[Any], labels: Sequence[str], title: str) -> None:
-    """Put the legend to the right of the data, in the order of a stack read from the top.
+def legend_beside(ax: Axes, handles: Sequence[Any], title: str) -> None:
+    """Put the legend of labelled artists to the right of the data, in the order of a stack from the top.
 
-    In a figure without a layout engine its text is smaller if it would take most of the place.
+    In a figure without a layout engine its text shrinks if it would take most of the width.
     """
     style: dict[str, Any] = {
+        "handles": handles,
+        "labels": [handle.get_label() for handle in handles],
         "title": title,
         "reverse": True,
         "loc": "upper left",
@@ -197,38 +234,12 @@ def legend_beside(ax: Axes, handles: Sequence[Any], labels: Sequence[str], title
         "frameon": False,
         "alignment": "left",
     }
-    legend = ax.legend(handles, labels, **style)
-    place = place_of(ax)
-    if place is None:
-        return
-    room, needed = place(ax, None).transformed(ax.figure.transSubfigure), legend.get_window_extent()
-    scale = min(_LEGEND_SHARE * room.width / needed.width, room.height / needed.height)
-    if scale < 1:
-        usual = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
-        size = max(scale * usual, _SMALLEST_TEXT)
-        legend = ax.legend(handles, labels, fontsize=size, title_fontsize=size, **style)
-    place.legend = legend
-
-
-def no_rows(ax: Axes, what: str = "turns") -> None:
-    """Say in the middle of an otherwise empty Axes that there is nothing to draw."""
-    ax.text(0.5, 0.5, f"no {what}", transform=ax.transAxes, ha="center", va="center")
-    ax.set(xticks=[], yticks=[])
-
-
-def caption(ax: Axes, known: provenance.Provenance) -> None:
-    """Say above the data, below the title, that some of it is missing.
-
-    It is the label of a second x axis along the top, so that Matplotlib keeps the title, also one set
-    later, clear of it and every layout engine leaves room for it.
-    """
-    text = provenance.incompleteness(known)
-    if text is None:
-        return
-    top = ax.secondary_xaxis("top")
-    top.tick_params(axis="x", which="both", top=False, labeltop=False)
-    top.spines["top"].set_visible(False)
-    top.set_xlabel(text, fontsize="small", fontstyle="italic", color=mpl.rcParams["text.color"])
-    place = place_of(ax)
-    if place is not None:
-        place.caption = top
+    legend = ax.legend(**style)
+    if locator := shrinking_locator(ax):
+        room, needed = locator(ax, None).transformed(ax.figure.transSubfigure), legend.get_window_extent()
+        scale = min(_LEGEND_SHARE * room.width / needed.width, room.height / needed.height)
+        if scale < 1:
+            usual = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
+            size = max(scale * usual, _SMALLEST_POINTS)
+            legend = ax.legend(fontsize=size, title_fontsize=size, **style)
+        locator.legend = legend

@@ -1,4 +1,4 @@
-"""Whether the budget will hold: spent so far, what is expected, and the limit."""
+"""Whether the limit will hold: spent so far, what is expected, and the limit."""
 
 from __future__ import annotations
 
@@ -17,20 +17,13 @@ from handinger_analytics.arguments import zone_info
 from handinger_analytics.budget import budget_status
 from handinger_analytics.budget.days import days_of
 from handinger_analytics.budget.past import open_turns, spent_by_day
-from handinger_analytics.plots.axes import (
-    caption,
-    closed_on_error,
-    count_axis,
-    legend_beside,
-    open_axes,
-    styled,
-)
+from handinger_analytics.plots.axes import closed_on_error, count_axis, legend_beside, open_axes, styled
 from handinger_analytics.plots.dates import date_axis, date_numbers
 from handinger_analytics.plots.groups import PALETTE, STATUS_COLOURS
-from handinger_analytics.text import amount
+from handinger_analytics.text import amount, share
 from handinger_analytics.times import Period
 
-_SPENT, _CROSSING = PALETTE[0], STATUS_COLOURS["error"]
+_COLOUR, _CROSSING_COLOUR = PALETTE[0], STATUS_COLOURS["error"]
 
 
 @closed_on_error
@@ -47,7 +40,7 @@ def plot_budget(
 ) -> Axes:
     """Draw the credits of the period under way against its limit, with what is expected by its end.
 
-    A line is what was spent until today, a dashed line leads to what is expected by the end of the
+    A line is what was spent until today. A dotted line leads to what is expected by the end of the
     period, in a band that holds the total eight times in ten. A cross marks the day on which the limit
     is exceeded.
 
@@ -66,39 +59,30 @@ def plot_budget(
 
     Raises
     ------
-    FrameError
+    ArgumentError, FrameError
         As in `handinger_analytics.budget_status`.
 
     Examples
     --------
-    >>> plot_budget(turns, 50_000, tz="Europe/Madrid")  # doctest: +SKIP
+    >>> ax = ha.plot_budget(turns, limit=40_000, tz="Europe/Madrid", as_of="2026-06-18T12:00Z")
+    >>> ax.get_title()
     """
     table = budget_status(turns, limit=limit, period=period, tz=tz, schedules=schedules, as_of=as_of)
     status = table["value"]
     instants, credits_ = _spent_so_far(turns, status, period, tz)
-    ax = open_axes(ax)
-    ax.set(title=f"Credits of the {period}: {status['verdict']}", ylabel="credits")
-    ax.set_xlabel(f"time ({tz})", loc="left")
-    caption(ax, provenance.of(table))
-    name = f"spent {amount(status['spent'])}"
-    look = styled(Line2D, {"color": _SPENT, "linewidth": 2, "label": name}, kwargs)
-    spent = ax.plot(date_numbers(instants), credits_, **look)[0]
+    title = f"Credits of the {period}: {status['verdict']}"
+    ax = open_axes(ax, provenance.of(table), title=title, ylabel="credits")
+    date_axis(ax, zone_info(tz))
+    ours = {"color": _COLOUR, "linewidth": 2, "label": f"spent {amount(status['spent'])}"}
     ink = mpl.rcParams["text.color"]
     start, now, end = date_numbers([status["period_start"], status["as_of"], status["period_end"]])
-    line = ax.axhline(limit, color=ink, linestyle="--", linewidth=1.2)
-    today = ax.axvline(float(now), color=ink, linewidth=0.6)
-    parts = [
-        (spent, spent.get_label()),
-        *_expected(ax, status),
-        (line, f"limit {amount(limit)}"),
-        *_crossing(ax, status),
-        (today, f"as of {status['as_of']:%Y-%m-%d}"),
-    ]
-    handles, labels = zip(*parts, strict=True)
-    legend_beside(ax, handles, labels, f"{status['share']:.0%} spent")
+    (spent,) = ax.plot(date_numbers(instants), credits_, **styled(Line2D, ours, kwargs))
+    line = ax.axhline(limit, color=ink, linestyle="--", linewidth=1.2, label=f"limit {amount(limit)}")
+    today = ax.axvline(float(now), color=ink, linewidth=0.6, label=f"as of {status['as_of']:%Y-%m-%d}")
+    handles = [spent, *_expected(ax, status), line, *_crossing(ax, status), today]
+    legend_beside(ax, handles, f"{share(status['share'])} spent")
     ax.set_xlim(start, end)
     ax.set_ylim(0, 1.08 * np.nanmax([limit, status["spent"], status["high"]]))
-    date_axis(ax, zone_info(tz))
     count_axis(ax.yaxis)
     return ax
 
@@ -111,22 +95,28 @@ def _spent_so_far(turns: Any, status: pd.Series[Any], period: str, tz: str) -> t
     return instants, [0, *np.cumsum(by_day).tolist()]
 
 
-def _expected(ax: Axes, status: pd.Series[Any]) -> Iterator[tuple[Any, str]]:
+def _expected(ax: Axes, status: pd.Series[Any]) -> Iterator[Any]:
     if pd.isna(status["projected"]):
         return
     ahead = date_numbers([status["as_of"], status["period_end"]])
-    low, high = ([status["spent"], status[bound]] for bound in ("low", "high"))
-    band = ax.fill_between(ahead, low, high, color=_SPENT, alpha=0.35, linewidth=0)
-    yield band, f"80%: {amount(status['low'])} to {amount(status['high'])}"
-    line = ax.plot(ahead, [status["spent"], status["projected"]], color=_SPENT, linestyle=":", linewidth=2)[0]
-    yield line, f"expected {amount(status['projected'])}"
+    low, high, middle = ([status["spent"], status[end]] for end in ("low", "high", "projected"))
+    band = f"80%: {amount(low[1])} to {amount(high[1])}"
+    yield ax.fill_between(ahead, low, high, color=_COLOUR, alpha=0.35, linewidth=0, label=band)
+    line = f"expected {amount(middle[1])}"
+    yield ax.plot(ahead, middle, color=_COLOUR, linestyle=":", linewidth=2, label=line)[0]
 
 
-def _crossing(ax: Axes, status: pd.Series[Any]) -> Iterator[tuple[Any, str]]:
+def _crossing(ax: Axes, status: pd.Series[Any]) -> Iterator[Any]:
     day = status["crosses_on"]
     if pd.notna(day):
-        look: dict[str, Any] = {"color": _CROSSING, "s": 80, "linewidths": 2.5, "zorder": 4}
-        yield (
-            ax.scatter(date_numbers([day]), [status["limit"]], marker="x", **look),
-            f"{'exceeded' if status['spent'] > status['limit'] else 'expected to cross'} on {day:%Y-%m-%d}",
+        verb = "exceeded" if status["spent"] > status["limit"] else "expected to cross"
+        yield ax.scatter(
+            date_numbers([day]),
+            [status["limit"]],
+            marker="x",
+            color=_CROSSING_COLOUR,
+            s=80,
+            linewidths=2.5,
+            zorder=4,
+            label=f"{verb} on {day:%Y-%m-%d}",
         )

@@ -10,8 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from handinger_analytics import provenance
-from handinger_analytics.arguments import zone_info
-from handinger_analytics.metrics.checks import grouping
+from handinger_analytics.arguments import column_names, zone_info
 from handinger_analytics.metrics.summarize import summarize
 from handinger_analytics.plots.axes import closed_on_error
 from handinger_analytics.plots.durations import plot_durations
@@ -58,43 +57,41 @@ def plot_dashboard(
 
     Raises
     ------
-    FrameError
-        As in `handinger_analytics.spend`.
+    ArgumentError, FrameError
+        As in `plot_spend`.
 
     Examples
     --------
-    >>> plot_dashboard(turns, tz="Europe/Madrid").savefig("week.pdf")  # doctest: +SKIP
+    >>> figure = ha.plot_dashboard(turns, tz="Europe/Madrid")
+    >>> figure.get_suptitle()
     """
     zone_info(tz)
+    by = column_names(by, "by")
     overview = summarize(turns)
     figure = plt.figure(**{"figsize": _SIZE, "layout": "constrained", **kwargs})
     lines = (_title(overview["value"], tz), provenance.incompleteness(provenance.of(overview)))
     figure.suptitle("\n".join(line for line in lines if line))
-    _fill(figure, turns, grouping(by, reserved=()), tz, limit)
-    return figure
-
-
-def _fill(figure: Figure, turns: Any, by: list[str], tz: str, limit: float | None) -> None:
     if isinstance(turns, pd.DataFrame):
         # What is missing is said once, above.
         turns = turns.copy(deep=False)
         turns.attrs = {}
-    # A long label in one of them must not make the others narrow.
+    # Subfigures, so that a long label in one of them does not make the others narrow.
     figure.subfigures(3, 2)
-    spend, tokens, lengths, week, tasks, wasted = (cell.subplots() for cell in figure.subfigs)
+    spend, tokens, durations, week, tasks, waste = (cell.subplots() for cell in figure.subfigs)
     plot_spend(turns, by=by, tz=tz, limit=limit, ax=spend)
     plot_tokens(turns, tz=tz, ax=tokens)
-    plot_durations(turns, by=by, ax=lengths)
+    plot_durations(turns, by=by, ax=durations)
     plot_heatmap(turns, tz=tz, ax=week)
     plot_pareto(turns, n=12, ax=tasks)
-    plot_waste(turns, by=by, ax=wasted)
+    plot_waste(turns, by=by, ax=waste)
+    return figure
 
 
 def _title(overview: pd.Series[Any], tz: str) -> str:
     turns, tasks = count(overview["turns"], "turn"), count(overview["tasks"], "task")
-    amount = f"{count(overview['credits'], 'credit')} in {turns} of {tasks}"
+    credits_ = f"{count(overview['credits'], 'credit')} in {turns} of {tasks}"
     if not overview["turns"]:
-        return amount
-    ends = (overview["first_started_at"], overview["last_started_at"])
+        return credits_
+    ends = overview[["first_started_at", "last_started_at"]]
     first, last = (f"{instant.tz_convert(tz):%Y-%m-%d}" for instant in ends)
-    return f"{amount}, {first} to {last} ({tz})"
+    return f"{credits_}, {first} to {last} ({tz})"

@@ -15,51 +15,51 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
-from handinger_analytics.metrics.spend import spend
-from handinger_analytics.plots.axes import steps_along
+from handinger_analytics.plots.axes import labels_that_fit
 from handinger_analytics.times import FREQS
 
 _SINGLE_PERIOD = {"h": "%Y-%m-%d %H:%M", "MS": "%Y-%m", "QS": "%Y-%m", "YS": "%Y"}
 _SINGLE_DAY = "%Y-%m-%d"
 _MOST_TICKS, _MOST_PERIOD_TICKS = 9, 10
-_FEW_DAYS, _MANY_DAYS, _MANY_WEEKS = 2, 120, 160
 _SHORTEST_DAY = 22.9 / 24
-"""Days between ticks that all are midnights, also where a clock is put forward."""
+"""Ticks at least so many days apart are all midnights, also where a clock is put forward."""
 _BAR_WIDTH = 0.85
-"""Part of its period that a bar covers."""
+"""Share of its period that a bar covers."""
 
 
-class _Dates(dates.AutoDateLocator):
+class _DateLocator(dates.AutoDateLocator):
     """Ticks at round dates, fewer where the axis is short."""
 
     def get_locator(self, dmin: dt.datetime, dmax: dt.datetime) -> Any:
-        most = min(_MOST_TICKS, 1 + max(2, steps_along(self.axis)))
+        most = min(_MOST_TICKS, 1 + max(2, labels_that_fit(self.axis)))
         self.maxticks = dict.fromkeys(self.maxticks, most)
-        # Between one number and the other lies one of the intervals that Matplotlib knows.
+        # Twice as many ticks as the fewest must be allowed: Matplotlib's intervals double about.
         self.minticks = min(3, (most - 1) // 2)
         return super().get_locator(dmin, dmax)  # type: ignore[no-untyped-call]  # Matplotlib has no types for it
 
 
-class _Starts(FixedLocator):
+class _PeriodLocator(FixedLocator):
     """Ticks at the starts of periods, at every second or third of them where the axis is short."""
 
     def tick_values(self, vmin: Any, vmax: Any) -> Any:
         starts = super().tick_values(vmin, vmax)
-        return starts[:: math.ceil(len(starts) / steps_along(self.axis))]
+        return starts[:: math.ceil(len(starts) / labels_that_fit(self.axis))]
 
 
 class _ClockFormatter(dates.ConciseDateFormatter):
-    """Concise dates; in the hour that is repeated when clocks go back, also by which time it is."""
+    """Concise dates; in the hour that is repeated when clocks go back, with the zone's abbreviation."""
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
+        if not len(values):
+            return []  # Matplotlib's own fails without ticks
         labels: list[str] = super().format_ticks(values)  # type: ignore[no-untyped-call]  # Matplotlib has no types for it
         if len(values) > 1 and np.diff(values).min() > _SHORTEST_DAY:
             return labels
         instants = dates.num2date(values, tz=self._tz)
-        return [label + _which_hour(instant) for label, instant in zip(labels, instants, strict=True)]
+        return [text + _zone_if_repeated(instant) for text, instant in zip(labels, instants, strict=True)]
 
 
-def _which_hour(instant: dt.datetime) -> str:
+def _zone_if_repeated(instant: dt.datetime) -> str:
     """Return a line with the zone's abbreviation at a time that its clock shows twice, else nothing."""
     twice = instant.replace(fold=0).utcoffset() != instant.replace(fold=1).utcoffset()
     return f"\n{instant:%Z}" if twice else ""
@@ -71,49 +71,31 @@ def date_numbers(instants: Any) -> NDArray[np.float64]:
     return numbers
 
 
-def date_axis(ax: Axes, zone: ZoneInfo) -> None:
-    """Write the dates along x concisely, on the clock of a zone."""
-    locator = _Dates(tz=zone)  # type: ignore[no-untyped-call]  # Matplotlib has no types for it
+def date_axis(ax: Axes, zone: ZoneInfo, name: str = "time") -> None:
+    """Write dates along x concisely, on the clock of a zone, and what they are below."""
+    locator = _DateLocator(tz=zone)  # type: ignore[no-untyped-call]  # Matplotlib has no types for it
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(_ClockFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]  # Matplotlib has no types for it
+    # On the right a concise date has its year.
+    ax.set_xlabel(f"{name} ({zone.key})", loc="left")
 
 
 def period_axis(ax: Axes, starts: pd.DatetimeIndex, freq: str, zone: ZoneInfo) -> None:
     """Write the dates of periods along x: each start where they are few, else as `date_axis` does."""
-    ax.set_xlabel(f"{FREQS[freq]} ({zone.key})", loc="left")
-    if not len(starts):
-        return
-    date_axis(ax, zone)
+    date_axis(ax, zone, FREQS[freq])
     if len(starts) == 1:
         # A concise date says what differs between the ticks, which of one tick is nothing.
         only = starts[0].strftime(_SINGLE_PERIOD.get(freq, _SINGLE_DAY))
         if freq == "h":
-            only += _which_hour(starts[0].to_pydatetime())
+            only += _zone_if_repeated(starts[0].to_pydatetime())
         ax.set_xticks(date_numbers(starts), [only])
         ax.margins(x=2)
-    elif len(starts) <= _MOST_PERIOD_TICKS:
-        ax.xaxis.set_major_locator(_Starts(date_numbers(starts).tolist()))
-
-
-def spend_by_period(turns: Any, by: list[str], freq: str | None, tz: str) -> tuple[pd.DataFrame, str]:
-    """Spend by the asked period, by default one of which there are neither two nor two hundred.
-
-    Returns the frame of `handinger_analytics.spend` and the period.
-    """
-    if freq is not None:
-        return spend(turns, by=by, freq=freq, tz=tz), freq
-    daily = spend(turns, by=by, freq="D", tz=tz)
-    days = daily["period"].nunique()
-    if 0 < days <= _FEW_DAYS:
-        return spend(turns, by=by, freq="h", tz=tz), "h"
-    if days <= _MANY_DAYS:
-        return daily, "D"
-    longer = "W" if days <= 7 * _MANY_WEEKS else "MS"
-    return spend(turns, by=by, freq=longer, tz=tz), longer
+    elif 0 < len(starts) <= _MOST_PERIOD_TICKS:
+        ax.xaxis.set_major_locator(_PeriodLocator(date_numbers(starts).tolist()))
 
 
 def bar_places(starts: pd.DatetimeIndex, freq: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Middle and width of the bars of periods, in days; each as wide as its own month or day."""
+    """Return middle and width of the bars of periods, in days; each is as wide as its own month or day."""
     step = pd.tseries.frequencies.to_offset("W-MON" if freq == "W" else freq)
     edges = date_numbers(starts.append(starts[-1:] + step))
     return edges[:-1], np.diff(edges) * _BAR_WIDTH

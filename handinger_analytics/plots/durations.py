@@ -16,21 +16,20 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from handinger_analytics.metrics.checks import grouping
+from handinger_analytics.arguments import column_names
 from handinger_analytics.metrics.durations import durations
-from handinger_analytics.metrics.engines import open_frame, to_pandas
+from handinger_analytics.metrics.engines import MEASURES, biggest_first, open_frame, to_pandas
 from handinger_analytics.plots.axes import (
     SpacedLocator,
-    caption,
     closed_on_error,
     count_axis,
-    no_rows,
+    no_turns,
     open_axes,
     refuse,
     row_axis,
     styled,
 )
-from handinger_analytics.plots.groups import PALETTE, Groups, groups_of
+from handinger_analytics.plots.groups import PALETTE, Groups
 from handinger_analytics.text import count, duration
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
@@ -44,19 +43,13 @@ _TICKS = [
 _FINER_TICKS = [tick * part for tick, after in pairwise(_TICKS) for part in (1, 2, 5) if tick * part < after]
 _BINS_PER_DECADE = 10
 _MARKS = {"p50_ms": "-", "p95_ms": "--"}
-_MARKED = list(_MARKS)
-_LINES = ("medianprops", "whiskerprops", "capprops")
+_LINE_KEYWORDS = ("medianprops", "whiskerprops", "capprops")
 _BOXPLOT = signature(Axes.boxplot).parameters
-_PLACED = ("x", "positions", "vert", "orientation")
 
 
 @closed_on_error
 def plot_durations(
-    turns: Any,
-    *,
-    by: str | Iterable[str] | None = None,
-    ax: Axes | None = None,
-    **kwargs: Any,
+    turns: Any, *, by: str | Iterable[str] | None = None, ax: Axes | None = None, **kwargs: Any
 ) -> Axes:
     """Draw how long turns took, on a logarithmic axis, with median and 95th percentile marked.
 
@@ -83,30 +76,28 @@ def plot_durations(
 
     Raises
     ------
-    FrameError
+    ArgumentError, FrameError
         As in `handinger_analytics.durations`.
 
     Examples
     --------
-    >>> plot_durations(turns, by="worker_id")  # doctest: +SKIP
+    >>> ax = ha.plot_durations(turns, by="triggered_by")
+    >>> [label.get_text() for label in ax.get_yticklabels()]
     """
-    columns = grouping(by, reserved=())
-    source = open_frame(turns, ["duration_ms"], by=columns)
-    groups = groups_of(turns, columns)
-    rows = to_pandas(source.frame.select(*source.by, "duration_ms"))
+    columns = column_names(by, "by")
+    source = open_frame(turns, MEASURES if columns else ["duration_ms"], by=columns)
+    spent = biggest_first(source.sums(columns), columns) if columns else pd.DataFrame()
+    groups = Groups.ranked(spent, columns)
+    rows = to_pandas(source.frame.select(*columns, "duration_ms"))
     took = pd.DataFrame({"group": groups.positions(rows), "duration_ms": rows["duration_ms"]})
     marks = durations(took, by="group" if columns else None)
-    ax = open_axes(ax)
-    ax.set_title(f"Duration of {count(len(took), 'turn')}")
-    ax.set_xlabel("duration")
-    ax.set_ylabel(groups.title or "turns")
-    caption(ax, source.attrs)
+    title, ylabel = f"Duration of {count(len(took), 'turn')}", groups.title or "turns"
+    ax = open_axes(ax, source.attrs, title=title, xlabel="duration", ylabel=ylabel)
     if took.empty:
-        no_rows(ax)
-        return ax
-    zero = _zero(took["duration_ms"])
+        return no_turns(ax)
+    zero = _place_of_zero(took["duration_ms"])
     visible = took.assign(duration_ms=took["duration_ms"].clip(lower=zero))
-    marks[_MARKED] = marks[_MARKED].clip(lower=zero)
+    marks[[*_MARKS]] = marks[[*_MARKS]].clip(lower=zero)
     if columns:
         _boxes(ax, visible, marks, groups, kwargs)
     else:
@@ -124,7 +115,7 @@ def _histogram(ax: Axes, visible: pd.Series[Any], marks: pd.Series[Any], kwargs:
         "edgecolor": to_hex(ax.get_facecolor(), keep_alpha=True),
         "linewidth": 0.5,
     }
-    ax.hist(visible, **styled(Patch, style, kwargs, placed=["x"]))
+    ax.hist(visible, **styled(Patch, style, kwargs, fixed=["x"]))
     count_axis(ax.yaxis)
     ink = mpl.rcParams["text.color"]
     for name, line in _MARKS.items():
@@ -139,7 +130,7 @@ def _boxes(
     places = list(range(len(groups.labels)))
     parts = [visible.loc[visible["group"] == place, "duration_ms"] for place in places]
     ink = mpl.rcParams["text.color"]
-    refuse(kwargs, _PLACED)
+    refuse(kwargs, ["x", "positions", "vert", "orientation"])
     own = {name: value for name, value in kwargs.items() if name in _BOXPLOT}
     look = styled(Patch, {}, {name: value for name, value in kwargs.items() if name not in own})
     filled = own.get("patch_artist", True)
@@ -154,7 +145,7 @@ def _boxes(
         "orientation": "horizontal",
         **own,
         "boxprops": dict(box),
-        **{name: styled(Line2D, line, own.get(name) or {}) for name in _LINES},
+        **{name: styled(Line2D, line, own.get(name) or {}) for name in _LINE_KEYWORDS},
     }
     drawn = ax.boxplot(parts, **style)
     for artist, colour in zip(drawn["boxes"], groups.colours, strict="showbox" not in own):
@@ -165,8 +156,8 @@ def _boxes(
     ax.legend()
 
 
-def _zero(milliseconds: pd.Series[Any]) -> float:
-    """Where to show zero on an axis that has none: left of the shortest duration."""
+def _place_of_zero(milliseconds: pd.Series[Any]) -> float:
+    """Return where to show zero on an axis that has none: left of the shortest duration."""
     positive = milliseconds[milliseconds > 0]
     return float(positive.min()) / 2 if len(positive) else 1.0
 
@@ -175,7 +166,7 @@ def _duration_axis(ax: Axes, zero: float) -> None:
     ax.set_xscale("log")
     low, high = ax.get_xlim()
     if high < 10 * low:
-        # A decade at least: durations that are alike are no wall of a bar, and have ticks beside them.
+        # A decade at least, so that durations that hardly differ do not fill the picture with one bar.
         middle = np.sqrt(low * high)
         low, high = ax.set_xlim(middle / np.sqrt(10), middle * np.sqrt(10))
     few = sum(low <= tick <= high for tick in _TICKS) < 2

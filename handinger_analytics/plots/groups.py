@@ -10,7 +10,6 @@ and on dark ground; his two greys are left to "other" and to what has no group.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from handinger_analytics.metrics.checks import grouping
-from handinger_analytics.metrics.spend import spend
 from handinger_analytics.plots.labels import label
 
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
 OTHER_COLOUR = "#94a4a2"
 COLOUR_MAP = "viridis"
-"""For amounts; a style may set one that begins with its own white or black, in which little would vanish."""
+"""For amounts; the style's own may begin with white or black, in which small amounts would vanish."""
 STATUS_COLOURS = {
     "completed": "#3f90da",
     "error": "#bd1f01",
@@ -34,8 +31,7 @@ STATUS_COLOURS = {
     "pending": "#b9ac70",
 }
 _UNKNOWN_STATUS_COLOURS = tuple(colour for colour in PALETTE if colour not in STATUS_COLOURS.values())
-MOST_SHOWN = len(PALETTE)
-OTHER = "other"
+_MOST_SHOWN = len(PALETTE)
 _LEGEND_LENGTH = 28
 
 
@@ -61,18 +57,21 @@ class Groups:
     colours: list[str]
 
     @classmethod
-    def ranked(cls, frame: pd.DataFrame, by: list[str]) -> Groups:
-        """Take the groups of a frame whose rows are sorted, biggest spender first."""
+    def ranked(cls, frame: pd.DataFrame, by: list[str], *, everything: str = "") -> Groups:
+        """Take the groups of a frame whose rows are sorted, biggest spender first.
+
+        Without ``by`` all rows are one group, labelled ``everything``.
+        """
         if not by:
-            return cls([], [()], [""], [PALETTE[0]])
+            return cls([], [()], [everything], [PALETTE[0]])
         distinct = frame[by].drop_duplicates()
         every = [_key(row) for row in distinct.itertuples(index=False, name=None)]
-        keys = every[:MOST_SHOWN]
+        keys = every[:_MOST_SHOWN]
         labels = [" / ".join(label(part, _LEGEND_LENGTH) for part in key) for key in keys]
         colours = _status_colours(keys) if by == ["status"] else list(PALETTE[: len(keys)])
         if len(every) > len(keys):
             folded = len(every) - len(keys)
-            labels, colours = [*labels, f"{OTHER} ({folded:,})"], [*colours, OTHER_COLOUR]
+            labels, colours = [*labels, f"other ({folded:,})"], [*colours, OTHER_COLOUR]
         return cls(by, keys, labels, colours)
 
     @property
@@ -81,7 +80,7 @@ class Groups:
         return ", ".join(label(column) for column in self.by)
 
     def positions(self, frame: pd.DataFrame) -> NDArray[np.intp]:
-        """Position among ``labels`` of the group of each row."""
+        """Return the position among ``labels`` of the group of each row."""
         if not self.by or frame.empty:
             return np.zeros(len(frame), dtype=np.intp)
         position = {key: index for index, key in enumerate(self.keys)}
@@ -93,19 +92,8 @@ class Groups:
         return np.asarray(found, dtype=np.intp)[codes.to_numpy()]
 
 
-def groups_of(turns: Any, by: str | Iterable[str] | None) -> Groups:
-    """Return the groups of a turns frame of any engine."""
-    columns = grouping(by, reserved=())
-    return Groups.ranked(spend(turns, by=columns) if columns else pd.DataFrame(), columns)
-
-
-def status_colour(status: str) -> str:
-    """Return the colour of one status; those the API does not document share one."""
-    return STATUS_COLOURS.get(status, _UNKNOWN_STATUS_COLOURS[0])
-
-
 def _status_colours(keys: list[tuple[Any, ...]]) -> list[str]:
-    unknown = iter(_UNKNOWN_STATUS_COLOURS * MOST_SHOWN)
+    unknown = iter(_UNKNOWN_STATUS_COLOURS * _MOST_SHOWN)
     return [STATUS_COLOURS.get(key[0]) or next(unknown) for key in keys]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,23 +10,21 @@ from matplotlib.collections import QuadMesh
 from matplotlib.ticker import FuncFormatter
 
 from handinger_analytics import provenance
-from handinger_analytics.errors import FrameError
+from handinger_analytics.arguments import check_word
 from handinger_analytics.metrics.spend import spend
-from handinger_analytics.plots.axes import caption, closed_on_error, no_rows, open_axes, styled
+from handinger_analytics.plots.axes import closed_on_error, no_turns, open_axes, styled
 from handinger_analytics.plots.groups import COLOUR_MAP
 from handinger_analytics.text import amount
+
+Measure = Literal["credits", "turns"]
+"""What `plot_heatmap` adds up."""
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @closed_on_error
 def plot_heatmap(
-    turns: Any,
-    *,
-    measure: Literal["credits", "turns"] = "credits",
-    tz: str = "UTC",
-    ax: Axes | None = None,
-    **kwargs: Any,
+    turns: Any, *, measure: Measure = "credits", tz: str = "UTC", ax: Axes | None = None, **kwargs: Any
 ) -> Axes:
     """Draw weekday by hour, coloured by what was spent in turns that started then.
 
@@ -50,24 +48,24 @@ def plot_heatmap(
 
     Raises
     ------
+    ArgumentError
+        An unknown ``measure`` or ``tz``.
     FrameError
-        As in `handinger_analytics.spend`, or for another ``measure``.
+        As in `handinger_analytics.spend`.
 
     Examples
     --------
-    >>> plot_heatmap(turns, measure="turns", tz="Europe/Madrid")  # doctest: +SKIP
+    >>> ax = ha.plot_heatmap(turns, measure="turns", tz="Europe/Madrid")
+    >>> ax.collections[0].get_array().sum()
     """
-    if measure not in ("credits", "turns"):
-        raise FrameError(f"measure: expected 'credits' or 'turns', found {measure!r}")
+    check_word(measure, "measure", get_args(Measure))
     hours = spend(turns, freq="h", tz=tz)
     week = np.zeros((7, 24), dtype=np.int64)
     np.add.at(week, (hours["period"].dt.day_of_week, hours["period"].dt.hour), hours[measure])
-    ax = open_axes(ax)
-    ax.set(title=f"{measure.capitalize()} by weekday and hour", xlabel=f"hour ({tz})")
-    caption(ax, provenance.of(hours))
+    title = f"{measure.capitalize()} by weekday and hour"
+    ax = open_axes(ax, provenance.of(hours), title=title, xlabel=f"hour ({tz})")
     if hours.empty:
-        no_rows(ax)
-        return ax
+        return no_turns(ax)
     style = {
         "cmap": COLOUR_MAP,
         "edgecolors": ax.get_facecolor(),

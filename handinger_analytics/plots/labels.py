@@ -1,9 +1,8 @@
-"""Text from tasks, made fit for a picture: taken literally, without control characters, not too long.
+"""Text from tasks, made fit for a picture: taken literally, in the fonts that are there, not too long.
 
 Worker names, titles and ids come from a server and may hold anything. A dollar sign must not start
-a formula, a right-to-left override must not turn the neighbouring text around, and a character that
-no chosen font can draw becomes a box here instead of a warning for each drawing later. To see those
-characters, name a font that has them::
+a formula, and a character that no chosen font can draw becomes a box here instead of a warning for each
+drawing later. To see those characters, name a font that has them::
 
     matplotlib.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK JP"]
 """
@@ -14,15 +13,12 @@ from functools import lru_cache
 from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from handinger_analytics.text import picture_text
 
 MAX_LENGTH = 40
 """Longest label, in characters."""
-
-NONE, EMPTY = "(none)", "(empty)"
 _BOX = "\N{WHITE SQUARE}"
 
 
@@ -41,11 +37,7 @@ def label(value: Any, length: int = MAX_LENGTH) -> str:
     >>> print(label("costs $5 to $9"))
     costs \$5 to \$9
     """
-    if pd.isna(value):
-        return NONE
     text = picture_text(value)
-    if not text:
-        return EMPTY
     if len(text) > length:
         text = _shortened(text, length)
     drawable = _drawable(tuple(FontProperties().get_family()))
@@ -64,7 +56,7 @@ def _shortened(text: str, length: int) -> str:
 
 @lru_cache(maxsize=8)
 def _drawable(families: tuple[str, ...]) -> frozenset[int]:
-    """Code points that Matplotlib finds in one of the fonts it would fall back through."""
+    """Return the code points that Matplotlib finds in one of the fonts it would fall back through."""
     drawable: set[int] = set()
     for family in families:
         try:
@@ -72,6 +64,4 @@ def _drawable(families: tuple[str, ...]) -> frozenset[int]:
         except ValueError:
             continue
         drawable.update(get_font(path).get_charmap())
-    if not drawable:
-        drawable.update(get_font(findfont(FontProperties())).get_charmap())
-    return frozenset(drawable)
+    return frozenset(drawable or get_font(findfont(FontProperties())).get_charmap())

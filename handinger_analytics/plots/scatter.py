@@ -13,21 +13,19 @@ from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from handinger_analytics.metrics.checks import grouping
-from handinger_analytics.metrics.engines import MEASURES, open_frame, to_pandas
+from handinger_analytics.metrics.engines import MEASURES, biggest_first, open_frame, to_pandas
 from handinger_analytics.plots.axes import (
     SpacedLocator,
-    caption,
     closed_on_error,
     legend_beside,
-    no_rows,
+    no_turns,
     open_axes,
     styled,
 )
-from handinger_analytics.plots.groups import COLOUR_MAP, Groups, groups_of
+from handinger_analytics.plots.groups import COLOUR_MAP, Groups
 from handinger_analytics.text import amount, count
 
-MOST_POINTS = 5000
+_MOST_POINTS = 5000
 """More turns than this are counted in hexagons instead."""
 
 _ZERO = 0.5
@@ -36,11 +34,7 @@ _ZERO = 0.5
 
 @closed_on_error
 def plot_credits_vs_tokens(
-    turns: Any,
-    *,
-    by: str | Iterable[str] | None = None,
-    ax: Axes | None = None,
-    **kwargs: Any,
+    turns: Any, *, by: str | Iterable[str] | None = None, ax: Axes | None = None, **kwargs: Any
 ) -> Axes:
     """Draw the credits of each turn against its tokens, read and written, on logarithmic axes.
 
@@ -66,33 +60,27 @@ def plot_credits_vs_tokens(
 
     Raises
     ------
-    FrameError
+    ArgumentError, FrameError
         As in `handinger_analytics.tokens`.
 
     Examples
     --------
-    >>> plot_credits_vs_tokens(turns, by="worker_id")  # doctest: +SKIP
+    >>> ax = ha.plot_credits_vs_tokens(turns, by="triggered_by")
+    >>> [points.get_label() for points in ax.collections]
     """
-    columns = grouping(by, reserved=())
-    source = open_frame(turns, MEASURES, by=columns)
-    groups = groups_of(turns, columns)
-    drawn = int(source.sums([])["turns"].iloc[0])
+    source = open_frame(turns, MEASURES, by=by)
+    spent = biggest_first(source.sums(source.by), source.by)
     rows = to_pandas(source.frame.select(*source.by, "credits", "input_tokens", "output_tokens"))
     tokens, credits_ = _visible(rows["input_tokens"] + rows["output_tokens"]), _visible(rows["credits"])
-    ax = open_axes(ax)
-    ax.set(
-        title=f"Credits against tokens, {count(drawn, 'turn')}",
-        xlabel="tokens, read and written",
-        ylabel="credits",
-    )
-    caption(ax, source.attrs)
+    title = f"Credits against tokens, {count(len(rows), 'turn')}"
+    ax = open_axes(ax, source.attrs, title=title, xlabel="tokens, read and written", ylabel="credits")
     if rows.empty:
-        no_rows(ax)
-        return ax
+        return no_turns(ax)
     ax.set(xscale="log", yscale="log")
-    if len(rows) > MOST_POINTS and not columns:
+    if len(rows) > _MOST_POINTS and not source.by:
         _hexagons(ax, tokens, credits_, kwargs)
     else:
+        groups = Groups.ranked(spent, source.by)
         _points(ax, tokens, credits_, groups, groups.positions(rows), kwargs)
     _count_axis_from_zero(ax.xaxis, tokens)
     _count_axis_from_zero(ax.yaxis, credits_)
@@ -112,17 +100,17 @@ def _points(
     positions: NDArray[np.intp],
     kwargs: dict[str, Any],
 ) -> None:
-    many = len(tokens) > MOST_POINTS
+    many = len(tokens) > _MOST_POINTS
     style = {"s": 6 if many else 18, "alpha": 0.5 if many else 0.7, "linewidths": 0, "rasterized": many}
-    placed = ["x", "y", "label"] if groups.by else ["x", "y"]
+    fixed = ["x", "y", "label"] if groups.by else ["x", "y"]
     handles = []
     # The biggest spender last, over the others.
     for position in reversed(range(len(groups.labels))):
-        name, colour, ours = groups.labels[position], groups.colours[position], positions == position
-        look = styled(PathCollection, {**style, "color": colour, "label": name}, kwargs, placed=placed)
-        handles.append(ax.scatter(tokens[ours], credits_[ours], **look))
+        ours = {**style, "color": groups.colours[position], "label": groups.labels[position]}
+        look, within = styled(PathCollection, ours, kwargs, fixed=fixed), positions == position
+        handles.append(ax.scatter(tokens[within], credits_[within], **look))
     if groups.by:
-        legend_beside(ax, handles, groups.labels[::-1], groups.title)
+        legend_beside(ax, handles, groups.title)
 
 
 def _hexagons(
@@ -137,7 +125,7 @@ def _hexagons(
         "xscale": "log",
         "yscale": "log",
     }
-    hexagons = ax.hexbin(tokens, credits_, **styled(PolyCollection, style, kwargs, placed=["x", "y"]))
+    hexagons = ax.hexbin(tokens, credits_, **styled(PolyCollection, style, kwargs, fixed=["x", "y"]))
     scale = ax.figure.colorbar(hexagons, ax=ax, label="turns")
     scale.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     scale.ax.yaxis.set_minor_locator(NullLocator())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
-from numbers import Real
 from typing import Any, TypeAlias
 
 import matplotlib as mpl
@@ -17,30 +15,25 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from handinger_analytics import provenance
-from handinger_analytics.arguments import zone_info
-from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.checks import grouping
+from handinger_analytics.arguments import check_number, column_names, zone_info
+from handinger_analytics.metrics.spend import spend_by_period
 from handinger_analytics.plots.axes import (
-    caption,
     closed_on_error,
     count_axis,
     legend_beside,
-    no_rows,
+    no_turns,
     open_axes,
     refuse,
     styled,
 )
-from handinger_analytics.plots.dates import bar_places, period_axis, spend_by_period
+from handinger_analytics.plots.dates import bar_places, period_axis
 from handinger_analytics.plots.groups import Groups
 from handinger_analytics.text import amount
-from handinger_analytics.times import FREQS
+from handinger_analytics.times import FREQS, Freq
 
 _MOST_BARS, _MOST_PERIODS = 1000, 200
 _Places: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Middle and width of each bar."""
-_PLACED = ("x", "height", "bottom")
-_NAME = "credits"
-"""In the legend, where there are no groups."""
 
 
 @closed_on_error
@@ -48,7 +41,7 @@ def plot_spend(
     turns: Any,
     *,
     by: str | Iterable[str] | None = None,
-    freq: str | None = None,
+    freq: Freq | None = None,
     tz: str = "UTC",
     cumulative: bool = False,
     limit: float | None = None,
@@ -85,124 +78,107 @@ def plot_spend(
 
     Raises
     ------
+    ArgumentError
+        An unknown ``freq`` or ``tz``, a ``limit`` that is no number above 0, or a keyword that the data
+        decide.
     FrameError
-        As in `handinger_analytics.spend`, or for a budget that is not a positive number.
+        As in `handinger_analytics.spend`.
 
     Examples
     --------
-    >>> plot_spend(turns, by="worker_id", tz="Europe/Madrid", limit=500)  # doctest: +SKIP
+    >>> ax = ha.plot_spend(turns, by="worker_id", tz="Europe/Madrid", limit=500)
+    >>> ax.get_title()
     """
-    zone, columns = zone_info(tz), grouping(by, reserved=())
-    _check_limit(limit)
-    spent, freq = spend_by_period(turns, columns, freq, tz)
-    ax = open_axes(ax)
+    zone, columns = zone_info(tz), column_names(by, "by")
+    if limit is not None:
+        check_number(limit, "limit", "credits, a number above 0", above=0)
+    if columns:
+        refuse(kwargs, ["label"])
+    spent, chosen = spend_by_period(turns, by=columns, freq=freq, tz=tz)
     starts = pd.DatetimeIndex(spent["period"].unique())
-    groups = Groups.ranked(spent, columns)
+    groups = Groups.ranked(spent, columns, everything="credits")
     credits_ = _matrix(spent, groups, len(starts))
-    total = f"{credits_.sum():,.0f} in all"
-    name = FREQS[freq]
-    ax.set_title(f"Credits, cumulative by {name}: {total}" if cumulative else f"Credits per {name}: {total}")
-    ax.set_ylabel("credits")
-    period_axis(ax, starts, freq, zone)
-    caption(ax, provenance.of(spent))
+    per = ", cumulative by" if cumulative else " per"
+    title = f"Credits{per} {FREQS[chosen]}: {credits_.sum():,} in all"
+    ax = open_axes(ax, provenance.of(spent), title=title, ylabel="credits")
+    period_axis(ax, starts, chosen, zone)
     if not len(starts):
-        no_rows(ax)
-        return ax
+        return no_turns(ax)
     few = credits_.size <= _MOST_BARS and len(starts) <= _MOST_PERIODS
     draw = _lines if cumulative else _bars if few else _shapes
-    if groups.by:
-        refuse(kwargs, ["label"])
-    handles, labels = draw(ax, bar_places(starts, freq), credits_, groups, kwargs)
-    if not groups.by:
-        labels = [kwargs.get("label", _NAME)]
+    handles = draw(ax, bar_places(starts, chosen), credits_, groups, kwargs)
     if limit is not None:
-        line = ax.axhline(limit, color=mpl.rcParams["text.color"], linestyle="--", linewidth=1.2)
-        handles, labels = [*handles, line], [*labels, f"limit {amount(limit)}"]
-    if len(labels) > 1 or groups.by:
-        legend_beside(ax, handles, labels, groups.title)
+        look: dict[str, Any] = {"color": mpl.rcParams["text.color"], "linestyle": "--", "linewidth": 1.2}
+        handles.append(ax.axhline(limit, label=f"limit {amount(limit)}", **look))
+    if len(handles) > 1 or columns:
+        legend_beside(ax, handles, groups.title)
     tallest = credits_.sum() if cumulative else credits_.sum(axis=0).max()
     ax.set_ylim(0, 1.05 * max(tallest, limit or 0) or 1)
     count_axis(ax.yaxis)
     return ax
 
 
-def _check_limit(limit: float | None) -> None:
-    if limit is None:
-        return
-    number = isinstance(limit, Real) and not isinstance(limit, bool)
-    if not number or not 0 < limit < math.inf:
-        raise FrameError(f"limit: expected credits, a number above 0, found {limit!r}")
-
-
 def _matrix(spent: pd.DataFrame, groups: Groups, periods: int) -> NDArray[np.int64]:
-    """Credits by label and period; each group has every period, in order."""
+    """Return credits by label and period; in the frame each group has every period, in order."""
     matrix = np.zeros((len(groups.labels), periods), dtype=np.int64)
     if periods:
-        every = spent["credits"].to_numpy().reshape(-1, periods)
-        np.add.at(matrix, groups.positions(spent.iloc[::periods]), every)
+        by_group = spent["credits"].to_numpy().reshape(-1, periods)
+        np.add.at(matrix, groups.positions(spent.iloc[::periods]), by_group)
     return matrix
 
 
 def _bars(
     ax: Axes, places: _Places, credits_: NDArray[np.int64], groups: Groups, kwargs: dict[str, Any]
-) -> tuple[list[Any], list[str]]:
+) -> list[Any]:
     middles, widths = places
     style: dict[str, Any] = {"width": widths, "edgecolor": ax.get_facecolor(), "linewidth": 0.3}
-    bars = [
-        ax.bar(
-            middles,
-            top - bottom,
-            bottom=bottom,
-            **styled(Rectangle, {**style, "color": colour, "label": label}, kwargs, placed=_PLACED),
-        )
-        for bottom, top, label, colour in _stacked(credits_, groups)
-    ]
-    return bars, groups.labels
+    bars = []
+    for bottom, top, label, colour in _stacked(credits_, groups):
+        ours = {**style, "color": colour, "label": label}
+        look = styled(Rectangle, ours, kwargs, fixed=["x", "height", "bottom"])
+        bars.append(ax.bar(middles, top - bottom, bottom=bottom, **look))
+    return bars
 
 
 def _shapes(
     ax: Axes, places: _Places, credits_: NDArray[np.int64], groups: Groups, kwargs: dict[str, Any]
-) -> tuple[list[Any], list[str]]:
+) -> list[Any]:
     """Draw each group as one shape; Matplotlib takes a second for every thousand bars."""
     middles, widths = places
     lefts = middles - widths / 2
     edges = np.append(lefts, lefts[-1] + widths[-1])
-    sides = np.stack([edges[:-1], edges[1:]])
     shapes = []
     for bottom, top, label, colour in _stacked(credits_, groups):
         spent = top > bottom
-        (left, right), low, high = sides[:, spent], bottom[spent], top[spent]
+        left, right, low, high = edges[:-1][spent], edges[1:][spent], bottom[spent], top[spent]
         corners = np.array([[left, low], [left, high], [right, high], [right, low]]).transpose(2, 0, 1)
         # Many bars are narrower than a pixel: without an edge they would fade into the ground.
-        style: dict[str, Any] = {"facecolor": colour, "edgecolor": colour, "linewidth": 0.8, "label": label}
-        shape = PolyCollection(list(corners), **styled(PolyCollection, style, kwargs))
+        ours = {"facecolor": colour, "edgecolor": colour, "linewidth": 0.8, "label": label}
+        shape = PolyCollection(list(corners), **styled(PolyCollection, ours, kwargs))
         shapes.append(ax.add_collection(shape))
     # Also periods at the ends in which nothing was spent.
     ax.update_datalim([(edges[0], 0), (edges[-1], 0)])
     ax.autoscale_view()
-    return shapes, groups.labels
+    return shapes
 
 
 def _stacked(credits_: NDArray[np.int64], groups: Groups) -> Iterator[tuple[Any, Any, str, str]]:
-    """Yield bottom, top, label and colour of each group."""
+    """Return bottom, top, label and colour of each group."""
     tops = np.cumsum(credits_, axis=0)
     return zip(tops - credits_, tops, groups.labels, groups.colours, strict=True)
 
 
 def _lines(
     ax: Axes, places: _Places, credits_: NDArray[np.int64], groups: Groups, kwargs: dict[str, Any]
-) -> tuple[list[Any], list[str]]:
+) -> list[Any]:
     middles, _ = places
-    # A single point has no line to see.
-    style: dict[str, Any] = {"marker": "o" if len(middles) == 1 else None}
-    labels, colours, spent = groups.labels, groups.colours, credits_
+    labels, colours = groups.labels, groups.colours
     if len(labels) > 1:
         labels, colours = [*labels, "total"], [*colours, mpl.rcParams["text.color"]]
-        spent = np.vstack([credits_, credits_.sum(axis=0)])
-    lines = [
-        ax.plot(
-            middles, np.cumsum(row), **styled(Line2D, {**style, "color": colour, "label": label}, kwargs)
-        )[0]
-        for row, label, colour in zip(spent, labels, colours, strict=True)
-    ]
-    return lines, labels
+        credits_ = np.vstack([credits_, credits_.sum(axis=0)])
+    lines = []
+    for row, label, colour in zip(np.cumsum(credits_, axis=1), labels, colours, strict=True):
+        # A single point has no line to see.
+        ours = {"marker": "o" if len(middles) == 1 else None, "color": colour, "label": label}
+        lines += ax.plot(middles, row, **styled(Line2D, ours, kwargs))
+    return lines

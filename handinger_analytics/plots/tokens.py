@@ -12,25 +12,25 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from handinger_analytics import provenance
-from handinger_analytics.arguments import zone_info
-from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.checks import grouping
-from handinger_analytics.metrics.spend import spend
+from handinger_analytics.arguments import column_names, zone_info
+from handinger_analytics.errors import ArgumentError
+from handinger_analytics.metrics.spend import spend, spend_by_period
 from handinger_analytics.plots.axes import (
-    caption,
     closed_on_error,
     count_axis,
     legend_beside,
-    no_rows,
+    no_turns,
     open_axes,
     row_axis,
     styled,
 )
-from handinger_analytics.plots.dates import bar_places, period_axis, spend_by_period
+from handinger_analytics.plots.dates import bar_places, period_axis
 from handinger_analytics.plots.groups import PALETTE, Groups
 from handinger_analytics.text import amount
+from handinger_analytics.times import Freq
 
-INPUT_COLOUR, OUTPUT_COLOUR = PALETTE[3], PALETTE[6]
+_BARS = (("output_tokens", "written", -1, PALETTE[6]), ("input_tokens", "read", 1, PALETTE[3]))
+"""Column, name in the legend, direction and colour."""
 
 
 @closed_on_error
@@ -38,7 +38,7 @@ def plot_tokens(
     turns: Any,
     *,
     by: str | Iterable[str] | None = None,
-    freq: str | None = None,
+    freq: Freq | None = None,
     tz: str = "UTC",
     ax: Axes | None = None,
     **kwargs: Any,
@@ -70,62 +70,54 @@ def plot_tokens(
 
     Raises
     ------
+    ArgumentError
+        Both ``by`` and ``freq``, an unknown ``freq`` or ``tz``, or a keyword that the data decide.
     FrameError
-        As in `handinger_analytics.spend`, or for both ``by`` and ``freq``.
+        As in `handinger_analytics.spend`.
 
     Examples
     --------
-    >>> plot_tokens(turns, by="worker_id")  # doctest: +SKIP
+    >>> ax = ha.plot_tokens(turns, by="worker_id")
+    >>> ax.get_title()
     """
-    zone, columns = zone_info(tz), grouping(by, reserved=())
-    if columns and freq is not None:
-        raise FrameError(f"by and freq: rows are groups or periods, not both; found {by!r} and {freq!r}")
-    if columns:
+    zone, columns = zone_info(tz), column_names(by, "by")
+    if not columns:
+        spent, chosen = spend_by_period(turns, freq=freq, tz=tz)
+    elif freq is None:
         spent = spend(turns, by=columns)
-        ax = _by_group(open_axes(ax), spent, columns, kwargs)
     else:
-        spent, freq = spend_by_period(turns, columns, freq, tz)
+        what = "None beside by, since rows are groups or periods, not both"
+        raise ArgumentError.unexpected("freq", what, freq, "leave one of them out")
+    read, written = amount(spent["input_tokens"].sum()), amount(spent["output_tokens"].sum())
+    ax = open_axes(ax, provenance.of(spent), title=f"Tokens: {read} read, {written} written")
+    if columns:
+        groups = Groups.ranked(spent, columns)
+        ax.set(xlabel="tokens", ylabel=groups.title)
+    else:
         starts = pd.DatetimeIndex(spent["period"])
-        ax = open_axes(ax)
-        period_axis(ax, starts, freq, zone)
         ax.set_ylabel("tokens")
-        if len(starts):
-            left, width = bar_places(starts, freq)
-            _back_to_back(ax, ax.bar, left, spent, {"width": width, **kwargs})
-            count_axis(ax.yaxis)
-    read, written = int(spent["input_tokens"].sum()), int(spent["output_tokens"].sum())
-    ax.set_title(f"Tokens: {amount(read)} read, {amount(written)} written")
-    caption(ax, provenance.of(spent))
+        period_axis(ax, starts, chosen, zone)
     if spent.empty:
-        no_rows(ax)
-    return ax
-
-
-def _by_group(ax: Axes, spent: pd.DataFrame, by: list[str], kwargs: dict[str, Any]) -> Axes:
-    groups = Groups.ranked(spent, by)
-    ax.set(xlabel="tokens", ylabel=groups.title)
-    if spent.empty:
-        return ax
-    folded = spent[["input_tokens", "output_tokens"]].groupby(groups.positions(spent)).sum()
-    _back_to_back(ax, ax.barh, np.arange(len(folded)), folded, kwargs)
-    row_axis(ax, groups.labels)
-    count_axis(ax.xaxis, ticks=6)
+        return no_turns(ax)
+    if columns:
+        sums = spent[["input_tokens", "output_tokens"]].groupby(groups.positions(spent)).sum()
+        _back_to_back(ax, ax.barh, np.arange(len(sums)), sums, kwargs)
+        row_axis(ax, groups.labels)
+        count_axis(ax.xaxis, ticks=6)
+    else:
+        middles, widths = bar_places(starts, chosen)
+        _back_to_back(ax, ax.bar, middles, spent, {"width": widths, **kwargs})
+        count_axis(ax.yaxis)
     return ax
 
 
 def _back_to_back(ax: Axes, draw: Any, places: Any, sums: pd.DataFrame, kwargs: dict[str, Any]) -> None:
-    placed = ("label", *(("x", "height", "bottom") if draw == ax.bar else ("y", "width", "left")))
-    bars = [
-        draw(
-            places,
-            sign * sums[column].to_numpy(),
-            **styled(Rectangle, {"color": colour, "label": name}, kwargs, placed=placed),
-        )
-        for column, name, sign, colour in (
-            ("output_tokens", "written", -1, OUTPUT_COLOUR),
-            ("input_tokens", "read", 1, INPUT_COLOUR),
-        )
-    ]
-    zero = ax.axhline if draw == ax.bar else ax.axvline
+    upright = draw == ax.bar
+    fixed = ("label", "x", "height", "bottom") if upright else ("label", "y", "width", "left")
+    bars = []
+    for column, name, sign, colour in _BARS:
+        look = styled(Rectangle, {"color": colour, "label": name}, kwargs, fixed=fixed)
+        bars.append(draw(places, sign * sums[column].to_numpy(), **look))
+    zero = ax.axhline if upright else ax.axvline
     zero(0, color=mpl.rcParams["axes.edgecolor"], linewidth=mpl.rcParams["axes.linewidth"])
-    legend_beside(ax, bars, ["written", "read"], "tokens")
+    legend_beside(ax, bars, "tokens")

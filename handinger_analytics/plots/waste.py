@@ -1,4 +1,4 @@
-"""What went into work that brought nothing."""
+"""What went into turns that ended in error or were aborted."""
 
 from __future__ import annotations
 
@@ -10,33 +10,27 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from handinger_analytics import provenance
-from handinger_analytics.metrics.checks import grouping
-from handinger_analytics.metrics.spend import spend
+from handinger_analytics.metrics.engines import MEASURES, biggest_first, open_frame
 from handinger_analytics.plots.axes import (
-    caption,
     closed_on_error,
     count_axis,
     legend_beside,
-    no_rows,
+    no_turns,
     open_axes,
     row_axis,
     styled,
 )
-from handinger_analytics.plots.groups import Groups, groups_of
+from handinger_analytics.plots.groups import Groups
 from handinger_analytics.tables.schema import WASTED
+from handinger_analytics.text import share
 
 _ORDER = {"error": 0, "aborted": 1, "completed": 3}
-"""From the axis outwards, other statuses in between: what was wasted can be compared from zero."""
+"""From zero outwards, other statuses before the last: bars of what was wasted can be compared."""
 
 
 @closed_on_error
 def plot_waste(
-    turns: Any,
-    *,
-    by: str | Iterable[str] = "worker_id",
-    ax: Axes | None = None,
-    **kwargs: Any,
+    turns: Any, *, by: str | Iterable[str] = "worker_id", ax: Axes | None = None, **kwargs: Any
 ) -> Axes:
     """Draw the credits of each worker by the status its turns ended in, wasted ones first.
 
@@ -59,39 +53,46 @@ def plot_waste(
 
     Raises
     ------
-    FrameError
+    ArgumentError, FrameError
         As in `handinger_analytics.waste`.
 
     Examples
     --------
-    >>> plot_waste(turns, by="triggered_by")  # doctest: +SKIP
+    >>> ax = ha.plot_waste(turns, by="triggered_by")
+    >>> ax.get_title()
     """
-    columns = grouping(by, reserved=())
-    spent = spend(turns, by=[*columns, "status"])
-    rows = groups_of(turns, columns)
-    statuses = Groups.ranked(spent[["status"]].sort_values("status", key=_order), ["status"])
+    source = open_frame(turns, (*MEASURES, "status"), by=by)
+    keys = list(dict.fromkeys([*source.by, "status"]))
+    spent = biggest_first(source.sums(keys), keys)
+    rows = Groups.ranked(_ranking(spent, source.by), source.by)
+    by_status = spent.sort_values("status", key=_order, kind="stable")
+    statuses = Groups.ranked(by_status, ["status"])
     matrix = np.zeros((len(statuses.labels), len(rows.labels)), dtype=np.int64)
     np.add.at(matrix, (statuses.positions(spent), rows.positions(spent)), spent["credits"])
     total = matrix.sum(axis=0)
-    wasted = matrix[[index for index, key in enumerate(statuses.keys) if key[0] in WASTED]].sum(axis=0)
-    ax = open_axes(ax)
-    ax.set(xlabel="credits", ylabel=rows.title)
-    ax.set_title(f"{wasted.sum():,} of {total.sum():,} credits wasted")
-    caption(ax, provenance.of(spent))
+    wasted = matrix[[index for index, (status,) in enumerate(statuses.keys) if status in WASTED]].sum(axis=0)
+    title = f"{wasted.sum():,} of {total.sum():,} credits wasted"
+    ax = open_axes(ax, source.attrs, title=title, xlabel="credits", ylabel=rows.title)
     if spent.empty:
-        no_rows(ax)
-        return ax
-    bars, lefts = [], np.cumsum(matrix, axis=0) - matrix
+        return no_turns(ax)
+    bars = []
+    lefts = np.cumsum(matrix, axis=0) - matrix
     for widths, left, name, colour in zip(matrix, lefts, statuses.labels, statuses.colours, strict=True):
-        style = {"color": colour, "edgecolor": ax.get_facecolor(), "linewidth": 0.5, "label": name}
-        look = styled(Rectangle, style, kwargs, placed=["y", "width", "left", "label"])
+        ours = {"color": colour, "edgecolor": ax.get_facecolor(), "linewidth": 0.5, "label": name}
+        look = styled(Rectangle, ours, kwargs, fixed=["y", "width", "left", "label"])
         bars.append(ax.barh(range(len(rows.labels)), widths, left=left, **look))
-    shares = [f"{part / whole:.0%}" if whole else "" for part, whole in zip(wasted, total, strict=True)]
+    shares = [share(part / whole) if whole else "" for part, whole in zip(wasted, total, strict=True)]
     ax.bar_label(bars[-1], shares, padding=3, fontsize=row_axis(ax, rows.labels))
     ax.set_xlim(0, 1.1 * total.max() or 1)
     count_axis(ax.xaxis, ticks=6)
-    legend_beside(ax, bars[::-1], statuses.labels[::-1], "status")
+    legend_beside(ax, bars[::-1], "status")
     return ax
+
+
+def _ranking(spent: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    if not by:
+        return spent
+    return biggest_first(spent.groupby(by, dropna=False, sort=False)["credits"].sum().reset_index(), by)
 
 
 def _order(statuses: pd.Series[Any]) -> pd.Series[Any]:

@@ -2,78 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import narwhals.stable.v2 as nw
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
 from handinger_analytics.metrics.engines import open_frame, to_pandas
 from handinger_analytics.metrics.top_tasks import top_tasks
 from handinger_analytics.metrics.waste import waste
-from handinger_analytics.plots.labels import EMPTY, NONE
-from handinger_analytics.text import duration, picture_text
+from handinger_analytics.text import duration, number, picture_text, share
 
-UNKNOWN = "n/a"
 _TOP_TASKS = 15
 _MOST_ROWS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell of a table.
+class Table:
+    """A table as text, which the template escapes.
 
     Attributes
     ----------
-    text : str
-        What it says; escaped by the template.
-    href : str or None
-        Where it leads, https only.
-    number : bool
-        Whether it is set to the right.
+    headings : list of str
+    numeric : list of bool
+        Whether a column holds numbers, which are set to the right.
+    rows : list of (str or None, tuple of str)
+        Address to which the first cell leads, https only, and the cells.
+    left_out : int
+        Rows that are not shown.
     """
 
-    text: str
-    href: str | None = None
-    number: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table: its headings, its rows, and how many rows were left out."""
-
     headings: list[str]
-    rows: list[list[Cell]]
-    left_out: int = 0
+    numeric: list[bool]
+    rows: list[tuple[str | None, tuple[str, ...]]]
+    left_out: int
 
 
 def workers_table(workers: pd.DataFrame) -> Table:
     """Tabulate what `handinger_analytics.spend` says of each worker."""
-    total = workers["credits"].sum()
-    with_cost = "cost" in workers
-    headings = [
-        "worker",
-        "credits",
-        "share",
-        *(["cost"] if with_cost else []),
-        "turns",
-        "tokens",
-        "time at work",
-    ]
-    rows = [
-        [
-            _text(row["worker_id"]),
-            _count(row["credits"]),
-            _share(row["credits"] / total if total else None),
-            *([_number(f"{row['cost']:,.2f}")] if with_cost else []),
-            _count(row["turns"]),
-            _count(row["input_tokens"] + row["output_tokens"]),
-            _number(duration(row["duration_ms"])),
-        ]
-        for row in workers.head(_MOST_ROWS).to_dict("records")
-    ]
-    return Table(headings, rows, len(workers) - len(rows))
+    workers = workers.assign(
+        share=workers["credits"] / workers["credits"].sum(),
+        tokens=workers["input_tokens"] + workers["output_tokens"],
+    )
+    headings = {
+        "worker_id": "worker",
+        "credits": "credits",
+        "share": "share",
+        "cost": "cost",
+        "turns": "turns",
+        "tokens": "tokens",
+        "duration_ms": "time at work",
+    }
+    return _table(workers, {name: heading for name, heading in headings.items() if name in workers})
 
 
 def top_table(tasks: Any, turns: Any) -> Table:
@@ -81,108 +64,85 @@ def top_table(tasks: Any, turns: Any) -> Table:
     top = top_tasks(turns, n=_TOP_TASKS)
     links = open_frame(tasks, ["task_id", "url"], name="tasks").frame
     found = to_pandas(links.filter(nw.col("task_id").is_in(top["task_id"].tolist())))
-    url = dict(zip(found["task_id"], found["url"], strict=True))
-    rows = [
-        [
-            _text(
-                row["task_id"] if pd.isna(row["task_title"]) else row["task_title"], url.get(row["task_id"])
-            ),
-            _text(row["worker_id"]),
-            _count(row["credits"]),
-            _share(row["share"]),
-            _share(row["cumulative_share"]),
-            _count(row["turns"]),
-            _number(duration(row["duration_ms"])),
-        ]
-        for row in top.to_dict("records")
-    ]
-    headings = ["task", "worker", "credits", "share", "cumulative", "turns", "time at work"]
-    return Table(headings, rows)
+    urls = dict(zip(found["task_id"], found["url"], strict=True))
+    headings = {
+        "task": "task",
+        "worker_id": "worker",
+        "credits": "credits",
+        "share": "share",
+        "cumulative_share": "cumulative",
+        "turns": "turns",
+        "duration_ms": "time at work",
+    }
+    top["task"] = top["task_title"].fillna(top["task_id"])
+    return _table(top, headings, (_https(urls.get(task_id)) for task_id in top["task_id"]))
 
 
 def wasted_table(turns: Any) -> Table:
     """Tabulate the workers with turns that failed or were aborted."""
     wasted = waste(turns, by="worker_id")
     wasted = wasted[wasted["wasted_turns"] > 0]
-    rows = [
-        [
-            _text(row["worker_id"]),
-            _count(row["wasted_turns"]),
-            _count(row["wasted_credits"]),
-            _share(row["credits_share"]),
-            _count(row["wasted_input_tokens"] + row["wasted_output_tokens"]),
-            _number(duration(row["wasted_duration_ms"])),
-        ]
-        for row in wasted.head(_MOST_ROWS).to_dict("records")
-    ]
-    headings = ["worker", "turns wasted", "credits wasted", "share of its credits", "tokens", "time"]
-    return Table(headings, rows, len(wasted) - len(rows))
+    headings = {
+        "worker_id": "worker",
+        "wasted_turns": "turns wasted",
+        "wasted_credits": "credits wasted",
+        "credits_share": "share of its credits",
+        "wasted_tokens": "tokens",
+        "wasted_duration_ms": "time",
+    }
+    tokens = wasted["wasted_input_tokens"] + wasted["wasted_output_tokens"]
+    return _table(wasted.assign(wasted_tokens=tokens), headings)
 
 
 def anomalies_table(found: pd.DataFrame) -> Table:
     """Tabulate what `handinger_analytics.anomalies` found by worker and day."""
-    rows = [
-        [
-            _text(row["worker_id"]),
-            _text(row["kind"]),
-            Cell("" if pd.isna(row["period"]) else f"{row['period']:%Y-%m-%d}"),
-            _count(row["credits"]),
-            _share(row["share"]),
-            _text(row["reason"]),
-        ]
-        for row in found.head(_MOST_ROWS).to_dict("records")
-    ]
-    headings = ["worker", "finding", "day", "credits", "share of all", "why"]
-    return Table(headings, rows, len(found) - len(rows))
+    headings = {
+        "worker_id": "worker",
+        "kind": "finding",
+        "period": "day",
+        "credits": "credits",
+        "share": "share of all",
+        "reason": "why",
+    }
+    return _table(found, headings)
 
 
 def checked_table(checked: pd.DataFrame) -> Table:
     """Tabulate the tasks that `handinger_analytics.check` does not find complete."""
-    wrong = checked[~checked["complete"]]
-    rows = [
-        [
-            _text(row["task_id"]),
-            _text(row["verdict"]),
-            _text(row["status"]),
-            *(
-                _count(value)
-                for value in (row["credits"], row["credits_of_turns"], row["turn_count"], row["turns"])
-            ),
-        ]
-        for row in wrong.head(_MOST_ROWS).to_dict("records")
-    ]
-    headings = [
-        "task",
-        "verdict",
-        "status",
-        "credits reported",
-        "of its turns",
-        "turns reported",
-        "turns here",
-    ]
-    return Table(headings, rows, len(wrong) - len(rows))
+    headings = {
+        "task_id": "task",
+        "verdict": "verdict",
+        "status": "status",
+        "credits": "credits reported",
+        "credits_of_turns": "of its turns",
+        "turn_count": "turns reported",
+        "turns": "turns here",
+    }
+    return _table(checked[~checked["complete"]], headings)
 
 
-def _text(value: Any, url: Any = None) -> Cell:
-    text = NONE if pd.isna(value) else picture_text(str(value)) or EMPTY
-    return Cell(text, _https(url))
+def _table(frame: pd.DataFrame, headings: Mapping[str, str], links: Iterable[str | None] = ()) -> Table:
+    """Write the first rows of some columns; ``links`` has one entry per row, or none at all."""
+    shown = frame.head(_MOST_ROWS)
+    numeric = [is_numeric_dtype(shown[name]) for name in headings]
+    columns = [_written(shown[name]) for name in headings]
+    cells = list(zip(*columns, strict=True))
+    rows = list(zip([*links] or [None] * len(cells), cells, strict=True))
+    return Table([*headings.values()], numeric, rows, len(frame) - len(shown))
 
 
-def _number(text: str) -> Cell:
-    return Cell(text, number=True)
-
-
-def _count(value: Any) -> Cell:
-    return _number(UNKNOWN if pd.isna(value) else f"{value:,}")
-
-
-def _share(value: float | None) -> Cell:
-    return _number(percent(value))
-
-
-def percent(value: float | None) -> str:
-    """Write a share of 0 to 1."""
-    return UNKNOWN if value is None or pd.isna(value) else f"{value:.1%}"
+def _written(values: pd.Series[Any]) -> list[str]:
+    """Write a column: what its numbers mean is in its name."""
+    name = str(values.name)
+    if name.endswith("duration_ms"):
+        return [duration(value) for value in values]
+    if name.endswith("share"):
+        return [share(value, digits=1) for value in values]
+    if is_numeric_dtype(values):
+        return [number(value, digits=2 if name == "cost" else 0) for value in values]
+    if is_datetime64_any_dtype(values):
+        return ["" if pd.isna(value) else f"{value:%Y-%m-%d}" for value in values]
+    return [picture_text(value) for value in values]
 
 
 def _https(url: Any) -> str | None:

@@ -28,6 +28,6 @@ def turns(fetched: FetchResult) -> pd.DataFrame:
 
 @pytest.fixture
 def incomplete_turns(turns: pd.DataFrame) -> pd.DataFrame:
-    """Say of the turns that 12 of 200 tasks failed."""
+    """Say of the turns that 12 of 200 tasks could not be fetched."""
     turns.attrs["handinger"] = {"schema": 1, "requested": 200, "failed": 12, "complete": False}
     return turns

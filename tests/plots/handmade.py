@@ -78,8 +78,8 @@ def _value(cell: Any) -> Any:
 
 
 def drawn(ax: Axes) -> Axes:
-    """Render the figure, so that whatever warns while drawing warns here."""
-    ax.figure.canvas.draw()
+    """Lay the figure out without pixels, so that artists know their places and what warns does so here."""
+    ax.figure.draw_without_rendering()
     return ax
 
 

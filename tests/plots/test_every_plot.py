@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex, to_rgb
 
 from handinger_analytics import plots
 from handinger_analytics.errors import FrameError
+from handinger_analytics.parquet import export_parquet
 from handinger_analytics.plots.groups import OTHER_COLOUR, PALETTE
 from handinger_analytics.text import amount, duration
 
@@ -85,7 +86,7 @@ def test_awkward_text_is_drawn_literally(plot, options):
 def test_an_incomplete_fetch_is_said_in_the_picture(plot, options, incomplete_turns):
     """Within the figure, between title and data."""
     ax = drawn(plot(incomplete_turns, **options))
-    assert captions(ax) == ["incomplete: 12 of 200 tasks failed"]
+    assert captions(ax) == ["incomplete: 12 of 200 tasks could not be fetched"]
     caption, title = ax.child_axes[0].xaxis.label.get_window_extent(), ax.title.get_window_extent()
     assert ax.get_window_extent().y1 < caption.y0 < caption.y1 <= title.y0 < title.y1 <= ax.figure.bbox.y1
 
@@ -157,9 +158,7 @@ def test_the_frame_is_left_alone(plot, options, turns):
 def test_any_engine_gives_the_same_picture(plot, options, engine, fetched, tmp_path):
     """The same turns read by another engine are the same artists."""
     library = pytest.importorskip(engine)
-    import pyarrow.parquet as pq
-
-    pq.write_table(fetched.rows.turns, tmp_path / "turns.parquet")
+    export_parquet(fetched.turns, tmp_path / "turns.parquet")
     read = {
         "polars": lambda: library.scan_parquet(tmp_path / "turns.parquet"),
         "duckdb": lambda: library.read_parquet(str(tmp_path / "turns.parquet")),
@@ -268,8 +267,8 @@ def test_counts_are_written_short(value, largest, expected):
     [
         (0, "0 ms"),
         (999, "999 ms"),
-        (59_400, "59 s"),
-        (59_600, "1 min"),
+        (59_400, "59.4 s"),
+        (59_960, "1 min"),
         (75_000, "1 min 15 s"),
         (3_660_000, "1 h 1 min"),
         (90_000_000, "1 d 1 h"),

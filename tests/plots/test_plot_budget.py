@@ -8,7 +8,7 @@ from handmade import captions, drawn, legend_labels, turns_of
 from matplotlib.colors import to_hex
 from matplotlib.dates import num2date
 
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import ArgumentError
 from handinger_analytics.plots import plot_budget
 
 STEADY = turns_of(
@@ -117,7 +117,7 @@ def test_odd_frames_give_labelled_axes(rows, spent):
 def test_an_incomplete_fetch_is_said_in_the_picture(incomplete_turns):
     """The caption is that of all plots."""
     ax = plot_budget(incomplete_turns, limit=50_000, as_of="2026-06-20T12:00Z")
-    assert captions(ax) == ["incomplete: 12 of 200 tasks failed"]
+    assert captions(ax) == ["incomplete: 12 of 200 tasks could not be fetched"]
 
 
 def test_keywords_axes_and_style_are_the_callers():
@@ -132,8 +132,8 @@ def test_keywords_axes_and_style_are_the_callers():
 
 def test_what_budget_status_refuses_is_refused():
     """Before a figure is opened."""
-    with pytest.raises(FrameError, match="limit: expected credits"):
+    with pytest.raises(ArgumentError, match="limit: expected credits"):
         plot_budget(STEADY, limit=0)
-    with pytest.raises(FrameError, match="unknown period 'fortnight'"):
+    with pytest.raises(ArgumentError, match="^period: expected 'day', .* or 'year', found 'fortnight'"):
         plot_budget(STEADY, limit=10, period="fortnight")
     assert plt.get_fignums() == []

@@ -11,7 +11,7 @@ from handmade import AWKWARD, captions, turns_of
 from matplotlib.figure import Figure
 from matplotlib.testing.compare import compare_images
 
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.plots import plot_dashboard
 
 SERIES = ".".join(mpl.__version__.split(".")[:2])
@@ -65,7 +65,7 @@ def test_another_page_looks_different(turns, tmp_path):
 def test_the_page_says_once_that_it_is_incomplete(incomplete_turns):
     """Under its title, not over each of the plots, and the frame keeps saying so."""
     figure = plot_dashboard(incomplete_turns)
-    assert figure.get_suptitle().endswith("\nincomplete: 12 of 200 tasks failed")
+    assert figure.get_suptitle().endswith("\nincomplete: 12 of 200 tasks could not be fetched")
     assert [captions(ax) for ax in figure.axes if captions(ax)] == []
     assert incomplete_turns.attrs["handinger"]["complete"] is False
 
@@ -89,12 +89,12 @@ def test_odd_frames_fill_the_page(rows):
 
 
 def test_options_reach_the_plots(turns):
-    """Groups, budget and zone; further keywords go to the figure."""
+    """Groups, limit and zone; further keywords go to the figure."""
     by = (column for column in ["triggered_by"])
     figure = plot_dashboard(turns, by=by, tz="Europe/Madrid", limit=77, figsize=(12, 10))
     spend, durations = figure.subfigs[0].axes[0], figure.subfigs[2].axes[0]
     assert spend.get_legend().get_title().get_text() == "triggered_by"
-    assert spend.get_legend().get_texts()[0].get_text() == "budget 77"
+    assert spend.get_legend().get_texts()[0].get_text() == "limit 77"
     assert durations.get_ylabel() == "triggered_by"
     assert figure.get_size_inches().tolist() == [12, 10]
     assert sum("(Europe/Madrid)" in ax.get_xlabel() for ax in figure.axes) == 3
@@ -102,11 +102,11 @@ def test_options_reach_the_plots(turns):
 
 def test_a_mistake_leaves_no_figure(turns):
     """What the metrics refuse is refused before anything is drawn."""
-    with pytest.raises(FrameError, match="unknown time zone 'Madrid'"):
+    with pytest.raises(ArgumentError, match="^tz: expected an IANA name of a time zone, found 'Madrid'"):
         plot_dashboard(turns, tz="Madrid")
     with pytest.raises(FrameError, match="no column 'nope'"):
         plot_dashboard(turns, by="nope")
-    with pytest.raises(FrameError, match="budget: expected credits"):
+    with pytest.raises(ArgumentError, match="limit: expected credits"):
         plot_dashboard(turns, limit=-1)
     assert plt.get_fignums() == []
 

@@ -9,7 +9,7 @@ from handmade import drawn, legend_labels, turns_of
 from matplotlib.colors import LogNorm, to_hex
 
 from handinger_analytics import plots
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import ArgumentError
 
 FEW = turns_of({"credits": 2, "worker_id": "wrk_b"}, {"credits": 5}, {"credits": 1, "status": "error"})
 ALL = {
@@ -129,8 +129,8 @@ def test_boxes_may_be_left_out():
         ("plot_budget", ALL["plot_budget"], "mine"),
         ("plot_durations", {}, "mine"),
         ("plot_durations", {"by": "worker_id"}, "mine"),
-        ("plot_spend", {"budget": 9}, "mine"),
-        ("plot_spend", {"budget": 9, "cumulative": True}, "mine"),
+        ("plot_spend", {"limit": 9}, "mine"),
+        ("plot_spend", {"limit": 9, "cumulative": True}, "mine"),
     ],
 )
 def test_a_label_stands_in_the_legend(name, options, expected):
@@ -154,13 +154,14 @@ def test_a_label_stands_in_the_legend(name, options, expected):
 def test_groups_have_labels_of_their_own(name, options):
     """One text for all of them is refused."""
     turns = turns_of({}, {"started_at": "2026-07-11T09:00+00:00"})
-    with pytest.raises(FrameError, match=r"^label: the data decide it, found 'mine'; leave it out$"):
+    message = r"^label: expected no value, as the data decide it, found 'mine'; leave it out$"
+    with pytest.raises(ArgumentError, match=message):
         getattr(plots, name)(turns, label="mine", **options)
 
 
-def test_the_spend_has_a_name_beside_its_budget():
+def test_the_spend_has_a_name_beside_its_limit():
     """The legend has no entry without a text."""
-    assert legend_labels(drawn(plots.plot_spend(FEW, limit=9))) == ["budget 9", "credits"]
+    assert legend_labels(drawn(plots.plot_spend(FEW, limit=9))) == ["limit 9", "credits"]
 
 
 def test_a_timeline_has_the_colours_asked_for():
@@ -195,7 +196,8 @@ def test_boxes_may_be_lines():
 )
 def test_the_data_decide_where_they_stand(name, keyword):
     """A keyword that would move them is refused by its name."""
-    with pytest.raises(FrameError, match=f"^{keyword}: the data decide it, found 3; leave it out$"):
+    message = f"^{keyword}: expected no value, as the data decide it, found 3; leave it out$"
+    with pytest.raises(ArgumentError, match=message):
         getattr(plots, name)(FEW, **{keyword: 3})
     assert plt.get_fignums() == []
 
@@ -203,7 +205,7 @@ def test_the_data_decide_where_they_stand(name, keyword):
 def test_rows_stay_rows():
     """Boxes cannot be turned or put elsewhere."""
     for keyword in ("positions", "vert", "orientation"):
-        with pytest.raises(FrameError, match=f"^{keyword}: the data decide it"):
+        with pytest.raises(ArgumentError, match=f"^{keyword}: expected no value, as the data decide it"):
             plots.plot_durations(FEW, by="worker_id", **{keyword: "vertical"})
 
 
@@ -217,12 +219,12 @@ def test_a_refused_keyword_leaves_no_figure(name):
 
 
 def test_numpy_numbers_are_numbers():
-    """As a count of tasks and as a budget."""
+    """As a count of tasks and as a limit."""
     assert len(plots.plot_timeline(FEW, n=np.int64(5)).patches) == 3
     plots.plot_spend(FEW, limit=np.float32(9))
 
 
-def test_a_budget_of_text_is_refused():
+def test_a_limit_of_text_is_refused():
     """By an error that says what was found."""
-    with pytest.raises(FrameError, match="budget: expected credits, a number above 0, found '3'"):
+    with pytest.raises(ArgumentError, match="limit: expected credits, a number above 0, found '3'"):
         plots.plot_spend(FEW, limit="3")

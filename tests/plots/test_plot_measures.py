@@ -8,7 +8,7 @@ import pytest
 from handmade import drawn, legend_labels, turns_of
 from matplotlib.colors import to_hex
 
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import ArgumentError
 from handinger_analytics.plots import (
     plot_credits_vs_tokens,
     plot_durations,
@@ -69,7 +69,7 @@ def test_tokens_of_folded_workers_are_added_up():
 
 def test_tokens_are_by_group_or_by_period():
     """Asking for both is refused."""
-    with pytest.raises(FrameError, match="groups or periods, not both"):
+    with pytest.raises(ArgumentError, match="groups or periods, not both"):
         plot_tokens(WORK, by="worker_id", freq="D")
 
 
@@ -167,7 +167,7 @@ def test_turns_can_be_counted_by_hour():
 
 def test_the_week_needs_a_known_measure():
     """The message names those there are."""
-    with pytest.raises(FrameError, match="expected 'credits' or 'turns', found 'tokens'"):
+    with pytest.raises(ArgumentError, match="expected 'credits' or 'turns', found 'tokens'"):
         plot_heatmap(WORK, measure="tokens")
 
 

@@ -25,7 +25,7 @@ ALONG_X = [
     ("plot_durations", {}),
     ("plot_heatmap", {}),
     ("plot_spend", {}),
-    ("plot_spend", {"by": "worker_id", "budget": 300}),
+    ("plot_spend", {"by": "worker_id", "limit": 300}),
     ("plot_tokens", {}),
 ]
 

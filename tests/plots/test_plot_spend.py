@@ -13,7 +13,7 @@ from handmade import AWKWARD, captions, drawn, legend_labels, turns_of
 from matplotlib.colors import to_hex
 from matplotlib.dates import num2date
 
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.plots import plot_spend
 from handinger_analytics.plots.groups import PALETTE
 
@@ -111,6 +111,7 @@ def test_bars_narrower_than_a_pixel_can_be_seen():
     ax = drawn(
         plot_spend(turns_of(*({"started_at": day.isoformat("T", "minutes")} for day in days)), freq="h")
     )
+    ax.figure.canvas.draw()
     rgb = np.asarray(ax.figure.canvas.buffer_rgba())[::-1, :, :3].astype(int)
     ours = np.array([int(PALETTE[0][place : place + 2], 16) for place in (1, 3, 5)])
     for path in ax.collections[0].get_paths():
@@ -148,19 +149,19 @@ def test_cumulative_lines_end_at_what_was_spent():
     assert legend_labels(ax) == ["total", "wrk_b", "wrk_a"]
 
 
-def test_the_budget_is_a_line_with_its_amount():
+def test_the_limit_is_a_line_with_its_amount():
     """It is drawn within the Axes also where nothing comes near it."""
     ax = drawn(plot_spend(THREE_DAYS, limit=50_000))
     assert ax.lines[0].get_ydata() == [50_000, 50_000]
-    assert legend_labels(ax)[0] == "budget 50,000"
+    assert legend_labels(ax)[0] == "limit 50,000"
     assert ax.get_ylim()[1] > 50_000
 
 
-@pytest.mark.parametrize("budget", [0, -1, float("nan"), float("inf"), True])
-def test_a_budget_must_be_a_positive_number(budget):
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf"), True])
+def test_a_limit_must_be_a_positive_number(limit):
     """The message says what was found."""
-    with pytest.raises(FrameError, match=f"budget: expected credits, a number above 0, found {budget}"):
-        plot_spend(THREE_DAYS, limit=budget)
+    with pytest.raises(ArgumentError, match=f"limit: expected credits, a number above 0, found {limit}"):
+        plot_spend(THREE_DAYS, limit=limit)
 
 
 def test_no_bar_reaches_the_edge():
@@ -233,7 +234,7 @@ def test_an_incomplete_fetch_is_said_in_the_picture(incomplete_turns):
     ax = plot_spend(incomplete_turns, by="worker_id")
     ax.set_title("My own title")
     drawn(ax)
-    assert captions(ax) == ["incomplete: 12 of 200 tasks failed"]
+    assert captions(ax) == ["incomplete: 12 of 200 tasks could not be fetched"]
     caption = ax.child_axes[0].xaxis.label.get_window_extent()
     assert ax.get_window_extent().y1 < caption.y0
     assert caption.y1 <= ax.title.get_window_extent().y0
@@ -270,7 +271,7 @@ def test_further_keywords_reach_the_bars_or_lines():
 
 
 def test_a_dark_style_is_followed():
-    """The budget is drawn in the style's text colour."""
+    """The limit is drawn in the style's text colour."""
     with plt.style.context("dark_background"):
         ax = plot_spend(THREE_DAYS, limit=10)
         assert to_hex(ax.lines[0].get_color()) == "#ffffff"

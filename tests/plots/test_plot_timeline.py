@@ -9,7 +9,7 @@ from handmade import AWKWARD, captions, drawn, legend_labels, turns_of
 from matplotlib.colors import to_hex
 from matplotlib.dates import num2date
 
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import ArgumentError
 from handinger_analytics.plots import plot_timeline
 
 FOLLOWED_UP = turns_of(
@@ -170,7 +170,7 @@ def test_awkward_titles_are_drawn_literally():
 
 def test_an_incomplete_fetch_is_said_in_the_picture(incomplete_turns):
     """The caption is that of all plots."""
-    assert captions(plot_timeline(incomplete_turns)) == ["incomplete: 12 of 200 tasks failed"]
+    assert captions(plot_timeline(incomplete_turns)) == ["incomplete: 12 of 200 tasks could not be fetched"]
 
 
 def test_further_keywords_reach_the_bars(turns):
@@ -181,5 +181,5 @@ def test_further_keywords_reach_the_bars(turns):
 @pytest.mark.parametrize("n", [0, -1, 2.5, True, None])
 def test_n_must_be_a_whole_number(n):
     """The message says what was found."""
-    with pytest.raises(FrameError, match=f"n: expected how many tasks, a whole number from 1, found {n}"):
+    with pytest.raises(ArgumentError, match=f"n: expected how many tasks, a whole number from 1, found {n}"):
         plot_timeline(FOLLOWED_UP, n=n)

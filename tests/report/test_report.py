@@ -16,9 +16,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from handinger_analytics.errors import FileError, FrameError
+from handinger_analytics.errors import ArgumentError, FileError, FrameError
 from handinger_analytics.fetching.fetch import fetch
 from handinger_analytics.fetching.result import FetchResult
+from handinger_analytics.parquet import export_parquet
 from handinger_analytics.reporting import report
 from handinger_analytics.sandbox import Sandbox
 
@@ -186,7 +187,7 @@ def test_an_incomplete_fetch_is_said_first(tasks, turns, tmp_path):
     turns.attrs["handinger"] = {"requested": 200, "failed": 12, "complete": False}
     page = write(tasks, turns, tmp_path)
     assert ("p", {"class": "warning", "role": "alert"}) in page.tags
-    assert page.text.index("incomplete: 12 of 200 tasks failed") < page.text.index("Overview")
+    assert page.text.index("incomplete: 12 of 200 tasks could not be fetched") < page.text.index("Overview")
 
 
 def test_a_complete_fetch_of_finished_tasks_has_no_warning(tasks, turns, tmp_path):
@@ -225,7 +226,10 @@ def test_any_engine_makes_the_same_report(fetched, tmp_path):
     """Apart from what only a pandas frame can say about its fetch."""
     polars = pytest.importorskip("polars")
     pandas = write(fetched.tasks, fetched.turns, tmp_path).html
-    lazy = [polars.from_arrow(table).lazy() for table in (fetched.rows.tasks, fetched.rows.turns)]
+    lazy = []
+    for frame in (fetched.tasks, fetched.turns):
+        export_parquet(frame, tmp_path / "frame.parquet")
+        lazy.append(polars.read_parquet(tmp_path / "frame.parquet").lazy())
     assert write(*lazy, tmp_path).html == pandas
 
 
@@ -242,7 +246,7 @@ def test_a_report_is_replaced_whole(tasks, turns, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_named(tasks, turns, tmp_path):
     """The error is ours, names the path, and leaves nothing behind."""
-    with pytest.raises(FileError, match=r"cannot write the report .*nowhere.report\.html: No such file"):
+    with pytest.raises(FileError, match=r"cannot write the report .*nowhere.report\.html.*[Nn]o such file"):
         report(tasks, turns, tmp_path / "nowhere" / "report.html")
     (tmp_path / "folder.html").mkdir()
     with pytest.raises(FileError, match=r"cannot write the report .*folder\.html"):
@@ -260,11 +264,11 @@ def test_a_tilde_is_the_home_folder(tasks, turns, tmp_path, monkeypatch):
 
 def test_mistakes_are_those_of_the_metrics(tasks, turns, tmp_path):
     """And no file is written."""
-    with pytest.raises(FrameError, match="unknown time zone 'Madrid'"):
+    with pytest.raises(ArgumentError, match="^tz: expected an IANA name of a time zone, found 'Madrid'"):
         write(tasks, turns, tmp_path, tz="Madrid")
     with pytest.raises(FrameError, match="no column 'url'"):
         write(tasks.drop(columns="url"), turns, tmp_path)
-    with pytest.raises(FrameError, match="price: expected money per credit"):
+    with pytest.raises(ArgumentError, match="price: expected money per credit"):
         write(tasks, turns, tmp_path, price=-1)
     assert list(tmp_path.iterdir()) == []
 
