@@ -26,6 +26,7 @@ def outputs_of(notebook: nbformat.NotebookNode) -> Iterator[tuple[str, nbformat.
             yield cell.source, output
 
 
+@pytest.mark.slow
 def test_runs(notebook: nbformat.NotebookNode, tmp_path: Path) -> None:
     """In an empty folder and without settings every cell gives its answer, no error and no warning."""
     client = NotebookClient(notebook, timeout=180, kernel_name="python3", allow_errors=True)
@@ -36,6 +37,22 @@ def test_runs(notebook: nbformat.NotebookNode, tmp_path: Path) -> None:
     assert errors == []
     warned = [source for source, output in outputs_of(notebook) if "Warning" in output.get("text", "")]
     assert warned == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.slow] * ("archive" in path.stem), id=path.stem)
+        for path in NOTEBOOKS
+    ],
+)
+def test_code_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a kernel, too, its cells run one after the other, without a warning."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            exec(cell.source, names)  # noqa: S102 - our own notebook
 
 
 def test_kept_without_outputs(notebook: nbformat.NotebookNode) -> None:
