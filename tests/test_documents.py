@@ -38,41 +38,37 @@ CONSOLE = [
 
 
 @pytest.fixture
-def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """Let the environment name a sandbox, in an empty folder; yield the ids to put into a text."""
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ha.Sandbox]:
+    """Run a sandbox which the environment names, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    with ha.Sandbox(tasks=60, seed=7) as sandbox:
-        monkeypatch.setenv("HANDINGER_BASE_URL", sandbox.url)
-        monkeypatch.setenv("HANDINGER_API_KEY", sandbox.api_key)
-        yield {
-            "wrk_…": sandbox.worker_ids[0],
-            "tsk_…": sandbox.task_ids[0],
-            "ids": " ".join(sandbox.task_ids),
-        }
+    with ha.Sandbox(tasks=60, seed=7) as running:
+        monkeypatch.setenv("HANDINGER_BASE_URL", running.url)
+        monkeypatch.setenv("HANDINGER_API_KEY", running.api_key)
+        yield running
 
 
-def filled_in(text: str, written: dict[str, str]) -> str:
+def filled_in(text: str, sandbox: ha.Sandbox) -> str:
     """Put real ids where a text has an ellipsis."""
-    return text.replace("wrk_…", written["wrk_…"]).replace("tsk_…", written["tsk_…"])
+    return text.replace("wrk_…", sandbox.worker_ids[0]).replace("tsk_…", sandbox.task_ids[0])
 
 
-def test_python_of_the_readme_runs(written):
+def test_python_of_the_readme_runs(sandbox):
     """Its blocks run one after the other, as in one notebook, without a warning."""
-    names = {"ids": written["ids"].split()}
+    names: dict[str, object] = {"ids": sandbox.task_ids}
     found = blocks(README, "python")
     assert found
     for block in found:
-        exec(filled_in(block, written), names)  # noqa: S102 - our own README
+        exec(filled_in(block, sandbox), names)  # noqa: S102 - our own README
 
 
 @pytest.mark.slow
-def test_commands_of_the_readme_run(written, tmp_path):
+def test_commands_of_the_readme_run(sandbox, tmp_path):
     """Its commands run one after the other, as in one terminal; over budget is an answer, too."""
     bin_ = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
     assert CONSOLE
     for line in CONSOLE:
-        command = ["bash", "-o", "pipefail", "-c", filled_in(line, written)]
+        command = ["bash", "-o", "pipefail", "-c", filled_in(line, sandbox)]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode in ((0, 4) if "--check" in line else (0,)), f"{line}\n{done.stderr}"
 
