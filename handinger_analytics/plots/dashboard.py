@@ -64,6 +64,7 @@ def plot_dashboard(
     --------
     >>> figure = ha.plot_dashboard(turns, tz="Europe/Madrid")
     >>> figure.get_suptitle()
+    '54,512 credits in 383 turns of 198 tasks, 2026-05-01 to 2026-06-30 (Europe/Madrid)'
     """
     zone_info(tz)
     by = column_names(by, "by")

@@ -56,7 +56,8 @@ def plot_heatmap(
     Examples
     --------
     >>> ax = ha.plot_heatmap(turns, measure="turns", tz="Europe/Madrid")
-    >>> ax.collections[0].get_array().sum()
+    >>> ax.get_title()
+    'Turns by weekday and hour'
     """
     check_word(measure, "measure", get_args(Measure))
     hours = spend(turns, freq="h", tz=tz)

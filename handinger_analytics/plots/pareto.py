@@ -47,6 +47,7 @@ def plot_pareto(turns: Any, *, n: int = 20, ax: Axes | None = None, **kwargs: An
     --------
     >>> ax = ha.plot_pareto(turns, n=10)
     >>> ax.get_title()
+    '10 of 198 tasks make up 49% of 54,512 credits'
     """
     top, overview = top_tasks(turns, n=n), summarize(turns)["value"]
     tasks, total = int(overview["tasks"]), int(overview["credits"])

@@ -88,6 +88,7 @@ def plot_spend(
     --------
     >>> ax = ha.plot_spend(turns, by="worker_id", tz="Europe/Madrid", limit=500)
     >>> ax.get_title()
+    'Credits per day: 54,512 in all'
     """
     zone, columns = zone_info(tz), column_names(by, "by")
     if limit is not None:
