@@ -20,6 +20,7 @@ GROUPS = {"spark": "spark", "pyspark": "spark", "browser": "browser", "bucket": 
 """Fixtures, and parameters that ask for one, which take seconds to start: their tests share a process."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start Spark, the browser with its servers, and the object store once, not once a process."""
     for item in items:
