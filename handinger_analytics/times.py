@@ -23,7 +23,7 @@ FREQS: dict[str, str] = {
 }
 """What each alias of pandas stands for; a week begins on Monday."""
 
-PERIODS: dict[str, str] = {name: freq for freq, name in FREQS.items() if freq != "h"}
+PERIODS: dict[Period, Freq] = {"day": "D", "week": "W", "month": "MS", "quarter": "QS", "year": "YS"}
 """Periods for which a limit may hold, and their aliases."""
 
 

@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from handinger_analytics.errors import FrameError
+from handinger_analytics.arguments import check_word
+from handinger_analytics.errors import ArgumentError
 from handinger_analytics.metrics.periods import DAY_MS, Periods, periods_between
-from handinger_analytics.times import PERIODS, milliseconds
+from handinger_analytics.times import PERIODS, Period, milliseconds
 
 HISTORY_DAYS = 56
-"""Days before today that say how much a day costs: eight weeks, so that old habits fade."""
+"""Days before today that a forecast rests on: eight weeks, so that old habits fade."""
 
 _LONGEST_MS = 370 * DAY_MS
 _FIRST_YEAR, _LAST_YEAR = 2, 9997
-"""As far as a year before and after a moment can be told in every time zone."""
+"""Years in which the period and the history of a moment lie within the calendar in every time zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Days:
 
     Attributes
     ----------
-    starts : pandas.DatetimeIndex
-        First instant of each day, ``datetime64[ms, tz]``.
+    periods : Periods
+        The days, for the engine.
     end : pandas.Timestamp
         First instant after the period.
     as_of : pandas.Timestamp
@@ -40,17 +41,19 @@ class Days:
         Position of the day on which the turns end: that of ``as_of``, or one before the period.
     today : int
         Position of the day of ``as_of``.
-    periods : Periods
-        The same days, for the engine.
     """
 
-    starts: pd.DatetimeIndex
+    periods: Periods
     end: pd.Timestamp
     as_of: pd.Timestamp
     first: int
     known: int
     today: int
-    periods: Periods
+
+    @property
+    def starts(self) -> pd.DatetimeIndex:
+        """First instant of each day, ``datetime64[ms, tz]``."""
+        return self.periods.starts
 
     @property
     def start(self) -> pd.Timestamp:
@@ -81,13 +84,13 @@ class Days:
         return np.append(weekdays[self.known - history : self.known], weekdays[self.today :])
 
 
-def days_of(period: str, zone: ZoneInfo, as_of: datetime, known: datetime | None = None) -> Days:
+def days_of(period: Period, zone: ZoneInfo, as_of: datetime, known: datetime | None = None) -> Days:
     """Lay out the days of the period that holds a moment, and of the history before it.
 
     Parameters
     ----------
     period : str
-        One of `PERIODS`.
+        One of `handinger_analytics.times.PERIODS`.
     zone : zoneinfo.ZoneInfo
         Whose clock decides where a day begins.
     as_of : datetime
@@ -98,14 +101,13 @@ def days_of(period: str, zone: ZoneInfo, as_of: datetime, known: datetime | None
 
     Raises
     ------
-    FrameError
+    ArgumentError
         An unknown period, or a moment too close to the ends of the calendar.
     """
-    if not isinstance(period, str) or period not in PERIODS:
-        raise FrameError(f"unknown period {period!r}: use one of {', '.join(map(repr, PERIODS))}")
+    check_word(period, "period", PERIODS)
     if not _FIRST_YEAR <= as_of.year <= _LAST_YEAR:
         years = f"a moment in the years {_FIRST_YEAR} to {_LAST_YEAR}"
-        raise FrameError(f"as_of: expected {years}, found {as_of.isoformat()}")
+        raise ArgumentError.unexpected("as_of", years, as_of.isoformat())
     # A moment between two milliseconds belongs to the earlier one, as turns do.
     now = pd.Timestamp(as_of).tz_convert(zone).as_unit("ms")
     now_ms = milliseconds(now)
@@ -115,4 +117,4 @@ def days_of(period: str, zone: ZoneInfo, as_of: datetime, known: datetime | None
     begin = min(milliseconds(start), milliseconds(now) - (HISTORY_DAYS + 1) * DAY_MS)
     periods = periods_between("D", zone, begin, milliseconds(end) - 1)
     first, last, today = np.maximum(periods.starts.searchsorted([start, seen, now], side="right") - 1, 0)
-    return Days(periods.starts, end, now, int(first), int(last), int(today), periods)
+    return Days(periods, end, now, int(first), int(last), int(today))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from numbers import Integral, Real
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from handinger_analytics import provenance
-from handinger_analytics.arguments import check_freq
-from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.checks import grouping
-from handinger_analytics.metrics.engines import TEXT
+from handinger_analytics.arguments import check_freq, check_number, check_whole_number
+from handinger_analytics.metrics.engines import STRING, grouping
 from handinger_analytics.metrics.spend import spend
-from handinger_analytics.times import FREQS
+from handinger_analytics.times import FREQS, Freq
 
 _DTYPES: dict[str, Any] = {
-    "kind": TEXT,
+    "kind": STRING,
     "period": "datetime64[ms, UTC]",  # or the zone asked for
     "credits": "int64",
     "usual": "float64",
     "score": "float64",
     "share": "float64",
     "history": "int64",
-    "reason": TEXT,
+    "reason": STRING,
 }
 """Columns of the result after those of ``by``."""
 
@@ -36,22 +34,23 @@ _MOSTLY = 0.75
 _LEAST_TIMES = 2
 _MAD_TO_SIGMA = 1.4826
 _MEAN_AD_TO_SIGMA = 1.2533
+"""What makes a median, or mean, absolute deviation an estimate of a normal distribution's sigma."""
 
 Finding = dict[str, Any]
-"""Position of the group, and what goes into the columns."""
+"""Position of the group, and values of the columns."""
 
 
 def anomalies(
     turns: Any,
     *,
     by: str | Iterable[str] | None = "worker_id",
-    freq: str = "D",
+    freq: Freq = "D",
     tz: str = "UTC",
     threshold: float = 5.0,
     share: float = 0.5,
     min_history: int = 14,
 ) -> pd.DataFrame:
-    """Find periods far above a group's own history, and groups that burn most of it all the time.
+    """Find periods far above a group's own history, and groups that spend most all the time.
 
     Parameters
     ----------
@@ -66,7 +65,8 @@ def anomalies(
     threshold : float
         Score above which a period is a spike.
     share : float
-        Part of everybody's credits, 0 to 1, from which a group is a chronic burner if it mostly stays there.
+        Share of everybody's credits, above 0 and up to 1, from which a group is chronic if it mostly stays
+        there.
     min_history : int
         Periods needed before a verdict, 3 to 56.
 
@@ -75,7 +75,7 @@ def anomalies(
     pandas.DataFrame
         One row per finding: the ``by`` columns, then
 
-        - ``kind``: "spike" (a period far above the group's own history), "chronic" (a group whose part
+        - ``kind``: "spike" (a period far above the group's own history), "chronic" (a group whose share
           of the spend stays high, which no spike would ever show) or "no verdict" (a group with too
           little history to judge any of its periods);
         - ``period``: first instant of the spike (``datetime64[ms, tz]``), NaT for the others;
@@ -85,12 +85,14 @@ def anomalies(
         - ``history`` (int64): periods the verdict rests on;
         - ``reason``: why, in words.
 
-        Chronic burners first, then spikes, the largest excess first, then groups without a verdict.
+        Chronic groups first, then spikes, the largest excess first, then groups without a verdict.
 
     Raises
     ------
+    ArgumentError
+        As in `handinger_analytics.spend`, or a threshold, share or minimum out of range.
     FrameError
-        As in `handinger_analytics.spend`, or a threshold, share or minimum that makes no sense.
+        As in `handinger_analytics.spend`.
 
     Notes
     -----
@@ -102,75 +104,65 @@ def anomalies(
     default of 5. A spike has at least twice the usual credits as well, so that tiny changes of
     a steady worker are none.
 
-    A group is a chronic burner if, in at least three of four of the last 56 periods, its part of what
+    A group is chronic if, in at least three of four of the last 56 periods, its share of what
     everybody spent in the seven periods up to then reached ``share``.
 
     Examples
     --------
-    >>> anomalies(turns, tz="Europe/Madrid")[["worker_id", "reason"]]  # doctest: +SKIP
+    >>> found = ha.anomalies(turns, by="triggered_by", tz="Europe/Madrid", min_history=7)
+    >>> found[["triggered_by", "kind", "credits"]]
     """
-    groups_by = grouping(by, reserved=[*_DTYPES])
+    groups_by = grouping(by, reserved=_DTYPES)
     check_freq(freq)
-    _check_numbers(threshold, share, min_history)
+    check_number(threshold, "threshold", "a score, a number above 0", above=0)
+    check_number(share, "share", "a share of the whole, above 0 and up to 1", above=0, most=1)
+    expected = f"a whole number from 3 to {_WINDOW}"
+    check_whole_number(min_history, "min_history", expected, least=3, most=_WINDOW)
     spent = spend(turns, by=groups_by, freq=freq, tz=tz)
-    periods = pd.DatetimeIndex(spent["period"].unique())
-    count = max(len(periods), 1)
-    groups = spent.iloc[::count][groups_by].reset_index(drop=True)
-    credits_ = spent["credits"].to_numpy().reshape(-1, count)
-    active = spent["turns"].to_numpy().reshape(-1, count) > 0
-    name = FREQS[freq].split()[0]
-    findings = [
-        *_chronic(credits_, share, min_history, name),
-        *_spikes(credits_, active, periods, threshold, min_history, name),
-        *_no_verdict(credits_, active, min_history, name),
-    ]
-    return provenance.attach(_table(findings, groups, spent["period"].dtype), provenance.of(spent))
+    starts = pd.DatetimeIndex(spent["period"].unique())
+    periods = max(len(starts), 1)
+    history = _History(
+        credits=spent["credits"].to_numpy().reshape(-1, periods),
+        active=spent["turns"].to_numpy().reshape(-1, periods) > 0,
+        starts=starts,
+        min_history=min_history,
+        name=FREQS[freq],
+    )
+    findings = [*_chronic(history, share), *_spikes(history, threshold), *_no_verdict(history)]
+    rows = pd.DataFrame(findings, columns=["group", *_DTYPES])
+    rows = rows.astype({**_DTYPES, "period": spent["period"].dtype})
+    groups = spent.iloc[::periods][groups_by].iloc[rows.pop("group").to_numpy(dtype=np.intp)]
+    return provenance.attach(pd.concat([groups.reset_index(drop=True), rows], axis=1), provenance.of(spent))
 
 
-def _check_numbers(threshold: float, share: float, min_history: int) -> None:
-    if isinstance(threshold, bool) or not isinstance(threshold, Real) or not threshold > 0:
-        raise FrameError(f"threshold: expected a score, a number above 0, found {threshold!r}")
-    if isinstance(share, bool) or not isinstance(share, Real) or not 0 < share <= 1:
-        raise FrameError(f"share: expected a part of the whole, above 0 and up to 1, found {share!r}")
-    whole = isinstance(min_history, Integral) and not isinstance(min_history, bool)
-    if not whole or not 3 <= min_history <= _WINDOW:
-        raise FrameError(f"min_history: expected a whole number from 3 to {_WINDOW}, found {min_history!r}")
+@dataclass(frozen=True, slots=True)
+class _History:
+    """What each group (a row) spent in each period (a column)."""
+
+    credits: NDArray[np.int64]
+    active: NDArray[np.bool_]
+    starts: pd.DatetimeIndex
+    min_history: int
+    name: str
 
 
-def _spikes(
-    credits_: NDArray[np.int64],
-    active: NDArray[np.bool_],
-    periods: pd.DatetimeIndex,
-    threshold: float,
-    min_history: int,
-    name: str,
-) -> list[Finding]:
-    totals = credits_.sum(axis=0)
-    found = []
-    for group, (spent, worked) in enumerate(zip(credits_, active, strict=True)):
-        places = np.flatnonzero(worked)
-        usual, score, history = _scores(spent[places])
-        high = (history >= min_history) & (score > threshold) & (spent[places] >= _LEAST_TIMES * usual)
-        for at in np.flatnonzero(high):
-            place, median, behind = places[at], float(usual[at]), int(history[at])
-            times = f"{spent[place] / median:.1f} times" if median else "far above"
+def _spikes(history: _History, threshold: float) -> list[Finding]:
+    """Find periods far above the group's own history, the largest excess first."""
+    totals, name, found = history.credits.sum(axis=0), history.name, []
+    for group, (credits_, active) in enumerate(zip(history.credits, history.active, strict=True)):
+        columns = np.flatnonzero(active)
+        usual, score, before = _scores(credits_[columns])
+        enough, twice = before >= history.min_history, credits_[columns] >= _LEAST_TIMES * usual
+        for at in np.flatnonzero(enough & twice & (score > threshold)):
+            column, spent, median = columns[at], credits_[columns[at]], float(usual[at])
+            times = f"{spent / median:.1f} times" if median else "far above"
             reason = (
-                f"{spent[place]:,} credits, {times} the {median:,.0f} of a usual {name}: "
-                f"the median of {behind} earlier {name}s with turns"
+                f"{spent:,} credits, {times} the {median:,.0f} of a usual {name}: "
+                f"the median of {before[at]} earlier {name}s with turns"
             )
-            found.append(
-                {
-                    "group": group,
-                    "kind": "spike",
-                    "period": periods[place],
-                    "credits": spent[place],
-                    "usual": median,
-                    "score": score[at],
-                    "share": spent[place] / totals[place],
-                    "history": behind,
-                    "reason": reason,
-                }
-            )
+            finding = {"group": group, "kind": "spike", "period": history.starts[column], "credits": spent}
+            finding |= {"usual": median, "score": score[at], "share": spent / totals[column]}
+            found.append(finding | {"history": before[at], "reason": reason})
     return sorted(found, key=lambda spike: (spike["usual"] - spike["credits"], spike["period"]))
 
 
@@ -199,50 +191,42 @@ def _medians(rows: NDArray[np.float64], count: NDArray[np.intp]) -> NDArray[np.f
     return np.where(count > 0, (low + high) / 2, 0.0)
 
 
-def _chronic(credits_: NDArray[np.int64], share: float, min_history: int, name: str) -> list[Finding]:
-    """Find groups above a share of the recent spend for long; a single group is no finding."""
-    if len(credits_) < 2 or credits_.shape[1] < min_history:
+def _chronic(history: _History, share: float) -> list[Finding]:
+    """Find groups above a share of the recent spend most of the time; a single group is no finding."""
+    groups, periods = history.credits.shape
+    if groups < 2 or periods < history.min_history:
         return []
-    recent = np.cumsum(credits_, axis=1)
+    recent = np.cumsum(history.credits, axis=1)
     recent[:, _SHARE_WINDOW:] -= recent[:, :-_SHARE_WINDOW].copy()
     everybody = recent.sum(axis=0)
     above = ((recent >= share * everybody) & (everybody > 0))[:, -_WINDOW:]
-    often, looked = above.sum(axis=1), above.shape[1]
-    spent, total = credits_.sum(axis=1), credits_.sum()
+    often, judged = above.sum(axis=1), above.shape[1]
+    reason = (
+        f"{{:.0%}} of all credits; on {{}} of the last {judged} {history.name}s {share:.0%} or more of "
+        f"what everybody spent in {_SHARE_WINDOW} {history.name}s"
+    )
     return [
-        {
-            "group": group,
-            "kind": "chronic",
-            "credits": spent[group],
-            "share": spent[group] / total,
-            "history": looked,
-            "reason": f"{spent[group] / total:.0%} of all credits; on {often[group]} of the last {looked} "
-            f"{name}s {share:.0%} or more of what everybody spent in {_SHARE_WINDOW} {name}s",
-        }
-        for group in np.flatnonzero(often >= _MOSTLY * looked)
+        {**finding, "kind": "chronic", "history": judged, "reason": reason.format(finding["share"], times)}
+        for finding, times in zip(_totals(history), often, strict=True)
+        if times >= _MOSTLY * judged
     ]
 
 
-def _no_verdict(
-    credits_: NDArray[np.int64], active: NDArray[np.bool_], min_history: int, name: str
-) -> list[Finding]:
+def _no_verdict(history: _History) -> list[Finding]:
     """Find groups none of whose periods has enough history."""
-    spent, total, worked = credits_.sum(axis=1), credits_.sum(), active.sum(axis=1)
+    reason = (
+        f"too little history: turns on {{}} {history.name}(s), while a verdict on one needs "
+        f"{history.min_history} before it"
+    )
     return [
-        {
-            "group": group,
-            "kind": "no verdict",
-            "credits": spent[group],
-            "share": spent[group] / total if total else np.nan,
-            "history": worked[group],
-            "reason": f"too little history: turns on {worked[group]} {name}(s), while a verdict on one "
-            f"needs {min_history} before it",
-        }
-        for group in np.flatnonzero(worked <= min_history)
+        {**finding, "kind": "no verdict", "history": count, "reason": reason.format(count)}
+        for finding, count in zip(_totals(history), history.active.sum(axis=1), strict=True)
+        if count <= history.min_history
     ]
 
 
-def _table(findings: list[Finding], groups: pd.DataFrame, period: Any) -> pd.DataFrame:
-    rows = pd.DataFrame(findings, columns=["group", *_DTYPES]).astype({**_DTYPES, "period": period})
-    keys = groups.iloc[rows.pop("group").to_numpy(dtype=np.intp)].reset_index(drop=True)
-    return pd.concat([keys, rows], axis=1)
+def _totals(history: _History) -> Iterator[Finding]:
+    """Yield what each group spent in all, and its share of everything."""
+    total = history.credits.sum()
+    for group, spent in enumerate(history.credits.sum(axis=1)):
+        yield {"group": group, "credits": spent, "share": spent / total if total else np.nan}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from handinger_analytics import provenance
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.engines import TEXT, open_frame
+from handinger_analytics.metrics.engines import STRING, open_frame
 from handinger_analytics.tables.schema import UNFINISHED
 
 _COMPLETE = ("complete", "no turns")
@@ -61,8 +61,7 @@ def check(tasks: Any, turns: Any) -> pd.DataFrame:
 
     Examples
     --------
-    >>> check(tasks, turns).attrs["handinger"]["reason"]  # doctest: +SKIP
-    '2 of 200 tasks are not complete: 2 still running'
+    >>> ha.check(tasks, turns).attrs["handinger"]["reason"]
     """
     of_tasks = open_frame(tasks, ["task_id", "status", "credits", "duration_ms", "turn_count"], name="tasks")
     of_turns = open_frame(turns, ["turn_id", "task_id", "status", "credits", "duration_ms"])
@@ -94,30 +93,18 @@ def _judge(both: pd.DataFrame) -> pd.DataFrame:
     both[sums] = both[sums].fillna(0)
     for reported, added, difference in _PAIRS:
         both[difference] = both[added] - both[reported]
-    absent = both["turn_count"].isna()
     known = both.fillna({"credits_difference": 0, "turns_difference": 0})
-    verdict = np.select(
-        [
-            absent,
-            known["distinct"] < known["turns"],
-            known["status"].isin(UNFINISHED) | (known["unfinished"] > 0),
-            known["turns_difference"] < 0,
-            known["turns_difference"] > 0,
-            known["credits_difference"] != 0,
-            known["turns"] == 0,
-        ],
-        [
-            "task missing",
-            "turns repeated",
-            "still running",
-            "turns missing",
-            "more turns than reported",
-            "credits differ",
-            "no turns",
-        ],
-        default="complete",
-    )
-    both["verdict"] = pd.Series(verdict, dtype=TEXT)
+    verdicts = {
+        "task missing": both["turn_count"].isna(),
+        "turns repeated": known["distinct"] < known["turns"],
+        "still running": known["status"].isin(UNFINISHED) | (known["unfinished"] > 0),
+        "turns missing": known["turns_difference"] < 0,
+        "more turns than reported": known["turns_difference"] > 0,
+        "credits differ": known["credits_difference"] != 0,
+        "no turns": known["turns"] == 0,
+    }
+    verdict = np.select([*verdicts.values()], [*verdicts], default="complete")
+    both["verdict"] = pd.Series(verdict, dtype=STRING)
     both["complete"] = both["verdict"].isin(_COMPLETE)
     columns = ["task_id", "status", "verdict", "complete", *(name for pair in _PAIRS for name in pair)]
     return both.sort_values(["complete", "task_id"], ignore_index=True)[columns]
@@ -125,14 +112,12 @@ def _judge(both: pd.DataFrame) -> pd.DataFrame:
 
 def _overall(result: pd.DataFrame, known: provenance.Provenance) -> provenance.Provenance:
     """Provenance of both frames with the verdict over all tasks."""
-    count = len(result)
-    open_verdicts = result.loc[~result["complete"], "verdict"].value_counts().sort_index()
+    not_complete = result.loc[~result["complete"], "verdict"].value_counts().sort_index()
     reasons = []
-    if open_verdicts.sum():
-        found = ", ".join(f"{number} {verdict}" for verdict, number in open_verdicts.items())
-        reasons.append(f"{open_verdicts.sum()} of {count} tasks are not complete: {found}")
+    if total := not_complete.sum():
+        found = ", ".join(f"{number} {verdict}" for verdict, number in not_complete.items())
+        reasons.append(f"{total} of {len(result)} tasks are not complete: {found}")
     if missing := provenance.incompleteness(known):
         reasons.append(f"the frames themselves are {missing}")
-    complete = not reasons
-    reason = "; ".join(reasons) or f"all {count} tasks agree with their turns"
-    return {**known, "complete": complete, "reason": reason}
+    reason = "; ".join(reasons) or f"all {len(result)} tasks agree with their turns"
+    return {**known, "complete": not reasons, "reason": reason}

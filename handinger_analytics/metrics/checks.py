@@ -1,4 +1,4 @@
-"""What is refused before any work begins, with a message that says what would do."""
+"""Frames that are refused before any work begins, with a message that says what would do."""
 
 from __future__ import annotations
 
@@ -24,34 +24,10 @@ _LOCALIZE = {
         "set spark.sql.session.timeZone to UTC, then cast it from TIMESTAMP_NTZ to TIMESTAMP"
     ),
 }
-"""How to say that naive times are in UTC, by engine."""
+"""How to declare naive times as UTC, by engine."""
 
 
-def grouping(by: str | Iterable[str] | None, reserved: Sequence[str]) -> list[str]:
-    """Return the grouping columns as a list, each once.
-
-    Parameters
-    ----------
-    by : str or iterable of str, optional
-        What the user gave.
-    reserved : sequence of str
-        Names that the result uses itself.
-
-    Raises
-    ------
-    FrameError
-        Not a name, or a reserved one.
-    """
-    groups = [] if by is None else list(by) if isinstance(by, Iterable) and not isinstance(by, str) else [by]
-    for group in groups:
-        if not isinstance(group, str):
-            raise FrameError(f"by: expected column names, found {group!r} ({type(group).__name__})")
-        if group in reserved:
-            raise FrameError(f"by: {group!r} is a column of the result; group by another or rename it")
-    return list(dict.fromkeys(groups))
-
-
-def check_columns(wanted: Sequence[str], present: Sequence[str], name: str) -> None:
+def check_columns(wanted: Iterable[str], present: Sequence[str], name: str) -> None:
     """Refuse a frame without the wanted columns; the message lists what it has."""
     absent = [column for column in wanted if column not in present]
     if absent:
@@ -59,17 +35,14 @@ def check_columns(wanted: Sequence[str], present: Sequence[str], name: str) -> N
         raise FrameError(f"{name}: no column {', '.join(map(repr, absent))}; it has {there}")
 
 
-def check_group(column: str, dtype: nw.dtypes.DType) -> None:
-    """Refuse to group by times and nested values."""
+def check_group(column: str, dtype: nw.dtypes.DType, native: Any) -> None:
+    """Refuse to group by times, nested values, and the intervals of `pandas.cut`."""
     if isinstance(dtype, (nw.Datetime, nw.Duration, nw.Time)):
         raise FrameError(f"by: {column!r} holds times ({dtype}); use freq= for periods")
     if isinstance(dtype, _NESTED):
         raise FrameError(f"by: cannot group by {column!r} of type {dtype}; use text or whole numbers")
-
-
-def check_bins(column: str, frame: Any) -> None:
-    """Refuse to group a pandas frame by bins of `pandas.cut`, which Arrow has no categories for."""
-    kind = frame[column].dtype if isinstance(frame, pd.DataFrame) else None
+    # narwhals takes intervals for any other categories, but Arrow, in which results are collected, has none.
+    kind = native[column].dtype if isinstance(native, pd.DataFrame) else None
     if isinstance(kind, pd.CategoricalDtype) and isinstance(kind.categories.dtype, pd.IntervalDtype):
         raise FrameError(
             f"by: cannot group by {column!r}, whose categories are intervals; "
@@ -87,7 +60,7 @@ def check_integer(column: str, dtype: nw.dtypes.DType, name: str) -> None:
 
 
 def check_sums(columns: Iterable[str], frame: nw.DataFrame[Any], name: str) -> None:
-    """Refuse numbers whose sum an int64 does not hold: NumPy and Polars would go on from the other end."""
+    """Refuse numbers whose sum an int64 does not hold: in NumPy and Polars it would wrap around silently."""
     for column in columns:
         largest = frame[column].max()
         if pd.notna(largest) and int(largest) * len(frame) > INT64_MAX:

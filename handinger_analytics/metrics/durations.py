@@ -8,8 +8,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from handinger_analytics import provenance
-from handinger_analytics.metrics.engines import biggest_first, open_frame
+from handinger_analytics.metrics.engines import open_frame
 
 _PERCENTILES = (50, 90, 95, 99)
 
@@ -17,7 +16,7 @@ _PERCENTILES = (50, 90, 95, 99)
 def durations(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
     """How long turns take: mean, percentiles and maximum.
 
-    Every turn counts with the duration it reports, also one that failed or is still running.
+    Every turn counts with the duration it reports, also one that ended in error or is still running.
 
     Parameters
     ----------
@@ -35,6 +34,8 @@ def durations(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
 
     Raises
     ------
+    ArgumentError
+        A ``by`` that is not the name of a column, or the name of one of the result.
     FrameError
         Not a frame, a column missing or of the wrong type, or missing numbers.
 
@@ -45,7 +46,7 @@ def durations(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
 
     Examples
     --------
-    >>> durations(turns, by="worker_id")["p95_ms"]  # doctest: +SKIP
+    >>> ha.durations(turns, by="triggered_by")[["triggered_by", "turns", "p50_ms", "p95_ms"]]
     """
     source = open_frame(turns, ["duration_ms"], by=by)
     duration = nw.col("duration_ms")
@@ -55,5 +56,4 @@ def durations(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
         source.by, turns=nw.len(), mean_ms=duration.mean(), **percentiles, max_ms=duration.max()
     )
     groups[columns] = groups[columns].astype("float64")
-    result = biggest_first(groups, source.by, "p95_ms")[[*source.by, "turns", *columns]]
-    return provenance.attach(result, source.attrs)
+    return source.result(groups, ["turns", *columns], measure="p95_ms")

@@ -1,4 +1,4 @@
-"""What every metric does with the frame it is given: check it, open it on its engine, hand back pandas.
+"""Opening a frame of any engine: check it, compute on its own engine, hand back pandas.
 
 A metric names the columns it needs and gets a narwhals lazy frame with those alone, on the engine
 the user chose. Times arrive as an integer, milliseconds since 1970 UTC, so that neither the session
@@ -8,7 +8,7 @@ time zone of DuckDB or Spark nor an engine's time zone database can change an an
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -18,16 +18,15 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from handinger_analytics import provenance
-from handinger_analytics.errors import FrameError
+from handinger_analytics.arguments import column_names
+from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.checks import (
     INT64_MAX,
     check_aware,
-    check_bins,
     check_columns,
     check_group,
     check_integer,
     check_sums,
-    grouping,
 )
 
 MEASURES = ("credits", "input_tokens", "output_tokens", "duration_ms")
@@ -38,13 +37,15 @@ SUMS = ("credits", "turns", "input_tokens", "output_tokens", "duration_ms")
 
 STARTED_MS = "_started_ms"
 """Start of the turn as an integer: milliseconds since 1970 UTC."""
-_MISSING = "_missing"
 
-TEXT = pd.StringDtype(na_value=np.nan)
+STRING = pd.StringDtype(na_value=np.nan)
+"""The dtype of text in results."""
+
+_MISSING = "_missing"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Input:
+class OpenFrame:
     """A checked frame, opened on its own engine.
 
     Attributes
@@ -56,18 +57,22 @@ class Input:
     numbers : list of str
         Columns in which a missing value is an error.
     attrs : dict
-        Provenance to carry into the result.
+        Provenance to hand on to the result.
     """
 
     frame: nw.LazyFrame[Any]
     by: list[str]
     numbers: list[str]
-    attrs: dict[str, Any]
+    attrs: provenance.Provenance
 
-    def with_columns(self, **columns: nw.Expr) -> Input:
-        """Return the same input with columns added, computed on the engine row by row."""
+    def with_columns(self, **columns: nw.Expr) -> OpenFrame:
+        """Return the same frame with columns added, computed on the engine row by row."""
         added = [expr.alias(name) for name, expr in columns.items()]
         return dataclasses.replace(self, frame=self.frame.with_columns(*added))
+
+    def filter(self, *conditions: nw.Expr) -> OpenFrame:
+        """Return the rows for which all conditions hold."""
+        return dataclasses.replace(self, frame=self.frame.filter(*conditions))
 
     def grouped(self, keys: Sequence[str], **measures: nw.Expr) -> nw.LazyFrame[Any]:
         """Group on the engine without collecting; missing numbers go unnoticed, see `aggregate`."""
@@ -97,19 +102,26 @@ class Input:
             A number or a start is missing in some row.
         """
         missing = nw.col(_MISSING).sum()
-        collected = to_pandas(self.grouped(keys, **{_MISSING: missing}, **measures))
+        collected = collect(self.grouped(keys, **{_MISSING: missing}, **measures))
         if collected[_MISSING].sum():
             raise self._missing_error()
         return collected.drop(columns=_MISSING)
 
     def sums(self, keys: Sequence[str]) -> pd.DataFrame:
-        """Group and add up: keys, then `SUMS` as int64, and so can be added up in turn."""
+        """Group and add up: keys, then `SUMS` as int64, whose totals fit into an int64, too."""
         rows = self.aggregate(keys, **sums())[[*keys, *SUMS]]
         check_sums(MEASURES, nw.from_native(rows), "turns")
         return rows
 
+    def result(
+        self, groups: pd.DataFrame, columns: Iterable[str], *, measure: str = "credits"
+    ) -> pd.DataFrame:
+        """Return the grouping columns and these, the group with most of a measure first, with provenance."""
+        ranked = biggest_first(groups, self.by, measure)[[*self.by, *columns]]
+        return provenance.attach(ranked, self.attrs)
+
     def _missing_error(self) -> FrameError:
-        counts = to_pandas(self.frame.select(nw.col(*self.numbers).is_null().cast(nw.Int64).sum()))
+        counts = collect(self.frame.select(nw.col(*self.numbers).is_null().cast(nw.Int64).sum()))
         counts = counts.rename(columns={STARTED_MS: "started_at"})
         found = ", ".join(f"{name} in {count} row(s)" for name, count in counts.iloc[0].items() if count)
         return FrameError(
@@ -125,7 +137,7 @@ def open_frame(
     by: str | Iterable[str] | None = None,
     optional: Iterable[str] = (),
     name: str = "turns",
-) -> Input:
+) -> OpenFrame:
     """Check a frame of any engine and open it for a metric.
 
     Parameters
@@ -138,40 +150,71 @@ def open_frame(
     by : str or iterable of str, optional
         Grouping columns.
     optional : iterable of str
-        Columns taken along if they are there.
+        Columns included if they are there.
     name : str
         What the argument is called, for messages.
 
     Raises
     ------
+    ArgumentError
+        A ``by`` that is no column name, or the name of a column of results.
     FrameError
         Not a frame, a column missing or of the wrong type, or a ``by`` that cannot group.
     """
-    groups = grouping(by, (*SUMS, "cost", "period"))
-    wanted = list(dict.fromkeys([*columns, *groups]))
-    native = _readable(nw.to_native(frame, pass_through=True), wanted, optional, name)
-    opened = _open(native, name)
+    groups = grouping(by, reserved=(*SUMS, "cost", "period"))
+    native = nw.to_native(frame, pass_through=True)
+    described = _lazy(native.schema.empty_table() if isinstance(native, ds.Dataset) else native, name)
+    present = described.collect_schema().names()
+    wanted = dict.fromkeys([*columns, *groups])
+    check_columns(wanted, present, name)
+    wanted |= dict.fromkeys(column for column in optional if column in present)
+    readable = _readable(native, [*wanted])
+    opened = _lazy(readable, name).select(*wanted)
     schema = opened.collect_schema()
-    check_columns(wanted, schema.names(), name)
     for group in groups:
-        check_group(group, schema[group])
-        check_bins(group, native)
-    wanted += [column for column in optional if column in schema.names()]
+        check_group(group, schema[group], readable)
     numbers = [column for column in wanted if column in (*MEASURES, "turn_count")]
     for column in numbers:
         check_integer(column, schema[column], name)
-    if isinstance(eager := nw.from_native(native), nw.DataFrame):
+    if isinstance(eager := nw.from_native(readable), nw.DataFrame):
         check_sums(numbers, eager, name)
+    casts = [nw.col(column).cast(nw.Int64) for column in numbers if schema[column] != nw.Int64]
     if "started_at" in wanted:
-        check_aware(schema["started_at"], opened.implementation, name)
+        check_aware(schema["started_at"], described.implementation, name)
+        opened = _with_started_ms(opened)
         numbers.append(STARTED_MS)
     missing = [nw.col(column).is_null() for column in numbers] or [nw.lit(False)]
-    opened = _narrow(native, wanted)
-    opened = opened.with_columns(
-        *[nw.col(column).cast(nw.Int64) for column in numbers if schema.get(column) not in (None, nw.Int64)],
-        nw.any_horizontal(*missing, ignore_nulls=False).cast(nw.Int64).alias(_MISSING),
-    )
-    return Input(opened, groups, numbers, provenance.of(native))
+    any_missing = nw.any_horizontal(*missing, ignore_nulls=False).cast(nw.Int64).alias(_MISSING)
+    return OpenFrame(opened.with_columns(*casts, any_missing), groups, numbers, provenance.of(native))
+
+
+def grouping(by: str | Iterable[str] | None, reserved: Collection[str]) -> list[str]:
+    """Return the grouping columns as a list, each once.
+
+    Parameters
+    ----------
+    by : str or iterable of str, optional
+        What the user gave.
+    reserved : collection of str
+        Names that the result uses itself.
+
+    Raises
+    ------
+    ArgumentError
+        Not a name, or a reserved one.
+
+    Examples
+    --------
+    >>> grouping("worker_id", reserved=SUMS)
+    ['worker_id']
+    """
+    groups = column_names(by, "by")
+    for group in groups:
+        if group in reserved:
+            raise ArgumentError.unexpected(
+                "by", "columns that the result does not have itself", group, "rename that of the frame"
+            )
+    return groups
 
 
 def sums() -> dict[str, nw.Expr]:
@@ -179,8 +222,8 @@ def sums() -> dict[str, nw.Expr]:
     return {"turns": nw.len(), **{name: nw.col(name).sum() for name in MEASURES}}
 
 
-def to_pandas(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
-    """Collect a small result; text is text and a count an int64, whichever engine it came from."""
+def collect(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
+    """Collect a small result as pandas; text is text and a count an int64, whichever engine it came from."""
     table: pa.Table = frame.collect().to_arrow()
     # A filtered pandas frame may bring its index along.
     names = [name for name in table.column_names if not name.startswith("__index_level_")]
@@ -190,7 +233,7 @@ def to_pandas(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
 def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return pd.Series(column.to_pylist(), dtype=TEXT)
+        return pd.Series(column.to_pylist(), dtype=STRING)
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         # Polars counts in uint32, DuckDB sums in decimal(38, 0).
         try:
@@ -208,7 +251,7 @@ def biggest_first(groups: pd.DataFrame, by: list[str], measure: str = "credits")
     return groups.sort_values([measure, *by], ascending=ascending, na_position="last", ignore_index=True)
 
 
-def _open(native: Any, name: str = "turns") -> nw.LazyFrame[Any]:
+def _lazy(native: Any, name: str = "turns") -> nw.LazyFrame[Any]:
     try:
         opened: nw.LazyFrame[Any] = nw.from_native(native).lazy()
     except (TypeError, ValueError) as error:
@@ -219,58 +262,45 @@ def _open(native: Any, name: str = "turns") -> nw.LazyFrame[Any]:
     return opened
 
 
-def _readable(native: Any, wanted: list[str], optional: Iterable[str], name: str) -> Any:
-    """Turn what narwhals does not read, in the columns asked for, into what it does."""
-    asked = list(dict.fromkeys([*wanted, *optional]))
+def _readable(native: Any, columns: list[str]) -> Any:
+    """Bring Arrow and pandas frames to columns that narwhals reads, and groups right."""
     if isinstance(native, ds.Dataset):
-        check_columns(wanted, native.schema.names, name)
-        return native.to_table([column for column in asked if column in native.schema.names])
-    return _in_utc(native, asked) if isinstance(native, pd.DataFrame) else native
-
-
-def _in_utc(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Bring times to UTC; of other zones narwhals reads only names of one plain word."""
-    kinds = dict(frame.dtypes) if frame.columns.is_unique else {}
-    aware = {column: kind for column in columns if isinstance(kind := kinds.get(column), pd.DatetimeTZDtype)}
-    abroad = [column for column, kind in aware.items() if str(kind.tz) != "UTC"]
-    if not abroad:
-        return frame
-    frame = frame.copy(deep=False)
-    for column in abroad:
-        frame[column] = frame[column].dt.tz_convert("UTC")
-    return frame
-
-
-def _narrow(native: Any, wanted: list[str]) -> nw.LazyFrame[Any]:
-    """Keep the wanted columns and, if ``started_at`` is one of them, add it as `STARTED_MS`."""
+        native = native.to_table(columns)
     if isinstance(native, pa.Table):
         # Arrow cannot group by dictionaries that differ between chunks, nor take quantiles of groups.
-        native = _in_utc(native.select(wanted).to_pandas(types_mapper=_keep), wanted)
-    if isinstance(native, pd.DataFrame) and (categories := _arrow_categories(native, wanted)):
-        # pandas 2 makes groups of Arrow categories that do not occur.
-        native = native[wanted].astype(dict.fromkeys(categories, "category"))
-    opened = _open(native).select(*wanted)
-    if "started_at" not in wanted:
-        return opened
-    # narwhals has no such function on SQL engines yet.
-    narrowed = opened.to_native()
-    if opened.implementation.is_duckdb():
-        return _open(narrowed.project(f"*, epoch_ms(started_at) AS {STARTED_MS}"))
-    if opened.implementation.is_pyspark() or opened.implementation.is_pyspark_connect():
+        native = native.select(columns).to_pandas(types_mapper=_pandas_dtype)
+    if not isinstance(native, pd.DataFrame):
+        return native
+    changed: dict[str, Any] = {}
+    for column in columns:
+        kind = native[column].dtype
+        if isinstance(kind, pd.DatetimeTZDtype) and str(kind.tz) != "UTC":
+            # Of other zones narwhals reads only names of one plain word.
+            changed[column] = pd.DatetimeTZDtype(kind.unit, "UTC")
+        if isinstance(kind, pd.ArrowDtype) and pa.types.is_dictionary(kind.pyarrow_dtype):
+            # pandas 2 makes groups of Arrow categories that do not occur.
+            changed[column] = "category"
+    return native[columns].astype(changed) if changed else native[columns]
+
+
+def _pandas_dtype(kind: pa.DataType) -> Any:
+    # None is the dtype pandas chooses; of text that is all missing it makes floats, of other columns with
+    # a gap floats or objects.
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return STRING
+    chosen = (pa.types.is_floating, pa.types.is_timestamp, pa.types.is_dictionary, pa.types.is_null)
+    return None if any(matches(kind) for matches in chosen) else pd.ArrowDtype(kind)
+
+
+def _with_started_ms(opened: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    # narwhals cannot take the milliseconds of a timestamp on SQL engines yet.
+    native, engine = opened.to_native(), opened.implementation
+    if engine.is_duckdb():
+        native = native.project(f"*, epoch_ms(started_at) AS {STARTED_MS}")
+    elif engine.is_pyspark() or engine.is_pyspark_connect():
         from pyspark.sql import functions
 
-        return _open(narrowed.withColumn(STARTED_MS, functions.unix_millis("started_at")))
-    return opened.with_columns(nw.col("started_at").dt.timestamp("ms").alias(STARTED_MS))
-
-
-def _keep(kind: pa.DataType) -> Any:
-    # Integers with a gap would become floats, and so would text in pandas 2 where all of it is missing.
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return TEXT
-    return pd.ArrowDtype(kind) if pa.types.is_integer(kind) else None
-
-
-def _arrow_categories(frame: pd.DataFrame, columns: list[str]) -> list[str]:
-    kinds = {column: frame[column].dtype for column in columns}
-    arrow = {column: kind.pyarrow_dtype for column, kind in kinds.items() if isinstance(kind, pd.ArrowDtype)}
-    return [column for column, kind in arrow.items() if pa.types.is_dictionary(kind)]
+        native = native.withColumn(STARTED_MS, functions.unix_millis("started_at"))
+    else:
+        return opened.with_columns(nw.col("started_at").dt.timestamp("ms").alias(STARTED_MS))
+    return _lazy(native)

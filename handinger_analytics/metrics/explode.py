@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from handinger_analytics import provenance
-from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.engines import STARTED_MS, TEXT, Input, open_frame, to_pandas
+from handinger_analytics.errors import ArgumentError, FrameError
+from handinger_analytics.metrics.engines import STARTED_MS, STRING, OpenFrame, collect, open_frame
 
 _KEYS = ("task_id", "seq", "worker_id", "started_at")
 _MOST_COLUMNS = 1000
@@ -23,7 +23,7 @@ _EXACT_IN_FLOAT = 2**53
 _DIGITS = 20
 """Of the longest Int64, with its sign."""
 
-_KINDS = {b'"': "text", b"{": "json", b"[": "json", b"t": "bool", b"f": "bool", b"n": "null"}
+_KINDS = {b'"': "text", b"{": "json", b"[": "json", b"t": "bool", b"f": "bool"}
 """What a JSON value is, by its first byte; all others begin a number."""
 
 _RAW = msgspec.json.Decoder(msgspec.Raw)
@@ -32,6 +32,9 @@ _STRING = msgspec.json.Decoder(str)
 
 Path = tuple[str, ...]
 """Keys from the outermost object to a value; empty for the whole output."""
+
+Fields = defaultdict[Path, dict[int, bytes]]
+"""JSON of the values of each field, by row."""
 
 
 def explode_structured_output(turns: Any, *, prefix: str = "out.") -> pd.DataFrame:
@@ -74,22 +77,22 @@ def explode_structured_output(turns: Any, *, prefix: str = "out.") -> pd.DataFra
 
     Raises
     ------
+    ArgumentError
+        A prefix that gives a new column the name of another.
     FrameError
-        Not a frame, a column missing, an output that is not JSON text, or a prefix that gives a
-        new column the name of another.
+        Not a frame, a column missing, or an output that is not JSON text.
 
     Examples
     --------
-    >>> explode_structured_output(turns)["out.revenue.amount"].sum()  # doctest: +SKIP
+    >>> outputs = ha.explode_structured_output(turns)
+    >>> outputs["out.revenue.amount"].describe()
 
     Columns of each worker alone:
 
-    >>> {
-    ...     worker: explode_structured_output(its) for worker, its in turns.groupby("worker_id")
-    ... }  # doctest: +SKIP
+    >>> {worker: ha.explode_structured_output(rows).shape for worker, rows in turns.groupby("worker_id")}
     """
     source = open_frame(turns, ["turn_id", "structured_output"], optional=_KEYS)
-    rows = _read(source)
+    rows = _collected(source)
     outputs = rows.pop("structured_output")
     fields = _fields(outputs, rows["turn_id"], folded=set())
     folded = _to_fold(fields)
@@ -97,63 +100,35 @@ def explode_structured_output(turns: Any, *, prefix: str = "out.") -> pd.DataFra
         fields = _fields(outputs, rows["turn_id"], folded)
     names = {path: _name(path, prefix) for path in fields}
     _check_names([*rows.columns, *names.values()], prefix)
-    columns = {names[path]: values.column(len(rows)) for path, values in fields.items()}
+    columns = {names[path]: _column(values, len(rows)) for path, values in fields.items()}
     result = pd.concat([rows, pd.DataFrame(columns, index=rows.index)], axis=1)
-    said = {"folded": sorted(_name(path, prefix) for path in folded)} if folded else {}
-    return provenance.attach(result, source.attrs, said)
+    note = {"folded": sorted(_name(path, prefix) for path in folded)} if folded else {}
+    return provenance.attach(result, source.attrs, note)
 
 
-@dataclass(slots=True)
-class _Field:
-    """The values of one field: the rows they are in, their JSON, and what kinds there are."""
-
-    rows: list[int] = field(default_factory=list)
-    sent: list[bytes] = field(default_factory=list)
-    kinds: set[str] = field(default_factory=set)
-
-    def add(self, sent: bytes, kind: str, row: int) -> None:
-        """Take in one value."""
-        self.rows.append(row)
-        self.sent.append(sent)
-        self.kinds.add(kind)
-
-    def column(self, length: int) -> pd.Series[Any]:
-        """Return the values as a column with a missing value in every other row."""
-        values: Any = None
-        if self.kinds == {"int"}:
-            values = _integers(self.sent)
-        elif self.kinds and self.kinds <= {"int", "float"}:
-            values = _floats(self.sent)
-        elif self.kinds == {"bool"}:
-            values = pd.array([one == b"true" for one in self.sent], dtype="boolean")
-        if values is None:
-            values = pd.array([_text(one) for one in self.sent], dtype=TEXT)
-        return pd.Series(values, index=self.rows).reindex(range(length))
-
-
-def _read(source: Input) -> pd.DataFrame:
+def _collected(source: OpenFrame) -> pd.DataFrame:
     """Collect outputs and keys."""
     present = source.frame.collect_schema().names()
     # The session of an engine decides in which zone it hands over times; milliseconds have none.
     names = {"started_at": STARTED_MS}
     keys = ["turn_id", *(names.get(key, key) for key in _KEYS if key in present)]
-    rows = to_pandas(source.frame.select(*keys, "structured_output"))
+    rows = collect(source.frame.select(*keys, "structured_output"))
     if STARTED_MS in rows:
         rows[STARTED_MS] = pd.to_datetime(rows[STARTED_MS], unit="ms", utc=True).dt.as_unit("ms")
     return rows.rename(columns={STARTED_MS: "started_at"})
 
 
-def _fields(outputs: pd.Series[Any], turn_ids: pd.Series[Any], folded: set[Path]) -> dict[Path, _Field]:
+def _fields(outputs: pd.Series[Any], turn_ids: pd.Series[Any], folded: set[Path]) -> Fields:
     """Take the outputs apart; objects at the paths of ``folded`` stay whole."""
-    fields: defaultdict[Path, _Field] = defaultdict(_Field)
+    fields: Fields = defaultdict(dict)
     for row, (output, turn_id) in enumerate(zip(outputs, turn_ids, strict=True)):
         if pd.isna(output):
             continue
         sent = output.strip(" \t\r\n").encode()
         if _can_be_taken_apart(sent, turn_id):
-            _collect(sent, (), row, fields, folded)
+            _take_apart(sent, (), row, fields, folded)
         else:
-            fields[()].add(sent, "json", row)
+            fields[()][row] = sent
     return fields
 
 
@@ -163,7 +138,7 @@ def _can_be_taken_apart(sent: bytes, turn_id: str) -> bool:
         _RAW.decode(sent)
     except (msgspec.DecodeError, RecursionError):
         try:
-            json.loads(sent)  # knows half surrogate pairs
+            json.loads(sent)  # it accepts half surrogate pairs
         except RecursionError:
             return False
         except ValueError as error:
@@ -173,19 +148,18 @@ def _can_be_taken_apart(sent: bytes, turn_id: str) -> bool:
     return True
 
 
-def _collect(sent: bytes, path: Path, row: int, fields: defaultdict[Path, _Field], folded: set[Path]) -> None:
+def _take_apart(sent: bytes, path: Path, row: int, fields: Fields, folded: set[Path]) -> None:
+    """Add the values of an object to their fields, or the value itself if it is none or stays whole."""
     if sent.startswith(b"{") and path not in folded and len(path) < _MOST_LEVELS:
         members = _members(sent)
         for key, value in members.items():
-            _collect(bytes(value), (*path, key), row, fields, folded)
+            _take_apart(bytes(value), (*path, key), row, fields, folded)
         if members:
             return
-    kind = _kind(sent)
-    if kind == "null" and not path:
-        return
-    found = fields[path]
-    if kind != "null":
-        found.add(sent, kind, row)
+    if sent != b"null":
+        fields[path][row] = sent
+    elif path:
+        _ = fields[path]  # a field that is null in all turns is a column, too
 
 
 def _members(sent: bytes) -> dict[str, msgspec.Raw]:
@@ -202,6 +176,21 @@ def _members(sent: bytes) -> dict[str, msgspec.Raw]:
     return members
 
 
+def _column(field: dict[int, bytes], length: int) -> pd.Series[Any]:
+    """Return the values of a field as a column with a missing value in every other row."""
+    sent = [*field.values()]
+    kinds, values = {_kind(one) for one in sent}, None
+    if kinds == {"int"}:
+        values = _integers(sent)
+    elif kinds in ({"float"}, {"int", "float"}):
+        values = _floats(sent)
+    elif kinds == {"bool"}:
+        values = pd.array([one == b"true" for one in sent], dtype="boolean")
+    if values is None:
+        values = pd.array([_text(one) for one in sent], dtype=STRING)
+    return pd.Series(values, index=[*field]).reindex(range(length))
+
+
 def _kind(sent: bytes) -> str:
     known = _KINDS.get(sent[:1])
     return known or ("int" if sent.lstrip(b"-").isdigit() else "float")
@@ -212,23 +201,22 @@ def _integers(sent: list[bytes]) -> Any:
     if max(map(len, sent)) > _DIGITS:
         return None
     values = [int(one) for one in sent]
-    if not -(2**63) <= min(values) <= max(values) < 2**63:
-        return None
-    return pd.array(values, dtype="Int64")
+    return pd.array(values, dtype="Int64") if -(2**63) <= min(values) <= max(values) < 2**63 else None
 
 
 def _floats(sent: list[bytes]) -> Any:
     """Return an array of float64, or None if one is too large or would lose digits before the point."""
     whole = _integers([one for one in sent if _kind(one) == "int"] or [b"0"])
     values = np.array([float(one) for one in sent])
-    if whole is None or max(abs(whole)) > _EXACT_IN_FLOAT or not np.isfinite(values).all():
-        return None
-    return values
+    exact = whole is not None and max(abs(whole)) <= _EXACT_IN_FLOAT and np.isfinite(values).all()
+    return values if exact else None
 
 
 def _text(sent: bytes) -> str:
+    """Return a JSON text's characters, and anything else as it was sent."""
     if sent.startswith(b'"'):
-        return _STRING.decode(sent)
+        with contextlib.suppress(msgspec.DecodeError):  # half a surrogate pair
+            return _STRING.decode(sent)
     return sent.decode()
 
 
@@ -236,8 +224,8 @@ def _to_fold(fields: Iterable[Path]) -> set[Path]:
     """Choose the objects to keep whole so that the columns fit."""
     paths, folded = set(fields), set()
     while len(paths) > _MOST_COLUMNS:
-        parents = {path[:depth]: None for path in paths for depth in range(len(path))}
-        keys = Counter(parent[:-1] for parent in parents if parent) + Counter(path[:-1] for path in paths)
+        parents = {path[:depth] for path in paths for depth in range(1, len(path))}
+        keys = Counter(path[:-1] for path in [*parents, *paths])
         widest = max(keys, key=lambda path: (keys[path], path))
         paths = {widest if path[: len(widest)] == widest else path for path in paths}
         folded.add(widest)
@@ -255,8 +243,7 @@ def _name(path: Path, prefix: str) -> str:
 
 
 def _check_names(names: list[str], prefix: str) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise FrameError(
-            f"prefix {prefix!r} gives two columns the name {twice[0]!r}; use another, such as 'out.'"
-        )
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        expected = f"text that gives no two columns the name {repeated[0]!r}"
+        raise ArgumentError.unexpected("prefix", expected, prefix, "use another, such as 'out.'")

@@ -1,14 +1,15 @@
-"""Hours, days, weeks, months, quarters and years of the user's own calendar.
+"""Hours, days, weeks, months, quarters and years on the clock of a time zone.
 
 A day is 23, 24 or 25 hours long, as its time zone has it. The engine groups by one integer that is
-cheap and exact everywhere (`Periods.key`); the few integers that come back are folded into
+cheap and exact everywhere (`Periods.key`); the few integers that come back are assigned to
 periods here, with the calendar of the zone (`Periods.index`).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from math import gcd
 from zoneinfo import ZoneInfo
@@ -20,14 +21,16 @@ from numpy.typing import NDArray
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.engines import STARTED_MS
+from handinger_analytics.times import EPOCH, Freq
 
 _MOST_HOURS = 1_000_000
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 _DAY_S = 86_400
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_MS, _LAST_MS = -62_135_424_000_000, 253_402_128_000_000
 """Years 1 to 9999, a day in from either end: what a datetime holds in every time zone."""
+_YEAR_1800_S = -5_364_662_400
+"""Before the first change of any clock in the time zone database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,13 @@ def no_periods(zone: ZoneInfo) -> Periods:
     return Periods(_instants(nothing, zone), nw.col(STARTED_MS), nothing)
 
 
-def periods_between(freq: str, zone: ZoneInfo, first_ms: int, last_ms: int) -> Periods:
+def periods_between(freq: Freq, zone: ZoneInfo, first_ms: int, last_ms: int) -> Periods:
     """Cut the time between two instants into periods.
 
     Parameters
     ----------
     freq : str
-        One of `checks.FREQS`.
+        One of `handinger_analytics.times.FREQS`.
     zone : zoneinfo.ZoneInfo
         Whose clock decides where a period begins.
     first_ms, last_ms : int
@@ -107,7 +110,7 @@ def utc_offsets(zone: ZoneInfo, first_ms: int, last_ms: int) -> list[tuple[int, 
     [(1774656000000, 3600000), (1774746000000, 7200000)]
     """
     segments = [(first_ms, _offset_s(zone, first_ms // 1000) * 1000)]
-    low, end = first_ms // 1000, last_ms // 1000
+    low, end = max(first_ms // 1000, _YEAR_1800_S), last_ms // 1000
     while low < end:
         high = min(low + _DAY_S, end)
         if _offset_s(zone, high) != _offset_s(zone, low):
@@ -118,19 +121,13 @@ def utc_offsets(zone: ZoneInfo, first_ms: int, last_ms: int) -> list[tuple[int, 
 
 
 def _change_between(zone: ZoneInfo, low: int, high: int) -> int:
-    """First second in ``(low, high]`` with another offset than ``low``, by bisection."""
+    """First second in ``(low, high]`` with another offset than ``low``."""
     before = _offset_s(zone, low)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _offset_s(zone, middle) == before:
-            low = middle
-        else:
-            high = middle
-    return high
+    return low + bisect_left(range(low, high), True, key=lambda at: _offset_s(zone, at) != before)
 
 
 def _offset_s(zone: ZoneInfo, instant_s: int) -> int:
-    offset = (_EPOCH + timedelta(seconds=instant_s)).astimezone(zone).utcoffset()
+    offset = (EPOCH + timedelta(seconds=instant_s)).astimezone(zone).utcoffset()
     return round(offset.total_seconds()) if offset else 0
 
 
@@ -142,7 +139,7 @@ def _local_ms(segments: list[tuple[int, int]]) -> nw.Expr:
     return local
 
 
-def _calendar(freq: str, first_day: int, last_day: int) -> NDArray[np.int64]:
+def _calendar(freq: Freq, first_day: int, last_day: int) -> NDArray[np.int64]:
     """First days of the periods that hold two days and all between, as days since 1970-01-01."""
     if freq == "D":
         return np.arange(first_day, last_day + 1, dtype=np.int64)

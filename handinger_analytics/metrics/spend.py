@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from numbers import Real
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,14 +12,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from handinger_analytics import provenance
-from handinger_analytics.arguments import check_freq, zone_info
+from handinger_analytics.arguments import check_freq, check_number, zone_info
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.engines import MEASURES, STARTED_MS, SUMS, Input, biggest_first, open_frame
+from handinger_analytics.metrics.engines import (
+    MEASURES,
+    STARTED_MS,
+    SUMS,
+    OpenFrame,
+    biggest_first,
+    open_frame,
+)
 from handinger_analytics.metrics.periods import Periods, no_periods, periods_between
+from handinger_analytics.times import Freq
 
 _KEY = "_period_key"
 _MAX_ROWS = 20_000_000
-_READABLE = (("h", 2), ("D", 120), ("W", 7 * 160))
+_READABLE: tuple[tuple[Freq, int], ...] = (("h", 2), ("D", 120), ("W", 7 * 160))
 """Periods to choose from and the most days for each: never more than 160 bars."""
 
 
@@ -29,15 +35,14 @@ def spend(
     turns: Any,
     *,
     by: str | Iterable[str] | None = None,
-    freq: str | None = None,
+    freq: Freq | None = None,
     tz: str = "UTC",
     price: float | None = None,
 ) -> pd.DataFrame:
     """Credits, turns, tokens and time, by any column and any period.
 
     The parts add up to the total exactly, whatever the grouping. A sum beyond int64 (9.2e18) is
-    refused, except on a lazy Polars frame, which goes on from the other end of the range without a
-    word.
+    refused, except on a lazy Polars frame, where it wraps around silently.
 
     Parameters
     ----------
@@ -65,19 +70,24 @@ def spend(
 
     Raises
     ------
+    ArgumentError
+        An unknown ``freq`` or ``tz``, a price below zero, or a ``by`` that is not the name of a column,
+        or the name of one of the result.
     FrameError
         Not a frame, a column missing or of the wrong type, times without a time zone, missing
-        numbers, an unknown ``freq`` or ``tz``, a price below zero, or more periods than fit.
+        numbers, or more periods than fit.
 
     Examples
     --------
-    >>> spend(turns, by="worker_id", freq="D", tz="Europe/Madrid", price=0.01)  # doctest: +SKIP
+    >>> table = ha.spend(turns, by="triggered_by", freq="MS", tz="Europe/Madrid", price=0.01)
+    >>> table[["triggered_by", "period", "credits", "cost"]]
     """
-    _check_price(price)
+    if price is not None:
+        check_number(price, "price", "money per credit, a number from 0", least=0)
     if freq is None:
         zone_info(tz)
         source = open_frame(turns, MEASURES, by=by)
-        result = provenance.attach(biggest_first(source.sums(source.by), source.by), source.attrs)
+        result = source.result(source.sums(source.by), SUMS)
     else:
         result, _ = spend_by_period(turns, by=by, freq=freq, tz=tz)
     if price is not None:
@@ -86,9 +96,9 @@ def spend(
 
 
 def spend_by_period(
-    turns: Any, *, by: str | Iterable[str] | None = None, freq: str | None = None, tz: str = "UTC"
-) -> tuple[pd.DataFrame, str]:
-    """Spend by a period that, unless given, is chosen so that there are neither two nor two hundred.
+    turns: Any, *, by: str | Iterable[str] | None = None, freq: Freq | None = None, tz: str = "UTC"
+) -> tuple[pd.DataFrame, Freq]:
+    """Spend by a period that, unless given, is chosen to make a readable chart.
 
     The engine is asked twice: for the first and the last start, then for the sums.
 
@@ -113,19 +123,12 @@ def spend_by_period(
     return provenance.attach(_by_period(source, periods), source.attrs), freq
 
 
-def _readable_freq(zone: ZoneInfo, first_ms: int, last_ms: int) -> str:
+def _readable_freq(zone: ZoneInfo, first_ms: int, last_ms: int) -> Freq:
     days = len(periods_between("D", zone, first_ms, last_ms).starts)
     return next((freq for freq, most_days in _READABLE if days <= most_days), "MS")
 
 
-def _check_price(price: float | None) -> None:
-    if price is None:
-        return
-    if isinstance(price, bool) or not isinstance(price, Real) or not 0 <= price < math.inf:
-        raise FrameError(f"price: expected money per credit, a number from 0, found {price!r}")
-
-
-def _by_period(source: Input, periods: Periods) -> pd.DataFrame:
+def _by_period(source: OpenFrame, periods: Periods) -> pd.DataFrame:
     """Sum by group and period, and give every group every period."""
     rows = source.with_columns(**{_KEY: periods.key}).sums([*source.by, _KEY])
     groups, group_of_row = _groups(rows, source.by)

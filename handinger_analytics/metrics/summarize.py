@@ -1,15 +1,15 @@
-"""The overview: how much work, what it cost, how much of it failed."""
+"""The overview: how much work, what it cost, how much of it ended in error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
 from handinger_analytics import provenance
-from handinger_analytics.metrics.engines import MEASURES, STARTED_MS, biggest_first, open_frame, sums
+from handinger_analytics.metrics.engines import MEASURES, STARTED_MS, open_frame, sums
 
 _UNITS = {
     "tasks": "tasks",
@@ -28,7 +28,7 @@ _UNITS = {
 
 
 def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
-    """Tasks, turns, credits, tokens, time, failures and the time range.
+    """Tasks, turns, credits, tokens, time, share of errors and the time range.
 
     Parameters
     ----------
@@ -51,14 +51,15 @@ def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
 
     Raises
     ------
+    ArgumentError
+        A ``by`` that is not the name of a column, or the name of one of the result.
     FrameError
         Not a frame, a column missing or of the wrong type, times without a time zone, or missing
         numbers.
 
     Examples
     --------
-    >>> summarize(turns).loc["credits", "value"]  # doctest: +SKIP
-    1834
+    >>> ha.summarize(turns)
     """
     source = open_frame(turns, (*MEASURES, "task_id", "status", "started_at"), by=by)
     source = source.with_columns(
@@ -80,11 +81,14 @@ def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
         groups[share] = groups[share] / groups["turns"]
     for instant in ("first_started_at", "last_started_at"):
         groups[instant] = pd.to_datetime(groups[instant], unit="ms", utc=True).dt.as_unit("ms")
-    result = biggest_first(groups, source.by)[[*source.by, *_UNITS]] if source.by else _overview(groups)
-    return provenance.attach(result, source.attrs)
+    if source.by:
+        return source.result(groups, _UNITS)
+    overview = measures_frame({measure: groups[measure].iloc[0] for measure in _UNITS}, _UNITS)
+    return provenance.attach(overview, source.attrs)
 
 
-def _overview(groups: pd.DataFrame) -> pd.DataFrame:
-    index = pd.Index(list(_UNITS), name="measure")
-    values = pd.Series([groups[measure].iloc[0] for measure in _UNITS], index=index, dtype=object)
-    return pd.DataFrame({"value": values, "unit": list(_UNITS.values())})
+def measures_frame(values: Mapping[str, Any], units: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row per measure: ``value`` (object) and ``unit``, in the order of the units."""
+    index = pd.Index(units, name="measure")
+    column = pd.Series([values[measure] for measure in units], index=index, dtype=object)
+    return pd.DataFrame({"value": column, "unit": list(units.values())})

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from handinger_analytics import provenance
-from handinger_analytics.metrics.engines import MEASURES, biggest_first, open_frame
+from handinger_analytics.metrics.engines import MEASURES, open_frame
 
 
 def tokens(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
@@ -30,16 +29,18 @@ def tokens(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame
 
     Raises
     ------
+    ArgumentError
+        A ``by`` that is not the name of a column, or the name of one of the result.
     FrameError
         Not a frame, a column missing or of the wrong type, or missing numbers.
 
     Examples
     --------
-    >>> tokens(turns, by="worker_id")["credits_per_1k_tokens"]  # doctest: +SKIP
+    >>> ha.tokens(turns, by="triggered_by")[["triggered_by", "credits", "credits_per_1k_tokens"]]
     """
     source = open_frame(turns, MEASURES, by=by)
     groups = source.sums(source.by)
     both = groups["input_tokens"] + groups["output_tokens"]
     groups["credits_per_1k_tokens"] = (1000 * groups["credits"] / both).where(both > 0)
     columns = ["turns", "input_tokens", "output_tokens", "credits", "credits_per_1k_tokens"]
-    return provenance.attach(biggest_first(groups, source.by)[[*source.by, *columns]], source.attrs)
+    return source.result(groups, columns)

@@ -10,16 +10,17 @@ import pandas as pd
 
 from handinger_analytics import provenance
 from handinger_analytics.arguments import check_whole_number, check_word
-from handinger_analytics.metrics.engines import MEASURES, SUMS, TEXT, Input, open_frame, sums, to_pandas
+from handinger_analytics.metrics.engines import MEASURES, STRING, SUMS, OpenFrame, collect, open_frame, sums
 
 Measure = Literal["credits", "turns", "input_tokens", "output_tokens", "duration_ms"]
+"""What tasks can be ranked by: one of `handinger_analytics.metrics.engines.SUMS`."""
 
 _DASHBOARD = "https://v3.handinger.com"
 _TASK = ["task_id", "worker_id"]
 
 
 def top_tasks(turns: Any, *, n: int = 10, measure: Measure = "credits") -> pd.DataFrame:
-    """Rank the most expensive tasks, with their part of the total and a link to the dashboard.
+    """Rank the most expensive tasks, with their share of the total and a link to the dashboard.
 
     Parameters
     ----------
@@ -28,7 +29,7 @@ def top_tasks(turns: Any, *, n: int = 10, measure: Measure = "credits") -> pd.Da
     n : int
         How many tasks.
     measure : {"credits", "turns", "input_tokens", "output_tokens", "duration_ms"}
-        What makes a task expensive.
+        What tasks are ranked by.
 
     Returns
     -------
@@ -41,35 +42,36 @@ def top_tasks(turns: Any, *, n: int = 10, measure: Measure = "credits") -> pd.Da
 
     Raises
     ------
+    ArgumentError
+        An unknown ``measure``, or an ``n`` that is no whole number from 1.
     FrameError
-        Not a frame, a column missing or of the wrong type, missing numbers, or an unknown
-        ``measure`` or ``n``.
+        Not a frame, a column missing or of the wrong type, or missing numbers.
 
     Examples
     --------
-    >>> top_tasks(turns, n=3)[["task_title", "credits", "cumulative_share"]]  # doctest: +SKIP
+    >>> ha.top_tasks(turns, n=3)[["task_title", "credits", "cumulative_share"]]
     """
     check_word(measure, "measure", SUMS)
-    check_whole_number(n, "n", "how many tasks, a whole number from 1")
+    check_whole_number(n, "n")
     source = open_frame(turns, (*_TASK, *MEASURES), optional=["task_title"])
     total = source.sums([])[measure].iloc[0]
     per_task = source.grouped(_TASK, **sums())
-    top = to_pandas(per_task.sort(measure, *_TASK, descending=[True, False, False]).head(int(n)))
+    top = collect(per_task.sort(measure, *_TASK, descending=[True, False, False]).head(int(n)))
     top["share"] = (top[measure] / total).astype("float64")
     top["cumulative_share"] = (top[measure].cumsum() / total).astype("float64")
     top["task_title"] = _titles(source, top)
-    top["url"] = pd.Series(map(_url, top["worker_id"], top["task_id"]), dtype=TEXT)
+    top["url"] = pd.Series(map(_url, top["worker_id"], top["task_id"]), dtype=STRING)
     columns = ["task_id", "task_title", "worker_id", *SUMS, "share", "cumulative_share", "url"]
     return provenance.attach(top[columns], source.attrs)
 
 
-def _titles(source: Input, top: pd.DataFrame) -> pd.Series[Any]:
+def _titles(source: OpenFrame, top: pd.DataFrame) -> pd.Series[Any]:
     """Look the titles up in a second pass, so that text stays out of the grouping."""
     if top.empty or "task_title" not in source.frame.collect_schema().names():
-        return pd.Series([None] * len(top), dtype=TEXT)
-    rows = source.frame.filter(nw.col("task_id").is_in(top["task_id"].tolist()))
+        return pd.Series([None] * len(top), dtype=STRING)
+    rows = source.filter(nw.col("task_id").is_in(top["task_id"].tolist()))
     # A task renamed between two fetches has several titles; one must be chosen whatever the row order.
-    titles = to_pandas(rows.group_by(*_TASK, drop_null_keys=False).agg(nw.col("task_title").max()))
+    titles = collect(rows.grouped(_TASK, task_title=nw.col("task_title").max()))
     return top[_TASK].merge(titles, how="left", on=_TASK)["task_title"]
 
 

@@ -1,4 +1,4 @@
-"""What went into turns that brought nothing."""
+"""Cost of turns that ended in error or were aborted."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from handinger_analytics import provenance
-from handinger_analytics.metrics.engines import MEASURES, SUMS, biggest_first, open_frame
+from handinger_analytics.metrics.engines import MEASURES, SUMS, open_frame
 from handinger_analytics.tables.schema import WASTED
 
 
@@ -34,26 +33,31 @@ def waste(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
 
     Raises
     ------
+    ArgumentError
+        A ``by`` that is not the name of a column, or the name of one of the result.
     FrameError
         Not a frame, a column missing or of the wrong type, or missing numbers.
 
     Examples
     --------
-    >>> waste(turns, by="triggered_by")[["triggered_by", "wasted_credits", "credits_share"]]  # doctest: +SKIP
+    >>> ha.waste(turns, by="triggered_by")[["triggered_by", "wasted_credits", "credits_share"]]
     """
     source = open_frame(turns, (*MEASURES, "status"), by=by)
     rows = source.sums(list(dict.fromkeys([*source.by, "status"])))
     ended_badly = rows["status"].isin(WASTED)
     parts = rows[list(SUMS)].where(ended_badly, 0).add_prefix("wasted_")
     groups = _add_up(pd.concat([rows, parts], axis=1), source.by)
-    shares = {name: groups[f"wasted_{name}"] / groups[name] for name in ("turns", "credits")}
     wasted_tokens = groups["wasted_input_tokens"] + groups["wasted_output_tokens"]
-    shares["tokens"] = wasted_tokens / (groups["input_tokens"] + groups["output_tokens"])
-    shares["duration"] = groups["wasted_duration_ms"] / groups["duration_ms"]
-    groups = groups.assign(**{f"{name}_share": share for name, share in shares.items()})
+    shares = {
+        "turns_share": groups["wasted_turns"] / groups["turns"],
+        "credits_share": groups["wasted_credits"] / groups["credits"],
+        "tokens_share": wasted_tokens / (groups["input_tokens"] + groups["output_tokens"]),
+        "duration_share": groups["wasted_duration_ms"] / groups["duration_ms"],
+    }
     wasted = [f"wasted_{name}" for name in ("turns", *MEASURES)]
-    columns = [*source.by, "turns", "credits", *wasted, *(f"{name}_share" for name in shares)]
-    return provenance.attach(biggest_first(groups, source.by, "wasted_credits")[columns], source.attrs)
+    return source.result(
+        groups.assign(**shares), ["turns", "credits", *wasted, *shares], measure="wasted_credits"
+    )
 
 
 def _add_up(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:

@@ -11,46 +11,39 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from handinger_analytics.fetching.fetch import fetch
-from handinger_analytics.fetching.result import FetchResult
-from handinger_analytics.fetching.workers import fetch_schedules
-from handinger_analytics.sandbox import Sandbox
+from handinger_analytics.tables.frames import from_pandas
+from handinger_analytics.tables.schema import TASKS, TURNS
 
 ELSEWHERE = "America/Bogota"
 """Session time zone of the engines that have one: neither UTC nor a zone that is asked for."""
 
 
 @pytest.fixture(scope="session")
-def fetched() -> FetchResult:
-    """Two hundred tasks and their turns, fetched over HTTP."""
-    with Sandbox(tasks=200, seed=7) as sandbox, sandbox.client() as client:
-        return fetch(sandbox.task_ids, client=client)
+def turns(example_frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Give the turns of two hundred tasks as a user has them."""
+    return example_frames["turns"]
 
 
 @pytest.fixture(scope="session")
-def schedules() -> pd.DataFrame:
+def schedules(example_frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Give what the workers plan to run."""
-    with Sandbox(tasks=200, seed=7) as sandbox, sandbox.client() as client:
-        return fetch_schedules(sandbox.worker_ids, client=client)
+    return example_frames["schedules"]
 
 
 @pytest.fixture(scope="session")
-def turns(fetched: FetchResult) -> pd.DataFrame:
-    """Give the turns as a user has them."""
-    return fetched.turns
-
-
-@pytest.fixture(scope="session")
-def files(fetched: FetchResult, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def files(
+    example_frames: dict[str, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """Write turns and tasks to Parquet, and turns whose times have no zone, and no turns at all."""
     folder = tmp_path_factory.mktemp("engines")
-    rows = fetched.rows
-    started = rows.turns.schema.get_field_index("started_at")
+    turns = from_pandas(example_frames["turns"], {column.name: column for column in TURNS})
+    tasks = from_pandas(example_frames["tasks"], {column.name: column for column in TASKS})
+    started = turns.schema.get_field_index("started_at")
     tables = {
-        "turns": rows.turns,
-        "tasks": rows.tasks,
-        "naive": rows.turns.set_column(started, "started_at", rows.turns["started_at"].cast("timestamp[us]")),
-        "empty": rows.turns.slice(0, 0),
+        "turns": turns,
+        "tasks": tasks,
+        "naive": turns.set_column(started, "started_at", turns["started_at"].cast("timestamp[us]")),
+        "empty": turns.slice(0, 0),
     }
     for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet")
@@ -81,7 +74,10 @@ def spark() -> Iterator[Any]:
     session.stop()
 
 
-@pytest.fixture(params=["pandas", "pandas-arrow", "pyarrow", "polars", "polars-lazy", "duckdb", "pyspark"])
+SLOW_SPARK = pytest.param("pyspark", marks=pytest.mark.slow)  # it starts a Java machine
+
+
+@pytest.fixture(params=["pandas", "pandas-arrow", "pyarrow", "polars", "polars-lazy", "duckdb", SLOW_SPARK])
 def read(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Any]]:
     """Give a function that opens a Parquet file the way users of that engine do."""
     engine = request.param

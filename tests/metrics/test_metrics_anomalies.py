@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.anomalies import anomalies
 from tests.metrics.turns_by_hand import turns_table
 
@@ -108,7 +108,7 @@ def test_history_just_long_enough():
     assert anomalies(turns(daily("wrk_a", *[10] * 14, 20)))["kind"].tolist() == ["spike"]
 
 
-def test_chronic_burner():
+def test_chronic():
     """A worker that always takes most of the spend is found although no day of it is unusual."""
     found = anomalies(turns(daily("wrk_burns", *[80] * 20), daily("wrk_b", *[20] * 20)))
     assert found[["worker_id", "kind", "credits", "share", "history"]].to_numpy().tolist() == [
@@ -177,19 +177,24 @@ def test_attrs():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"by": "kind"}, "by: 'kind' is a column of the result"),
-        ({"by": "worker"}, "no column 'worker'"),
-        ({"freq": None}, "unknown freq None"),
+        ({"by": "kind"}, "by: expected columns that the result does not have itself, found 'kind'"),
+        ({"freq": None}, "freq: expected one of .*, found None"),
         ({"threshold": 0}, "threshold: expected a score, a number above 0, found 0"),
-        ({"share": 50}, "share: expected a part of the whole, above 0 and up to 1, found 50"),
+        ({"share": 50}, "share: expected a share of the whole, above 0 and up to 1, found 50"),
         ({"min_history": 2}, "min_history: expected a whole number from 3 to 56, found 2"),
         ({"min_history": 57}, "found 57"),
     ],
 )
 def test_refused_arguments(arguments: dict, message: str):
     """An argument that cannot be used is named with what would do."""
-    with pytest.raises(FrameError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         anomalies(turns(daily("wrk_a", 1)), **arguments)
+
+
+def test_unknown_column():
+    """A grouping by what is no column of the frame is refused."""
+    with pytest.raises(FrameError, match="no column 'worker'"):
+        anomalies(turns(daily("wrk_a", 1)), by="worker")
 
 
 histories = st.lists(st.none() | st.integers(0, 40) | st.integers(0, 10**6), min_size=1, max_size=30)

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import ArgumentError
 from handinger_analytics.metrics.durations import durations
 from handinger_analytics.metrics.summarize import summarize
 from handinger_analytics.metrics.tokens import tokens
@@ -196,14 +196,14 @@ def test_top_tasks_free():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"by": "worker_id"}, "cannot rank tasks by 'worker_id'; use one of credits, turns"),
-        ({"n": 0}, "n: expected how many tasks, a whole number from 1, found 0"),
+        ({"measure": "worker_id"}, "measure: expected 'credits', 'turns', .*found 'worker_id'"),
+        ({"n": 0}, "n: expected a whole number from 1, found 0"),
         ({"n": 2.5}, "found 2.5"),
     ],
 )
 def test_top_tasks_refused(turns: pd.DataFrame, arguments: dict, message: str):
     """An unknown measure or number is named with what would do."""
-    with pytest.raises(FrameError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         top_tasks(turns, **arguments)
 
 

@@ -92,7 +92,7 @@ def test_incomplete_frames():
     result = check(tasks, turns)
     assert result["complete"].all()
     assert result.attrs["handinger"]["complete"] is False
-    assert "some tasks could not be fetched" in result.attrs["handinger"]["reason"]
+    assert "incomplete: not all of the tasks were fetched" in result.attrs["handinger"]["reason"]
 
 
 def test_nothing_to_check():

@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from handinger_analytics.errors import FrameError
+from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.anomalies import anomalies
 from handinger_analytics.metrics.check import check
 from handinger_analytics.metrics.durations import durations
@@ -243,11 +243,11 @@ def test_bins():
 @pytest.mark.parametrize("freq", [["D"], {"D"}, 7, "d"], ids=str)
 def test_not_a_freq(metric, freq):
     """A period that is none of the known is refused with those that are, whatever its type."""
-    with pytest.raises(FrameError, match=r"unknown freq .*: use one of 'h' \(hour\), 'D' \(day\)"):
+    with pytest.raises(ArgumentError, match=r"freq: expected one of 'h' \(hour\), 'D' \(day\), .*, found"):
         metric(turns_table([{}]), freq=freq)
 
 
 def test_not_a_column_name():
     """A grouping that is neither a name nor names is refused."""
-    with pytest.raises(FrameError, match=r"by: expected column names, found 5 \(int\)"):
+    with pytest.raises(ArgumentError, match="by: expected names of columns, one or several, found 5"):
         spend(turns_table([{}]), by=5)

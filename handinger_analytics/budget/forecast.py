@@ -14,7 +14,7 @@ CONFIDENCE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Forecast:
     """Credits expected of the days that are left.
 
     Attributes
@@ -23,22 +23,22 @@ class Outlook:
         Mean of each day that is left, today's for its remaining part.
     variance : float
         Of their sum: that of the days, and that of not knowing the means better.
-    freedom : int
-        Degrees of freedom behind ``variance``.
+    degrees_of_freedom : int
+        Of the estimate of ``variance``.
     """
 
     expected: NDArray[np.float64]
     variance: float
-    freedom: int
+    degrees_of_freedom: int
 
 
-def outlook(history: NDArray[np.int64], weekdays: NDArray[np.int64], left: NDArray[np.float64]) -> Outlook:
-    """Carry the history on: the mean day or, from four full weeks on, the mean of each weekday.
+def forecast(history: NDArray[np.int64], weekdays: NDArray[np.int64], left: NDArray[np.float64]) -> Forecast:
+    """Expect the mean day of the history or, from four full weeks on, the mean of each weekday.
 
     Parameters
     ----------
     history : numpy.ndarray
-        Credits of the days before today, at least `MIN_HISTORY_DAYS`.
+        Credits of the full days before today, at least `MIN_HISTORY_DAYS`.
     weekdays : numpy.ndarray
         Weekday of each of them, then of each day that is left, today first.
     left : numpy.ndarray
@@ -53,22 +53,22 @@ def outlook(history: NDArray[np.int64], weekdays: NDArray[np.int64], left: NDArr
     daily = float(((history - means[past]) ** 2).sum()) / freedom
     days = np.bincount(ahead, weights=left, minlength=7)
     of_means = float((days**2 / np.maximum(seen, 1)).sum())
-    return Outlook(means[ahead] * left, daily * (float(left.sum()) + of_means), freedom)
+    return Forecast(means[ahead] * left, daily * (float(left.sum()) + of_means), freedom)
 
 
-def students_t(freedom: int) -> float:
-    """Quantile of Student's t that leaves half of what `CONFIDENCE` excludes above it.
+def t_quantile(degrees_of_freedom: int) -> float:
+    """Return how many standard deviations a two-sided interval of `CONFIDENCE` reaches, by Student's t.
 
     Abramowitz and Stegun (1964), Handbook of Mathematical Functions, 26.7.5; for 6 degrees of
     freedom and more it is right to three digits.
 
     Examples
     --------
-    >>> round(students_t(6), 2), round(students_t(1000), 2)
+    >>> round(t_quantile(6), 2), round(t_quantile(1000), 2)
     (1.44, 1.28)
     """
-    z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2)
+    z, n = NormalDist().inv_cdf((1 + CONFIDENCE) / 2), degrees_of_freedom
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3
+    return z + first / n + second / n**2 + third / n**3
