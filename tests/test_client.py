@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import re
 import socket
 import time
@@ -12,7 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handinger_analytics import (
@@ -21,6 +22,7 @@ from handinger_analytics import (
     APIResponseValidationError,
     APIStatusError,
     APITimeoutError,
+    ArgumentError,
     AuthenticationError,
     BadRequestError,
     Client,
@@ -37,6 +39,10 @@ from handinger_analytics import (
     fetch,
 )
 from handinger_analytics.api.client import requester_of
+from handinger_analytics.api.responses import read_answer
+from handinger_analytics.api.settings import Secret
+from handinger_analytics.api.transport import Answer
+from handinger_analytics.api.wire import TaskWithTurns
 from handinger_analytics.sandbox import Faults
 from tests.samples import TURN, WORKER, body_a, encoded, one_turn
 from tests.scripted import Reply
@@ -134,13 +140,13 @@ def test_half_a_surrogate_pair_in_an_id_is_not_sent_as_something_else(serve):
         fetch(["tsk_1", "tsk_\ud83d"], client=client)
 
 
-@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("status", [pytest.param(429, marks=pytest.mark.slow), 503])
 def test_no_time_to_wait_is_not_no_wait(serve, status):
     """``Retry-After: 0`` from a server that goes on refusing does not use up all attempts at once."""
-    server = serve(*[says("Busy.", status, **{"Retry-After": "0"})] * 3, GOOD)
+    server = serve(*[says("Busy.", status, **{"Retry-After": "0"})] * 2, GOOD)
     with server.client() as client:
         client.retrieve_task("tsk_1")
-    assert server.moments[3] - server.moments[0] > 0.05
+    assert server.moments[2] - server.moments[0] > 0.01
 
 
 @pytest.mark.parametrize("base_url", ["https://exa mple.com", "https://*", "https://.example.com"])
@@ -155,7 +161,13 @@ def test_what_cannot_be_an_id_is_not_sent(serve, bad):
     """Neither as a task nor as a worker."""
     server = serve(GOOD)
     with server.client() as client:
-        for ask in (client.retrieve_task, client.retrieve_worker, client.retrieve_schedules):
+        for ask in (
+            client.retrieve_task,
+            client.retrieve_worker,
+            client.retrieve_schedules,
+            client.retrieve_webhook,
+            client.retrieve_webhook_executions,
+        ):
             with pytest.raises(TaskIdError, match="expected a non-empty string"):
                 ask(bad)
         with pytest.raises(TaskIdError, match="expected a non-empty string"):
@@ -184,6 +196,65 @@ def test_other_endpoints_have_their_documented_paths(serve):
     ]
 
 
+def test_dashboard_links_stand_for_the_ids_in_them(serve):
+    """Wherever an id of a task or worker is taken."""
+    link = "https://v3.handinger.com/worker/wrk%201/task/a%2Fb"
+    server = serve(
+        GOOD,
+        Reply(encoded(WORKER)),
+        Reply(encoded({"logs": [], "page": 1, "pageCount": 1, "totalCount": 0})),
+        Reply(encoded({"url": None, "token": None})),
+        Reply(encoded({"schedules": [], "workerId": "wrk 1"})),
+    )
+    with server.client() as client:
+        client.retrieve_task(link)
+        client.retrieve_worker(link, link)
+        client.retrieve_webhook_executions(link)
+        assert client.retrieve_webhook(link).url is None
+        client.retrieve_schedules(link)
+    assert server.paths == [
+        "/api/tasks/a%2Fb",
+        "/api/workers/wrk%201?taskId=a%2Fb",
+        "/api/workers/wrk%201/webhook/executions?page=1",
+        "/api/workers/wrk%201/webhook",
+        "/api/workers/wrk%201/schedules",
+    ]
+
+
+def test_token_of_a_webhook_is_neither_kept_nor_shown(serve):
+    """Its address is, and half an answer is not quoted."""
+    whole = encoded({"url": "https://example.com/hook", "token": "whs_canary"})
+    with serve(Reply(whole)).client() as client:
+        webhook = client.retrieve_webhook("wrk_1")
+    assert webhook.url == "https://example.com/hook"
+    assert "canary" not in repr(webhook)
+    assert not [name for name in dir(webhook) if "token" in name]
+    with serve(Reply(whole[:-2])).client(max_attempts=1) as client:
+        with pytest.raises(APIResponseValidationError, match="webhook of worker 'wrk_1'") as caught:
+            client.retrieve_webhook("wrk_1")
+    assert "canary" not in str(caught.value)
+
+
+def test_tab_completion_shows_what_a_user_needs():
+    """A client asks for five things, and is closed."""
+    with Client("hdg_live_x") as client:
+        assert [name for name in dir(client) if not name.startswith("_")] == [
+            "close",
+            "retrieve_schedules",
+            "retrieve_task",
+            "retrieve_webhook",
+            "retrieve_webhook_executions",
+            "retrieve_worker",
+        ]
+
+
+@pytest.mark.parametrize("page", [0, -1, 1.5, "1", True])
+def test_page_is_a_whole_number(serve, page):
+    """Pages are counted from 1."""
+    with serve(GOOD).client() as client, pytest.raises(ArgumentError, match="page: expected a whole number"):
+        client.retrieve_webhook_executions("wrk_1", page=page)
+
+
 FINAL = [
     (400, BadRequestError, "unexpected answer"),
     (401, AuthenticationError, "API key was not accepted; check HANDINGER_API_KEY"),
@@ -204,6 +275,11 @@ PASSING = [
     (599, InternalServerError, "the server failed"),
 ]
 
+PASSING_QUICKLY = [
+    pytest.param(*each, marks=pytest.mark.slow) if each[0] == 429 else each  # it pauses for a second
+    for each in PASSING
+]
+
 
 @pytest.mark.parametrize(("status", "error", "meaning"), FINAL)
 def test_final_status_is_an_error_at_once(serve, status, error, meaning):
@@ -217,7 +293,7 @@ def test_final_status_is_an_error_at_once(serve, status, error, meaning):
     assert len(server.paths) == 1
 
 
-@pytest.mark.parametrize(("status", "error", "meaning"), PASSING)
+@pytest.mark.parametrize(("status", "error", "meaning"), PASSING_QUICKLY)
 def test_passing_status_is_asked_again(serve, status, error, meaning):
     """A good answer after two bad ones is what counts."""
     bad = says("Later.", status, **SOON)
@@ -227,7 +303,7 @@ def test_passing_status_is_asked_again(serve, status, error, meaning):
     assert len(server.paths) == 3
 
 
-@pytest.mark.parametrize(("status", "error", "meaning"), PASSING)
+@pytest.mark.parametrize(("status", "error", "meaning"), PASSING_QUICKLY)
 def test_passing_status_that_does_not_pass_is_an_error(serve, status, error, meaning):
     """It is asked ``max_attempts`` times, not once more, and says so."""
     server = serve(says("Later.", status, **SOON))
@@ -275,15 +351,17 @@ def waited(serve, headers, status=503):
         return time.monotonic() - started
 
 
-@pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(
-    "headers",
+    ("status", "headers"),
     [
-        pytest.param({"Retry-After": "0.6"}, id="seconds"),
-        pytest.param({"retry-after-ms": "600"}, id="milliseconds"),
-        pytest.param({"retry-after-ms": "600", "Retry-After": "50"}, id="milliseconds-first"),
+        pytest.param(429, {"Retry-After": "0.6"}, id="429-seconds"),
+        pytest.param(503, {"Retry-After": "0.6"}, id="503-seconds"),
+        pytest.param(503, {"retry-after-ms": "600"}, id="milliseconds"),
+        pytest.param(503, {"retry-after-ms": "600", "Retry-After": "50"}, id="milliseconds-first"),
         pytest.param(
-            {"Retry-After": formatdate(1e9 + 1, usegmt=True), "Date": formatdate(1e9, usegmt=True)}, id="date"
+            503,
+            {"Retry-After": formatdate(1e9 + 1, usegmt=True), "Date": formatdate(1e9, usegmt=True)},
+            id="date",
         ),
     ],
 )
@@ -304,9 +382,9 @@ def test_asked_wait_is_kept(serve, headers, status):
 def test_asked_wait_that_is_over_is_none(serve, headers):
     """Zero, less than zero and a date gone by mean at once."""
     started = time.monotonic()
-    for _ in range(5):
+    for _ in range(2):
         waited(serve, headers)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 2
 
 
 ODD_WAITS = [
@@ -351,7 +429,7 @@ def test_endless_wait_does_not_close_the_client_for_ever(serve, value):
         assert requester_of(client).gate.closed_for < 60
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(
     value=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40)
     | st.sampled_from(["Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 -0000"]).flatmap(
@@ -360,16 +438,15 @@ def test_endless_wait_does_not_close_the_client_for_ever(serve, value):
         )
     )
 )
-def test_no_header_makes_a_client_stumble(serve, value):
-    """Any Retry-After ends in the error the status stands for."""
-    server = serve(Reply(b"", 503, {"Retry-After": value}))
-    with server.client(max_attempts=1) as client, pytest.raises(InternalServerError):
-        client.retrieve_task("tsk_1")
-    server.stop()
+def test_no_header_makes_a_client_stumble(value):
+    """Any Retry-After is a time to wait or none, of the error the status stands for."""
+    rejection = read_answer(Answer(503, {"Retry-After": value}, b""), TaskWithTurns, Secret("hdg_live_x"))
+    assert rejection.error is InternalServerError
+    assert rejection.wait is None or 0 <= rejection.wait < math.inf
 
 
 @pytest.mark.parametrize(("status", "error"), [(429, RateLimitError), (503, InternalServerError)])
-def test_wait_beyond_patience_is_said_at_once(serve, status, error):
+def test_wait_beyond_max_wait_is_said_at_once(serve, status, error):
     """Nobody waits an hour without having agreed to: the error has the seconds and the setting."""
     server = serve(says("Slow down.", status, **{"Retry-After": "3600"}))
     pattern = (
@@ -383,7 +460,7 @@ def test_wait_beyond_patience_is_said_at_once(serve, status, error):
     assert len(server.paths) == 1
 
 
-def test_patience_is_counted_over_all_attempts(serve):
+def test_max_wait_is_counted_over_all_attempts(serve):
     """Three waits of 0.3 s fit into a second, a fourth does not."""
     server = serve(says("Later.", 503, **{"retry-after-ms": "300"}))
     with (

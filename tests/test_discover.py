@@ -87,7 +87,7 @@ def test_an_empty_log_gives_an_empty_frame_of_the_same_dtypes(serve):
 
 def test_a_cancelled_walk_asks_for_no_further_page():
     """Cancelled while a page is under way, it ends with that page, and gives no list with a hole in it."""
-    with Sandbox(tasks=200, latency=1.5) as slow, slow.client() as client, ThreadPoolExecutor() as pool:
+    with Sandbox(tasks=200, latency=0.5) as slow, slow.client() as client, ThreadPoolExecutor() as pool:
         cancel = threading.Event()
         walk = pool.submit(ha.discover_task_ids, slow.worker_ids, client=client, cancel=cancel)
         while slow.stats.requests == 0:

@@ -29,12 +29,13 @@ def assert_same_rows(result, clean):
     pd.testing.assert_frame_equal(result.turns, clean.turns, check_flags=False)
 
 
-def clean_run(task_ids, generation, seed):
+def clean_run(task_ids, generation, seed, tasks=TASKS):
     """Fetch everything from a server that behaves."""
-    with Sandbox(tasks=TASKS, seed=seed, generation=generation) as sandbox, sandbox.client() as client:
+    with Sandbox(tasks=tasks, seed=seed, generation=generation) as sandbox, sandbox.client() as client:
         return fetch(task_ids, client=client, on_error="raise")
 
 
+@pytest.mark.slow
 def test_a_quarter_of_all_requests_failing_loses_nothing():
     """Two thousand tasks of each generation, side by side, every fault there is: as from a clean server."""
     faults = Faults(rate=0.25, kinds=KINDS, retry_after=0.005, slow=0.005)
@@ -64,6 +65,7 @@ def test_a_quarter_of_all_requests_failing_loses_nothing():
         assert_same_rows(result, clean_run(task_ids, generation, seed))
 
 
+@pytest.mark.slow
 def test_two_fetches_over_one_client_survive_the_same_faults(generation):
     """They share the gate and the connections, and nothing else."""
     faults = Faults(rate=0.25, kinds=OFTEN, retry_after=0.005, slow=0.005, seed=3, max_in_a_row=2)
@@ -81,6 +83,7 @@ def test_two_fetches_over_one_client_survive_the_same_faults(generation):
     assert turns["credits"].sum() == whole.turns["credits"].sum()
 
 
+@pytest.mark.slow
 def test_bucket_of_200_requests_a_second_is_used_and_respected():
     """No id is lost, nine tenths of what is allowed are used, and hardly any request is refused."""
     with Sandbox(tasks=TASKS, seed=5, rate_limit=200) as sandbox, sandbox.client() as client:
@@ -97,6 +100,17 @@ def test_bucket_of_200_requests_a_second_is_used_and_respected():
     assert stats.by_status[200] >= 0.9 * allowed, f"{stats.by_status[200]} of {allowed:.0f} allowed"
 
 
+def test_a_third_of_all_requests_failing_loses_nothing():
+    """Thirty tasks, and every fault that does not hold everybody back: a quick look at the whole."""
+    kinds = [kind for kind in OFTEN if not kind.startswith("429")]
+    faults = Faults(rate=0.33, kinds=kinds, retry_after=0.005, slow=0.005, max_in_a_row=1)
+    with Sandbox(tasks=30, seed=1, generation="B", faults=faults) as sandbox, sandbox.client() as client:
+        result = fetch(sandbox.task_ids, client=client, on_error="raise")
+        assert sum(sandbox.stats.by_fault.values()) > 10
+    assert_same_rows(result, clean_run(sandbox.task_ids, "B", 1, tasks=30))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", Faults.ALL[:-1])
 def test_each_fault_alone_loses_nothing(kind):
     """Every second request, of tasks and of turns, goes wrong in one way, up to twice in a row."""
@@ -110,17 +124,20 @@ def test_each_fault_alone_loses_nothing(kind):
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("headers", "pause"),
     [
-        pytest.param({"Retry-After": "1"}, id="seconds"),
-        pytest.param({"retry-after-ms": "1000"}, id="milliseconds"),
+        pytest.param({"retry-after-ms": "500"}, 0.5, id="milliseconds"),
+        pytest.param({"Retry-After": "1"}, 1, id="seconds", marks=pytest.mark.slow),
         pytest.param(
-            {"Retry-After": formatdate(1e9 + 1, usegmt=True), "Date": formatdate(1e9, usegmt=True)}, id="date"
+            {"Retry-After": formatdate(1e9 + 1, usegmt=True), "Date": formatdate(1e9, usegmt=True)},
+            1,
+            id="date",
+            marks=pytest.mark.slow,
         ),
     ],
 )
-def test_one_429_holds_every_thread(serve, headers):
-    """While the server asks for a second's peace it is asked nothing, by no thread."""
+def test_one_429_holds_every_thread(serve, headers, pause):
+    """While the server asks for a pause it is asked nothing, by no thread."""
     replies = [Reply(body_a(f"t{n}")) for n in range(40)]
     replies[5] = Reply(encoded({"error": "Slow down"}), 429, headers)
     server = serve(*replies)
@@ -128,7 +145,7 @@ def test_one_429_holds_every_thread(serve, headers):
         result = fetch([f"t{n}" for n in range(39)], client=client, on_error="raise")
     assert result.complete
     gaps = [after - before for before, after in itertools.pairwise(server.moments)]
-    assert sum(gap > 0.9 for gap in gaps) == 1
+    assert sum(gap > 0.9 * pause for gap in gaps) == 1
     assert len(gaps) == 39
 
 
@@ -141,7 +158,7 @@ def test_429_that_is_not_to_be_retried_holds_the_others_too(serve):
         assert requester_of(client).gate.closed_for > 25
 
 
-def test_limit_beyond_patience_makes_failures_that_say_so(serve):
+def test_limit_beyond_max_wait_makes_failures_that_say_so(serve):
     """An hour's wait is refused at once for every id, with seconds and setting; nobody keeps asking."""
     server = serve(Reply(encoded({"error": "Quota used up"}), 429, {"Retry-After": "3600"}))
     with server.client(max_wait=5) as client:
@@ -155,18 +172,20 @@ def test_limit_beyond_patience_makes_failures_that_say_so(serve):
     assert sent == len(server.paths), "attempts count what was sent"
 
 
-def test_server_that_always_says_429_is_given_up():
+@pytest.mark.parametrize(("tasks", "attempts"), [(1, 2), pytest.param(4, 3, marks=pytest.mark.slow)])
+def test_server_that_always_says_429_is_given_up(tasks, attempts):
     """Each id is asked ``max_attempts`` times at most, then becomes a failure."""
-    names = Sandbox(tasks=4).task_ids
+    names = Sandbox(tasks=tasks).task_ids
     faults = Faults(rate=0, always=dict.fromkeys(names, "429-seconds"), retry_after=0.01)
-    with Sandbox(tasks=4, faults=faults) as sandbox, sandbox.client(max_attempts=3) as client:
+    with Sandbox(tasks=tasks, faults=faults) as sandbox, sandbox.client(max_attempts=attempts) as client:
         result = fetch(names, client=client, on_error="collect")
-        assert sandbox.stats.requests == 12
-    assert result.failures["attempts"].tolist() == [3] * 4
-    assert result.failures["http_status"].tolist() == [429] * 4
-    assert result.failures["message"].str.contains(r"rate limited .*after 3 attempts").all()
+        assert sandbox.stats.requests == tasks * attempts
+    assert result.failures["attempts"].tolist() == [attempts] * tasks
+    assert result.failures["http_status"].tolist() == [429] * tasks
+    assert result.failures["message"].str.contains(rf"rate limited .*after {attempts} attempts").all()
 
 
+@pytest.mark.slow
 def test_one_bad_id_is_not_asked_more_than_allowed(generation):
     """One layer of retries: six attempts are six requests."""
     names = Sandbox(tasks=5).task_ids

@@ -70,7 +70,10 @@ def interrupted(sandbox, enough):
     return json.loads(line), seconds
 
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process there"),
+]
 
 
 def test_interrupt_keeps_what_is_there(generation):

@@ -23,9 +23,7 @@ AHEAD, BEHIND = dt.timezone(dt.timedelta(hours=2)), dt.timezone(dt.timedelta(hou
 )
 def test_instants_no_calendar_has_in_utc(beyond):
     """What is an instant only in its own zone is refused by name, with what would do."""
-    with pytest.raises(
-        ArgumentError, match=r"^since: expected an instant of the years 1 to 9999 in UTC"
-    ):
+    with pytest.raises(ArgumentError, match=r"^since: expected an instant of the years 1 to 9999 in UTC"):
         utc_instant(beyond, "since")
 
 

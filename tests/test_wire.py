@@ -344,6 +344,7 @@ def test_file_without_size_or_name_is_read():
     assert (file.filename, file.size) == (None, None)
 
 
+@pytest.mark.slow
 def test_many_threads_may_read_the_first_bodies():
     """Sixteen threads that begin at once do not bring the process down, in any of twenty processes."""
     script = (

@@ -156,6 +156,16 @@ def test_worker_of_the_sandbox_in_either_generation(sandbox, client, generation)
     assert named.output["text"].tolist()[-1:] == [answer.turns[-1].output_text] or named.output.empty
 
 
+def test_links_name_worker_and_task(serve):
+    """Of a dashboard link the worker is taken where a worker is meant, and the task where a task is."""
+    link = "https://v3.handinger.com/worker/wrk_5/task/tsk_2"
+    server = serve(Reply(encoded(WORKER)), Reply(encoded({"schedules": [], "workerId": "wrk_5"})))
+    with server.client() as client:
+        fetch_worker(link, task_id=link, client=client)
+        fetch_schedules([link, "wrk_5"], client=client)
+    assert server.paths == ["/api/workers/wrk_5?taskId=tsk_2", "/api/workers/wrk_5/schedules"]
+
+
 def test_worker_says_what_it_is(serve):
     """Its repr has the id, the state and the counts."""
     assert repr(worker_from(serve)) == (

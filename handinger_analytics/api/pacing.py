@@ -13,7 +13,7 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 BACKOFF_BASE = 0.5
@@ -93,10 +93,13 @@ class Gate:
     ----------
     most : int
         Requests under way at once at most.
+    clock : callable, optional
+        Gives the seconds that pass.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
+        self._clock = clock
         self._allowed = float(most)
         self._under_way = 0
         self._closed_until = 0.0
@@ -108,7 +111,7 @@ class Gate:
     @property
     def closed_for(self) -> float:
         """Seconds until requests go out again; 0 while the gate is open."""
-        return max(0.0, self._closed_until - time.monotonic())
+        return max(0.0, self._closed_until - self._clock())
 
     @contextmanager
     def passage(self, attempt: int, budget: WaitBudget) -> Iterator[None]:
@@ -138,7 +141,7 @@ class Gate:
     def close_for(self, seconds: float) -> None:
         """Hold everybody back: the server answered 429."""
         with self._changed:
-            now = time.monotonic()
+            now = self._clock()
             if now >= self._closed_until:  # the first 429 of a burst; the rest tell nothing new
                 self._allowed = max(1.0, self._allowed / 2)
                 self._refusals += 1
