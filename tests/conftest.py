@@ -13,21 +13,7 @@ from tests.scripted import Reply, ScriptedServer
 settings.register_profile("repeatable", database=None, derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
-
 collect_ignore = ["typing"]  # for type checkers, never executed
-
-GROUPS = {"spark": "spark", "pyspark": "spark", "browser": "browser", "bucket": "bucket"}
-"""Fixtures, and parameters that ask for one, which take seconds to start: their tests share a process."""
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start Spark, the browser with its servers, and the object store once, not once a process."""
-    for item in items:
-        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        for name in (*getattr(item, "fixturenames", ()), *parameters):
-            if isinstance(name, str) and name in GROUPS:
-                item.add_marker(pytest.mark.xdist_group(GROUPS[name]))
 
 
 @pytest.fixture(scope="session", params=["A", "B"])
