@@ -1,6 +1,7 @@
 """A local stand-in for the Handinger API, to learn, to test and to break things without a key.
 
-It shares no code with the rest of the package: it is a second, independent reading of the API.
+It shares no code with the rest of the package but the errors: it is a second, independent reading of
+the API.
 
 Examples
 --------
@@ -10,8 +11,9 @@ Examples
 5
 """
 
+from handinger_analytics.sandbox.api import Generation
 from handinger_analytics.sandbox.faults import Faults
 from handinger_analytics.sandbox.sandbox import Sandbox
 from handinger_analytics.sandbox.stats import Stats
 
-__all__ = ["Faults", "Sandbox", "Stats"]
+__all__ = ["Faults", "Generation", "Sandbox", "Stats"]

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from handinger_analytics.sandbox.content import JsonObject
 
-__all__ = [
-    "EXAMPLE_LOG",
-    "EXAMPLE_ORGANIZATION_ID",
-    "EXAMPLE_TASK",
-    "EXAMPLE_TASK_ID",
-    "EXAMPLE_TURN",
-    "EXAMPLE_WORKER_ID",
-]
-
 EXAMPLE_TASK_ID = "tsk_2Z-YWz3hFq6VlW"
 EXAMPLE_WORKER_ID = "wrk_vk81XUHKHG-qr4"
 EXAMPLE_ORGANIZATION_ID = "org_8s1Df9aLp-1z"
+_TITLE = "Weather report for Barcelona"
 
 EXAMPLE_TASK: JsonObject = {
     "id": EXAMPLE_TASK_ID,
@@ -24,7 +16,7 @@ EXAMPLE_TASK: JsonObject = {
     "createdByUserId": "usr_7yh-91XzM2nQ4",
     "organizationId": EXAMPLE_ORGANIZATION_ID,
     "status": "completed",
-    "title": "Weather report for Barcelona",
+    "title": _TITLE,
     "totals": {"credits": 42, "durationMs": 25812, "turnCount": 1},
     "triggeredBy": "api",
     "url": f"https://v3.handinger.com/worker/{EXAMPLE_WORKER_ID}/task/{EXAMPLE_TASK_ID}",
@@ -38,7 +30,7 @@ EXAMPLE_TURN: JsonObject = {
     "durationMs": 25812,
     "input": "What's the weather today in Barcelona?",
     "inputTokens": 1842,
-    "outputText": ("It's currently 21°C and sunny in Barcelona with a light breeze from the south-east."),
+    "outputText": "It's currently 21°C and sunny in Barcelona with a light breeze from the south-east.",
     "outputTokens": 312,
     "role": "user",
     "seq": 0,
@@ -65,7 +57,7 @@ EXAMPLE_LOG: JsonObject = {
     "requestStatus": "success",
     "responseStatus": 200,
     "taskId": EXAMPLE_TASK_ID,
-    "taskTitle": "Weather report for Barcelona",
+    "taskTitle": _TITLE,
     "url": "https://example.com/handinger-webhook",
     "workerId": EXAMPLE_WORKER_ID,
 }

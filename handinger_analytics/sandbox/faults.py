@@ -1,22 +1,20 @@
-"""Misbehaviour on purpose: what real networks and servers do to a client."""
+"""Faults on purpose: what real networks and servers do to a client."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from hashlib import blake2b
-from math import isfinite
 from threading import Lock
 from time import monotonic, time
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal, cast, get_args
 
-from handinger_analytics.sandbox.api import Answer, Route, error
+from handinger_analytics.sandbox.api import Route
+from handinger_analytics.sandbox.checks import check_number, check_word
+from handinger_analytics.sandbox.server import Reply, error
 
-__all__ = ["DISTURBED_LOG", "FaultDrawer", "Faults", "RateLimit", "disturbed"]
-
-DISTURBED_LOG: Final = "duplicate-log-pages"
-_ALL_KINDS: Final = (
+FaultKind = Literal[
     "429-seconds",
     "429-date",
     "429-ms",
@@ -31,9 +29,18 @@ _ALL_KINDS: Final = (
     "html-200",
     "slow-first-byte",
     "slow-body",
-    DISTURBED_LOG,
-)
-_PLAIN_STATUSES: Final = {
+    "duplicate-log-pages",
+]
+"""What can be drawn; the order is part of the draw."""
+
+PlainStatus = Literal["400", "401", "403", "404", "408", "409", "422", "500"]
+"""What, besides the kinds of faults, an id can always be answered with."""
+
+Fault = FaultKind | PlainStatus
+
+_KINDS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
+_ALWAYS: Final[tuple[str, ...]] = tuple(dict.fromkeys((*_KINDS, *get_args(PlainStatus))))
+_MESSAGES: Final[dict[str, str]] = {
     "400": "The request could not be read.",
     "401": "Unknown or revoked API key.",
     "403": "You do not have access to this resource.",
@@ -51,13 +58,13 @@ class Faults:
     """What goes wrong, how often, and for whom.
 
     The draw for the n-th request of a path depends on `seed`, the path and n only, whatever the
-    order in which threads arrive. A path is never disturbed more than `max_in_a_row` times in a
-    row, so a client that retries always gets through; `always` knows no such mercy.
+    order in which threads arrive. No path meets more than `max_in_a_row` faults in a row, so a
+    client that retries always gets through; what `always` names never does.
 
     Parameters
     ----------
     rate : float
-        Probability that a request is disturbed, from 0 to 1.
+        Probability that a request goes wrong, from 0 to 1.
     seed : int
         Another seed, another series of faults.
     kinds : iterable of str
@@ -88,21 +95,25 @@ class Faults:
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If a field is out of its range or a kind is unknown.
 
     Examples
     --------
-    >>> Faults(rate=0.1, kinds=["503"]).kinds
-    ('503',)
+    >>> faults = ha.Faults(rate=0.5, kinds=["503"])
+    >>> with ha.Sandbox(tasks=3, faults=faults) as sandbox, sandbox.client() as client:
+    ...     ha.fetch(sandbox.task_ids, client=client).complete
+    True
+    >>> sandbox.stats.by_fault
+    {'503': 3}
     """
 
-    ALL: ClassVar[tuple[str, ...]] = _ALL_KINDS
+    ALL: ClassVar[tuple[FaultKind, ...]] = _KINDS
 
     rate: float = 0.25
     seed: int = 0
-    kinds: tuple[str, ...] | list[str] | str = _ALL_KINDS
-    always: Mapping[str, str] = field(default_factory=dict)
+    kinds: Iterable[FaultKind] | FaultKind = _KINDS
+    always: Mapping[str, Fault] = field(default_factory=dict)
     retry_after: float = 0.2
     slow: float = 0.3
     max_in_a_row: int = 3
@@ -112,27 +123,18 @@ class Faults:
         kinds = (self.kinds,) if isinstance(self.kinds, str) else tuple(self.kinds)
         object.__setattr__(self, "kinds", kinds)
         object.__setattr__(self, "always", dict(self.always))
-        if not 0 <= self.rate <= 1:
-            raise ValueError(f"rate: expected a number from 0 to 1, got {self.rate!r}")
-        _known(kinds, "kinds", _ALL_KINDS)
-        _known(tuple(self.always.values()), "always", (*_ALL_KINDS, *_PLAIN_STATUSES))
-        for name in ("retry_after", "slow"):
-            seconds = getattr(self, name)
-            if not (isfinite(seconds) and seconds >= 0):
-                raise ValueError(f"{name}: expected seconds, 0 or more, got {seconds!r}")
-        if self.max_in_a_row < 0:
-            raise ValueError(f"max_in_a_row: expected 0 or more, got {self.max_in_a_row!r}")
-
-
-def _known(kinds: tuple[str, ...], name: str, accepted: tuple[str, ...]) -> None:
-    for kind in kinds:
-        if kind not in accepted:
-            wanted = ", ".join(dict.fromkeys(accepted))
-            raise ValueError(f"{name}: unknown kind {kind!r}; accepted are {wanted}")
+        check_number(self.rate, "rate", "a number from 0 to 1", least=0, most=1)
+        for kind in kinds:
+            check_word(kind, "kinds", _KINDS)
+        for fault in self.always.values():
+            check_word(fault, "always", _ALWAYS)
+        check_number(self.retry_after, "retry_after", "seconds, 0 or more", least=0)
+        check_number(self.slow, "slow", "seconds, 0 or more", least=0)
+        check_number(self.max_in_a_row, "max_in_a_row", "a whole number from 0", least=0, whole=True)
 
 
 class FaultDrawer:
-    """Decides for each request whether it is disturbed; safe to share between threads.
+    """Decides for each request whether it goes wrong; safe to share between threads.
 
     Parameters
     ----------
@@ -145,14 +147,12 @@ class FaultDrawer:
         self._lock = Lock()
         self._asked: dict[str, tuple[int, int]] = {}
 
-    def draw(self, route: Route) -> str | None:
+    def draw(self, route: Route) -> Fault | None:
         """Return the kind of fault for a request, None to answer it properly."""
         faults = self._faults
         fixed = faults.always.get(route.id) or faults.always.get(route.path)
-        if fixed is not None:
+        if fixed or not faults.rate:
             return fixed
-        if not faults.rate:
-            return None
         target = f"{route.path}?{route.query}"
         with self._lock:
             number, in_a_row = self._asked.get(target, (0, 0))
@@ -160,8 +160,10 @@ class FaultDrawer:
             self._asked[target] = number + 1, in_a_row + 1 if kind else 0
         return kind
 
-    def _drawn(self, target: str, number: int, route: Route) -> str | None:
-        kinds = [kind for kind in self._faults.kinds if kind != DISTURBED_LOG or _later_page(route)]
+    def _drawn(self, target: str, number: int, route: Route) -> FaultKind | None:
+        later_page = route.name == "webhook" and route.asked("page") not in (None, "1")
+        accepted = cast(tuple[FaultKind, ...], self._faults.kinds)
+        kinds = [kind for kind in accepted if later_page or kind != "duplicate-log-pages"]
         text = f"{self._faults.seed}/{number}/{target}".encode(errors="replace")
         digest = blake2b(text, digest_size=16).digest()
         if not kinds or int.from_bytes(digest[:8]) >= self._faults.rate * 2**64:
@@ -169,31 +171,35 @@ class FaultDrawer:
         return kinds[int.from_bytes(digest[8:]) % len(kinds)]
 
 
-def _later_page(route: Route) -> bool:
-    return route.name == "webhook" and "page=" in route.query and "page=1&" not in f"{route.query}&"
-
-
-def disturbed(answer: Answer, kind: str | None, faults: Faults) -> Answer:
-    """Return what a fault makes of an answer; the server deals with the connection itself."""
-    if kind is None:
-        return answer
-    if kind.startswith("429"):
-        return error(429, "Too many requests. Slow down.", _retry_headers(kind, faults))
+def with_fault(reply: Reply, kind: Fault | None, faults: Faults) -> Reply:
+    """Return what a fault makes of a reply."""
     match kind:
-        case "502" | "503":
-            title = "502 Bad Gateway" if kind == "502" else "503 Service Unavailable"
-            return Answer(int(kind), _HTML.format(title).encode(), "text/html; charset=utf-8")
-        case "html-200":
-            page = _HTML.format("We will be right back").encode()
-            return Answer(200, page, "text/html; charset=utf-8")
+        case "429-seconds" | "429-date" | "429-ms" | "429-bare":
+            return error(429, "Too many requests. Slow down.", _retry_headers(kind, faults))
+        case "reset-before-body" | "reset-mid-body" | "short-body":
+            return replace(reply, broken=kind)
+        case "slow-first-byte":
+            return replace(reply, wait=faults.slow)
+        case "slow-body":
+            return replace(reply, pause=faults.slow)
         case "truncated-json":
-            return replace(answer, body=answer.body[: len(answer.body) // 2])
-    if kind in _PLAIN_STATUSES:
-        return error(int(kind), _PLAIN_STATUSES[kind])
-    return answer
+            return replace(reply, body=reply.body[: len(reply.body) // 2])
+        case "502":
+            return _page(502, "502 Bad Gateway")
+        case "503":
+            return _page(503, "503 Service Unavailable")
+        case "html-200":
+            return _page(200, "We will be right back")
+        case None | "duplicate-log-pages":
+            return reply
+    return error(int(kind), _MESSAGES[kind])
 
 
-def _retry_headers(kind: str, faults: Faults) -> dict[str, str]:
+def _page(status: int, title: str) -> Reply:
+    return Reply(_HTML.format(title).encode(), status, {"Content-Type": "text/html; charset=utf-8"})
+
+
+def _retry_headers(kind: FaultKind, faults: Faults) -> dict[str, str]:
     match kind:
         case "429-seconds":
             return {"Retry-After": f"{faults.retry_after:g}"}
@@ -220,7 +226,7 @@ class RateLimit:
         self._filled = monotonic()
         self._lock = Lock()
 
-    def refusal(self) -> Answer | None:
+    def refusal(self) -> Reply | None:
         """Take one token; return the 429 if there was none."""
         with self._lock:
             now = monotonic()

@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from math import isfinite
 from threading import Event, Lock
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
-from handinger_analytics.sandbox.api import Answer, Api, error, route_of
-from handinger_analytics.sandbox.data import World
-from handinger_analytics.sandbox.faults import (
-    DISTURBED_LOG,
-    FaultDrawer,
-    Faults,
-    RateLimit,
-    disturbed,
-)
-from handinger_analytics.sandbox.server import HttpServer, Reply, Request
+from handinger_analytics.errors import ArgumentError
+from handinger_analytics.sandbox.api import Api, Generation, route_of
+from handinger_analytics.sandbox.checks import check_number, check_word
+from handinger_analytics.sandbox.faults import FaultDrawer, Faults, RateLimit, with_fault
+from handinger_analytics.sandbox.server import HttpServer, Reply, Request, error
 from handinger_analytics.sandbox.stats import Stats, Tally
+from handinger_analytics.sandbox.world import World
 
 if TYPE_CHECKING:
     from handinger_analytics.api.client import Client
-
-__all__ = ["Sandbox"]
 
 _DEFAULT_NOW: Final = datetime(2026, 6, 30, 12, tzinfo=UTC)
 _DEFAULT_KEY: Final = "hdg_live_sandbox0000000000000000"
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MANNERS: Final = ("reset-before-body", "reset-mid-body", "short-body", "slow-body")
-_ALTERED: Final = (
-    "truncated-json",
-    "html-200",
-    "short-body",
-    "reset-before-body",
-    "reset-mid-body",
-)
 
 
 class Sandbox:
@@ -72,13 +57,14 @@ class Sandbox:
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If an argument is out of its range.
 
     Examples
     --------
-    >>> with Sandbox(tasks=3) as sandbox:
-    ...     len(sandbox.task_ids)
+    >>> with ha.Sandbox(tasks=3) as sandbox, sandbox.client() as client:
+    ...     turns = ha.fetch_turns(sandbox.task_ids, client=client)
+    >>> turns["task_id"].nunique()
     3
     """
 
@@ -86,7 +72,7 @@ class Sandbox:
         self,
         tasks: int = 200,
         seed: int = 7,
-        generation: str = "A",
+        generation: Generation = "A",
         *,
         turns_per_task: int | None = None,
         days: int = 60,
@@ -97,16 +83,28 @@ class Sandbox:
         latency: float = 0.0,
         port: int = 0,
     ) -> None:
-        _check_numbers(tasks=tasks, seed=seed, days=days, port=port, turns_per_task=turns_per_task)
-        _check_texts(generation, now, api_key)
-        _check_pace(rate_limit, latency)
+        check_number(tasks, "tasks", "a whole number from 0", least=0, whole=True)
+        check_number(seed, "seed", "a whole number", whole=True)
+        check_word(generation, "generation", get_args(Generation))
+        if turns_per_task is not None:
+            check_number(turns_per_task, "turns_per_task", "a whole number from 1", least=1, whole=True)
+        check_number(days, "days", "a whole number from 1", least=1, whole=True)
+        if not isinstance(now, datetime) or now.utcoffset() is None:
+            raise ArgumentError.unexpected("now", "a timezone-aware datetime", now)
+        if not (api_key and api_key.isascii() and api_key.isprintable() and " " not in api_key):
+            raise ArgumentError("api_key: expected visible ASCII characters without spaces")
+        if rate_limit is not None:
+            check_number(rate_limit, "rate_limit", "requests per second above 0", above=0)
+        check_number(latency, "latency", "seconds, 0 or more", least=0)
+        check_number(port, "port", "a whole number from 0 to 65535", least=0, most=65535, whole=True)
         self._api_key, self._port, self._latency = api_key, port, latency
-        self._faults = _faults(faults)
-        self._drawer = FaultDrawer(self._faults)
+        if not isinstance(faults, Faults):
+            faults = Faults(rate=faults or 0.0)
+        self._faults = faults
+        self._drawer = FaultDrawer(faults)
         self._limit = RateLimit(rate_limit) if rate_limit is not None else None
         self._now = (now - _EPOCH) // _MILLISECOND
         self._world = World(tasks=tasks, seed=seed, days=days, now=self._now, turns_per_task=turns_per_task)
-        self._world.grow(self._now)
         self._api = Api(self._world, api_key=api_key, generation=generation, start=self._now)
         self._tally = Tally()
         self._server: HttpServer | None = None
@@ -115,20 +113,14 @@ class Sandbox:
 
     def __repr__(self) -> str:
         """Tell where it listens; the key stays out of it."""
-        where = self._server.server_address[1] if self._server else "not running"
-        return f"<Sandbox {where}>"
+        return f"<Sandbox {self._server.url if self._server else 'not running'}>"
 
     def __enter__(self) -> Self:
         """Start the server."""
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        raised: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the server."""
         self.stop()
 
@@ -141,10 +133,7 @@ class Sandbox:
         RuntimeError
             If the sandbox is not running.
         """
-        server = self._server
-        if server is None:
-            raise RuntimeError("The sandbox is not running: call start() or use `with`.")
-        return f"http://127.0.0.1:{server.server_address[1]}"
+        return self._running().url
 
     @property
     def api_key(self) -> str:
@@ -186,11 +175,19 @@ class Sandbox:
 
         Raises
         ------
-        ValueError
+        ArgumentError
             If `delta` is negative.
+
+        Examples
+        --------
+        >>> from datetime import timedelta
+        >>> sandbox = ha.Sandbox(tasks=200)
+        >>> sandbox.advance(timedelta(days=7))
+        >>> f"{sandbox.now:%Y-%m-%d}", len(sandbox.task_ids)
+        ('2026-07-07', 223)
         """
         if delta < timedelta(0):
-            raise ValueError(f"delta: the clock only moves forward, got {delta!r}")
+            raise ArgumentError.unexpected("delta", "0 or more, since the clock only moves forward", delta)
         with self._lock:
             moment = self._now + delta // _MILLISECOND
             self._world.grow(moment)
@@ -221,7 +218,7 @@ class Sandbox:
         with self._lock:
             if self._server is not None:
                 raise RuntimeError(f"The sandbox is already running at {self.url}.")
-            self._server = HttpServer(self._port, self._respond, self._tally)
+            self._server = HttpServer(self._respond, port=self._port, tally=self._tally)
             self._stopped.clear()
         return self
 
@@ -241,73 +238,37 @@ class Sandbox:
         RuntimeError
             If the sandbox is not running.
         """
-        if self._server is None:
-            raise RuntimeError("The sandbox is not running: call start() or use `with`.")
+        self._running()
         try:
             self._stopped.wait()
         except KeyboardInterrupt:
             # Ctrl-C is how a person ends a sandbox in a terminal: no traceback for it.
             pass
 
+    def _running(self) -> HttpServer:
+        if self._server is None:
+            raise RuntimeError("The sandbox is not running: call start() or use `with`.")
+        return self._server
+
     def _respond(self, request: Request) -> Reply:
         route = route_of(request.target)
         self._tally.asked(route.name)
-        answer, fault = self._refusal(request), None
-        if answer is None and self._limit is not None:
-            answer = self._limit.refusal()
-            fault = "rate-limit" if answer else None
-        if answer is not None:
-            self._tally.answered(answer.status, fault, None)
-            return Reply(answer, wait=self._latency)
-        fault = self._drawer.draw(route)
-        answer = self._api.answer(route, self._now, repeat_entries=fault == DISTURBED_LOG)
-        answer = disturbed(answer, fault, self._faults)
-        complete = route.name == "task" and answer.status == 200 and fault not in _ALTERED
-        status = None if fault == "reset-before-body" else answer.status
-        self._tally.answered(status, fault, route.id if complete else None)
-        slow = self._faults.slow
-        return Reply(
-            answer,
-            manner=fault if fault in _MANNERS else None,
-            wait=self._latency + (slow if fault == "slow-first-byte" else 0.0),
-            pause=slow,
-        )
+        fault: str | None = None
+        reply = self._refusal(request)
+        if reply is None and self._limit is not None:
+            reply = self._limit.refusal()
+            fault = "rate-limit" if reply else None
+        if reply is None:
+            drawn = fault = self._drawer.draw(route)
+            reply = self._api.reply(route, self._now, repeat_entries=fault == "duplicate-log-pages")
+            reply = with_fault(reply, drawn, self._faults)
+        sent = None if reply.broken == "reset-before-body" else reply.status
+        whole = reply.broken is None and fault not in ("truncated-json", "html-200")
+        served = route.name == "task" and reply.status == 200 and whole
+        self._tally.answered(sent, fault, route.id if served else None)
+        return replace(reply, wait=reply.wait + self._latency)
 
-    def _refusal(self, request: Request) -> Answer | None:
+    def _refusal(self, request: Request) -> Reply | None:
         if request.method != "GET":
-            allow = {"Allow": "GET"}
-            return error(405, f"Method {request.method} is not allowed; the sandbox reads.", allow)
-        return self._api.refusal(request.authorization)
-
-
-def _check_numbers(**numbers: int | None) -> None:
-    least = {"tasks": 0, "days": 1, "port": 0, "turns_per_task": 1}
-    for name, value in numbers.items():
-        if value is None and name == "turns_per_task":
-            continue
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValueError(f"{name}: expected a whole number, got {value!r}")
-        if name in least and value < least[name]:
-            raise ValueError(f"{name}: expected {least[name]} or more, got {value!r}")
-
-
-def _check_texts(generation: str, now: datetime, api_key: str) -> None:
-    if generation not in ("A", "B"):
-        raise ValueError(f"generation: expected 'A' or 'B', got {generation!r}")
-    if now.utcoffset() is None:
-        raise ValueError(f"now: expected a timezone-aware datetime, got {now!r}")
-    if not (api_key and api_key.isascii() and api_key.isprintable() and " " not in api_key):
-        raise ValueError("api_key: expected visible ASCII characters without spaces")
-
-
-def _check_pace(rate_limit: float | None, latency: float) -> None:
-    if rate_limit is not None and not (isfinite(rate_limit) and rate_limit > 0):
-        raise ValueError(f"rate_limit: expected requests per second above 0, got {rate_limit!r}")
-    if not (isfinite(latency) and latency >= 0):
-        raise ValueError(f"latency: expected seconds, 0 or more, got {latency!r}")
-
-
-def _faults(faults: Faults | float | None) -> Faults:
-    if faults is None:
-        return Faults(rate=0.0)
-    return faults if isinstance(faults, Faults) else Faults(rate=faults)
+            return error(405, f"Method {request.method} is not allowed; the sandbox reads.", {"Allow": "GET"})
+        return self._api.refusal(request.headers["Authorization"])

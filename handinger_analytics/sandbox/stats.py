@@ -6,8 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 from threading import Lock
 
-__all__ = ["Stats", "Tally"]
-
 
 @dataclass(frozen=True, slots=True)
 class Stats:
@@ -24,7 +22,7 @@ class Stats:
     by_status : dict of int to int
         Answers by HTTP status. A connection that was reset before the answer has none.
     by_fault : dict of str to int
-        Misbehaviour by kind; ``"rate-limit"`` counts the answers over the rate limit.
+        Faults by kind; ``"rate-limit"`` counts the answers over the rate limit.
     by_route : dict of str to int
         Requests by endpoint: ``task``, ``turns``, ``worker``, ``webhook``, ``schedules``,
         ``other``.
@@ -32,6 +30,13 @@ class Stats:
         Connections accepted so far.
     open_connections, max_open_connections : int
         Connections open now, and the most at any one time.
+
+    Examples
+    --------
+    >>> with ha.Sandbox(tasks=3) as sandbox, sandbox.client() as client:
+    ...     result = ha.fetch(sandbox.task_ids, client=client)
+    >>> sandbox.stats.requests, sandbox.stats.by_status
+    (3, {200: 3})
     """
 
     requests: int
@@ -50,15 +55,11 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._requests = 0
-        self._served = 0
-        self._tasks: set[str] = set()
-        self._by_status: Counter[int] = Counter()
-        self._by_fault: Counter[str] = Counter()
-        self._by_route: Counter[str] = Counter()
-        self._connections = 0
-        self._open = 0
-        self._most_open = 0
+        self._served = Counter[str]()
+        self._by_status = Counter[int]()
+        self._by_fault = Counter[str]()
+        self._by_route = Counter[str]()
+        self._connections = self._open = self._most_open = 0
 
     def opened(self) -> None:
         """Count a new connection."""
@@ -75,7 +76,6 @@ class Tally:
     def asked(self, route: str) -> None:
         """Count a request that was read."""
         with self._lock:
-            self._requests += 1
             self._by_route[route] += 1
 
     def answered(self, status: int | None, fault: str | None, served_task: str | None) -> None:
@@ -86,7 +86,7 @@ class Tally:
         status : int or None
             Status sent; None if nothing was.
         fault : str or None
-            Kind of misbehaviour.
+            Kind of fault.
         served_task : str or None
             The task whose body is about to be sent in full.
         """
@@ -96,16 +96,15 @@ class Tally:
             if fault is not None:
                 self._by_fault[fault] += 1
             if served_task is not None:
-                self._served += 1
-                self._tasks.add(served_task)
+                self._served[served_task] += 1
 
     def snapshot(self) -> Stats:
         """Return the counters as they stand."""
         with self._lock:
             return Stats(
-                requests=self._requests,
-                served=self._served,
-                distinct_tasks=len(self._tasks),
+                requests=self._by_route.total(),
+                served=self._served.total(),
+                distinct_tasks=len(self._served),
                 by_status=dict(self._by_status),
                 by_fault=dict(self._by_fault),
                 by_route=dict(self._by_route),

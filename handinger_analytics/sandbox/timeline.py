@@ -7,14 +7,13 @@ Times are integers, milliseconds since 1970-01-01T00:00Z.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import exp
 from random import Random
+from typing import Literal
 
 from handinger_analytics.sandbox.profiles import PROFILES, Profile
-
-__all__ = ["Birth", "PlannedTurn", "Planner", "Straddle", "births_after", "births_before"]
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -22,33 +21,34 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 
-MAX_TURNS = 20
+_MAX_TURNS = 20
 _LONGEST_TURN = 2 * HOUR
 _CREDITS_PER_INPUT_TOKEN = 0.005
 _CREDITS_PER_OUTPUT_TOKEN = 0.1
 _RUNAWAY_PROBABILITY = 0.004
 
-Birth = tuple[int, int]
-"""Creation time in milliseconds, and the position of the worker in ``PROFILES``."""
+Arrival = tuple[int, int]
+"""Creation time of a task in milliseconds, and the position of its worker in ``PROFILES``."""
 
-Straddle = str
-"""What a task is made to do at the initial ``now``: "pending", "running" or "follow-up"."""
+Progress = Literal["pending", "running", "follow-up"]
+"""What a task that is under way at the initial ``now`` is made to do."""
 
 
-def births_before(tasks: int, *, seed: int, days: int, now: int) -> list[Birth]:
+def arrivals_before(tasks: int, *, seed: int, days: int, now: int) -> list[Arrival]:
     """Return exactly `tasks` creations in the `days` before `now`, in order."""
-    return _births(tasks, Random(f"{seed}/births"), now - days * DAY, days * 24, latest=now - 1)
+    # The text seeds every draw: in other words the organization would be another one.
+    return _arrivals(tasks, Random(f"{seed}/births"), now - days * DAY, days * 24, latest=now - 1)
 
 
-def births_after(week: int, *, tasks: int, seed: int, days: int, now: int) -> list[Birth]:
+def arrivals_after(week: int, *, tasks: int, seed: int, days: int, now: int) -> list[Arrival]:
     """Return the creations of one week after `now` (week 0 begins at `now`), at the same pace."""
     count = tasks * 7 * (week + 1) // days - tasks * 7 * week // days
     start = now + week * WEEK
-    return _births(count, Random(f"{seed}/births/{week}"), start, 7 * 24, latest=start + WEEK - 1)
+    return _arrivals(count, Random(f"{seed}/births/{week}"), start, 7 * 24, latest=start + WEEK - 1)
 
 
-def _births(count: int, rng: Random, start: int, hours: int, *, latest: int) -> list[Birth]:
-    births: list[Birth] = []
+def _arrivals(count: int, rng: Random, start: int, hours: int, *, latest: int) -> list[Arrival]:
+    arrivals: list[Arrival] = []
     share = 0.0
     for worker, profile in enumerate(PROFILES):
         first = round(count * share)
@@ -61,9 +61,8 @@ def _births(count: int, rng: Random, start: int, hours: int, *, latest: int) -> 
                 moment = -(-slot // HOUR) * HOUR + rng.randrange(4 * SECOND)
             else:
                 moment = slot + rng.randrange(HOUR)
-            births.append((min(moment, latest), worker))
-    births.sort()
-    return births
+            arrivals.append((min(moment, latest), worker))
+    return sorted(arrivals)
 
 
 def _weight(profile: Profile, moment: int) -> float:
@@ -74,7 +73,7 @@ def _weight(profile: Profile, moment: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PlannedTurn:
-    """One turn in numbers, as it will stand when it is over.
+    """One turn in numbers, as it will be when it has ended.
 
     Parameters
     ----------
@@ -108,36 +107,36 @@ class Planner:
     now : int
         The initial moment, milliseconds since 1970.
     turns_per_task : int or None
-        Exact number of turns, all of them over at `now`; None for a realistic mix.
+        Exact number of turns, all of them ended by `now`; None for a realistic mix.
     """
 
     seed: int
     now: int
     turns_per_task: int | None
 
-    def plan(self, index: int, birth: Birth, straddle: Straddle | None) -> list[PlannedTurn]:
+    def plan(self, index: int, arrival: Arrival, progress: Progress | None) -> list[PlannedTurn]:
         """Return the turns of one task in order, those after the initial ``now`` included."""
-        created, worker = birth
+        created, worker = arrival
         profile = PROFILES[worker]
         rng = Random(f"{self.seed}/plan/{index}")
         count = self.turns_per_task or _turn_count(profile, rng)
-        if straddle == "follow-up":
+        if progress == "follow-up":
             count = max(count, 2)
         clock = created + int(_long_tailed(rng, 700, 0.7))
-        if straddle == "pending":
+        if progress == "pending":
             clock = self.now + 5 * SECOND
         plan: list[PlannedTurn] = []
         for seq in range(count):
             least = 0
-            if straddle == "running" and seq == 0:
+            if progress == "running" and seq == 0:
                 least = self.now - clock + 2 * MINUTE
-            elif straddle == "follow-up" and seq == 1:
+            elif progress == "follow-up" and seq == 1:
                 clock, least = max(clock, self.now - 40 * SECOND), 4 * MINUTE
             turn = _turn(profile, rng, seq, clock, least)
             plan.append(turn)
-            clock = turn.completed + _gap(profile, rng)
+            clock = turn.completed + MINUTE + int(_long_tailed(rng, profile.gap_minutes, 1.3) * MINUTE)
         if self.turns_per_task and created < self.now <= plan[-1].completed:
-            return _squeeze(plan, created, self.now)
+            return _compressed(plan, created, self.now)
         return plan
 
 
@@ -148,15 +147,11 @@ def _long_tailed(rng: Random, median: float, sigma: float) -> float:
 
 def _turn_count(profile: Profile, rng: Random) -> int:
     if rng.random() < 0.006:
-        return rng.randint(12, MAX_TURNS)
+        return rng.randint(12, _MAX_TURNS)
     count = 1
-    while count < MAX_TURNS and rng.random() < profile.follow_up:
+    while count < _MAX_TURNS and rng.random() < profile.follow_up:
         count += 1
     return count
-
-
-def _gap(profile: Profile, rng: Random) -> int:
-    return MINUTE + int(_long_tailed(rng, profile.gap_minutes, 1.3) * MINUTE)
 
 
 def _turn(profile: Profile, rng: Random, seq: int, started: int, least: int) -> PlannedTurn:
@@ -166,11 +161,11 @@ def _turn(profile: Profile, rng: Random, seq: int, started: int, least: int) -> 
     output_tokens = 1 + int(_long_tailed(rng, profile.output_tokens, 0.8))
     if rng.random() < _RUNAWAY_PROBABILITY:
         input_tokens, output_tokens = 9 * input_tokens, 14 * output_tokens
-    fate = rng.random()
+    draw = rng.random()
     status, part = "completed", 1.0
-    if fate < profile.error_rate:
+    if draw < profile.error_rate:
         status, part = "error", rng.random()
-    elif fate < profile.error_rate + profile.abort_rate:
+    elif draw < profile.error_rate + profile.abort_rate:
         status, part = "aborted", rng.random()
     output_tokens = int(output_tokens * part)
     duration = 600 + int(output_tokens * _long_tailed(rng, profile.ms_per_token, 0.35))
@@ -187,22 +182,19 @@ def _turn(profile: Profile, rng: Random, seq: int, started: int, least: int) -> 
     )
 
 
-def _squeeze(plan: list[PlannedTurn], created: int, now: int) -> list[PlannedTurn]:
-    """Compress the times of a plan so that its last turn is over at `now`."""
+def _compressed(plan: list[PlannedTurn], created: int, now: int) -> list[PlannedTurn]:
+    """Compress the times of a plan so that its last turn ends at `now`."""
     scale = (now - created) / (plan[-1].completed - created)
 
     def moved(moment: int) -> int:
         return created + int((moment - created) * scale)
 
     return [
-        PlannedTurn(
+        replace(
+            turn,
             started=moved(turn.started),
             completed=moved(turn.completed),
             duration_ms=moved(turn.completed) - moved(turn.started),
-            credits=turn.credits,
-            input_tokens=turn.input_tokens,
-            output_tokens=turn.output_tokens,
-            status=turn.status,
         )
         for turn in plan
     ]

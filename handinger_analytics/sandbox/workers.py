@@ -9,20 +9,17 @@ from threading import Lock
 from typing import cast
 
 from handinger_analytics.sandbox.content import JsonObject, hash_text
-from handinger_analytics.sandbox.data import TaskView, World, iso
 from handinger_analytics.sandbox.profiles import PROFILES
 from handinger_analytics.sandbox.timeline import DAY, HOUR, MINUTE
+from handinger_analytics.sandbox.world import TaskView, World, iso
 
-__all__ = ["PAGE_SIZE", "WebhookLog", "schedules", "worker_state"]
-
-PAGE_SIZE = 25
+_PAGE_SIZE = 25
 """Entries on one page of the webhook log."""
 
-REPEATED = 3
-"""Entries of the page before that a disturbed page repeats."""
+_REPEATED = 3
+"""Entries of the page before that a page repeats where that is asked for."""
 
 _HOOK = "https://example.com/handinger-webhook"
-_STATES = {"running": "running", "pending": "pending"}
 _Delivery = tuple[int, int, int, int]
 """Time, position of the task (-1: none), number of the turn, attempt."""
 
@@ -35,16 +32,19 @@ def worker_state(worker_id: str, view: TaskView | None, *, generation: str) -> J
     worker_id : str
         The worker.
     view : TaskView or None
-        The task to tell of; None for a worker that has not run any.
+        The task to describe; None for a worker that has not run any.
     generation : {"A", "B"}
         Generation A reports the credits in ``usage``.
     """
     turns = view.turns if view else []
-    status = _STATES.get(cast(str, view.task["status"]), "completed") if view else "pending"
+    status = view.task["status"] if view else "pending"
+    if status not in ("pending", "running"):
+        status = "completed"
+    created = datetime.fromisoformat(cast(str, view.task["createdAt"])) if view else None
     answered = [turn for turn in turns if turn["outputText"]]
     state: JsonObject = {
         "id": worker_id,
-        "created_at": _epoch_seconds(cast(str, view.task["createdAt"])) if view else None,
+        "created_at": int(created.timestamp()) if created else None,
         "error": None,
         "files": [file for turn in turns for file in cast(list[JsonObject], turn["files"])],
         "incomplete_details": None,
@@ -64,10 +64,6 @@ def worker_state(worker_id: str, view: TaskView | None, *, generation: str) -> J
         usage: JsonObject = {"durationMs": totals["durationMs"]}
         state["usage"] = {"credits": totals["credits"], **usage} if generation == "A" else usage
     return state
-
-
-def _epoch_seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
 
 
 def _messages(turn: JsonObject) -> list[JsonObject]:
@@ -136,14 +132,14 @@ class WebhookLog:
         """
         deliveries = self._extended()
         total = bisect_right(deliveries, now, key=lambda delivery: delivery[0])
-        first = (number - 1) * PAGE_SIZE
-        last = min(first + PAGE_SIZE, total)
+        first = (number - 1) * _PAGE_SIZE
+        last = min(first + _PAGE_SIZE, total)
         if repeat:
-            first = max(first - REPEATED, 0)
+            first = max(first - _REPEATED, 0)
         return {
             "logs": [self._entry(deliveries[total - 1 - place]) for place in range(first, last)],
             "page": number,
-            "pageCount": -(-total // PAGE_SIZE),
+            "pageCount": -(-total // _PAGE_SIZE),
             "totalCount": total,
         }
 
@@ -210,23 +206,22 @@ def schedules(worker: int, start: int, now: int) -> list[JsonObject]:
         The initial and the present moment, milliseconds since 1970.
     """
     morning = (now - 6 * HOUR) // DAY * DAY + DAY + 6 * HOUR
-    entries: list[tuple[int, JsonObject]] = []
-    match PROFILES[worker].name:
-        case "nightly":
-            entries = [
-                (morning, _schedule(0, "standard", "Morning numbers", "cron", cron="0 6 * * *")),
-                (
-                    now // HOUR * HOUR + HOUR,
-                    _schedule(1, "low", "Watch the queue", "interval", intervalSeconds=3600),
-                ),
-            ]
-        case "research":
-            entries = [(start + 3 * DAY, _schedule(2, "unlimited", "Résumé de juin", "scheduled"))]
-        case "inbox":
-            reminder = _schedule(3, "high", "Ask again", "delayed", delayInSeconds=172_800)
-            entries = [(start + 2 * DAY, reminder)]
-    return [{**entry, "nextRunAt": iso(moment)} for moment, entry in entries if moment > now]
-
-
-def _schedule(number: int, budget: str, text: str, kind: str, **more: object) -> JsonObject:
-    return {"id": f"sch_{number}", "budget": budget, "input": text, "type": kind, **more}
+    next_hour = now // HOUR * HOUR + HOUR
+    rows: tuple[tuple[str, int, str, str, str, JsonObject], ...] = (
+        ("nightly", morning, "standard", "Morning numbers", "cron", {"cron": "0 6 * * *"}),
+        ("nightly", next_hour, "low", "Watch the queue", "interval", {"intervalSeconds": 3600}),
+        ("research", start + 3 * DAY, "unlimited", "Résumé de juin", "scheduled", {}),
+        ("inbox", start + 2 * DAY, "high", "Ask again", "delayed", {"delayInSeconds": 172_800}),
+    )
+    return [
+        {
+            "id": f"sch_{number}",
+            "budget": budget,
+            "input": text,
+            "type": kind,
+            **more,
+            "nextRunAt": iso(moment),
+        }
+        for number, (name, moment, budget, text, kind, more) in enumerate(rows)
+        if name == PROFILES[worker].name and moment > now
+    ]

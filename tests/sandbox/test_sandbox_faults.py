@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from handinger_analytics import ArgumentError
 from handinger_analytics.sandbox import Faults, Sandbox
 
 EXAMPLE_ID = "tsk_2Z-YWz3hFq6VlW"
@@ -231,16 +232,16 @@ def test_key_comes_before_faults(get):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"rate": -0.1}, "rate: expected a number from 0 to 1, got -0.1"),
-        ({"rate": float("nan")}, "rate: expected a number from 0 to 1, got nan"),
-        ({"kinds": ["504"]}, "kinds: unknown kind '504'; accepted are 429-seconds"),
-        ({"always": {"x": "999"}}, "always: unknown kind '999'; accepted are .*422"),
-        ({"slow": -1}, "slow: expected seconds, 0 or more, got -1"),
-        ({"retry_after": float("inf")}, "retry_after: expected seconds, 0 or more, got inf"),
-        ({"max_in_a_row": -1}, "max_in_a_row: expected 0 or more, got -1"),
+        ({"rate": -0.1}, "rate: expected a number from 0 to 1, found -0.1"),
+        ({"rate": float("nan")}, "rate: expected a number from 0 to 1, found nan"),
+        ({"kinds": ["504"]}, "kinds: expected '429-seconds', .* or 'duplicate-log-pages', found '504'"),
+        ({"always": {"x": "999"}}, "always: expected '429-seconds', .* or '422', found '999'"),
+        ({"slow": -1}, "slow: expected seconds, 0 or more, found -1"),
+        ({"retry_after": float("inf")}, "retry_after: expected seconds, 0 or more, found inf"),
+        ({"max_in_a_row": -1}, "max_in_a_row: expected a whole number from 0, found -1"),
     ],
 )
 def test_bad_faults(arguments, message):
     """A bad field is refused with its name, what was found and what is accepted."""
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         Faults(**arguments)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from handinger_analytics import ArgumentError
 from handinger_analytics.sandbox import Sandbox
 
 EXAMPLE_PATH = "/api/tasks/tsk_2Z-YWz3hFq6VlW"
@@ -218,23 +219,25 @@ def test_repr_keeps_the_key():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"tasks": -1}, "tasks: expected 0 or more, got -1"),
-        ({"tasks": 1.5}, "tasks: expected a whole number, got 1.5"),
-        ({"seed": "x"}, "seed: expected a whole number, got 'x'"),
-        ({"days": 0}, "days: expected 1 or more, got 0"),
-        ({"turns_per_task": 0}, "turns_per_task: expected 1 or more, got 0"),
-        ({"generation": "C"}, "generation: expected 'A' or 'B', got 'C'"),
-        ({"now": datetime(2026, 1, 1)}, "now: expected a timezone-aware datetime"),
+        ({"tasks": -1}, "tasks: expected a whole number from 0, found -1"),
+        ({"tasks": 1.5}, "tasks: expected a whole number from 0, found 1.5"),
+        ({"seed": "x"}, "seed: expected a whole number, found 'x'"),
+        ({"days": 0}, "days: expected a whole number from 1, found 0"),
+        ({"turns_per_task": 0}, "turns_per_task: expected a whole number from 1, found 0"),
+        ({"generation": "C"}, "generation: expected 'A' or 'B', found 'C'"),
+        ({"now": datetime(2026, 1, 1)}, "now: expected a timezone-aware datetime, found datetime"),
         ({"api_key": ""}, "api_key: expected visible ASCII"),
-        ({"rate_limit": 0}, "rate_limit: expected requests per second above 0, got 0"),
-        ({"latency": -0.1}, "latency: expected seconds, 0 or more, got -0.1"),
-        ({"faults": 1.5}, "rate: expected a number from 0 to 1, got 1.5"),
+        ({"rate_limit": 0}, "rate_limit: expected requests per second above 0, found 0"),
+        ({"latency": -0.1}, "latency: expected seconds, 0 or more, found -0.1"),
+        ({"port": 65536}, "port: expected a whole number from 0 to 65535, found 65536"),
+        ({"faults": 1.5}, "rate: expected a number from 0 to 1, found 1.5"),
     ],
 )
 def test_bad_arguments(arguments, message):
     """A bad argument is refused with its name, what was found and what is accepted."""
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ArgumentError, match=message) as raised:
         Sandbox(**arguments)
+    assert isinstance(raised.value, ValueError)
 
 
 def test_latency_does_not_queue(get):

@@ -1,7 +1,7 @@
 """The generated organization: workers and tasks, and what they look like at a given moment.
 
-A :class:`World` is a pure function of its arguments. It keeps a light skeleton of every task
-(identifier, creation time, worker) and makes the content of a task when somebody asks for it.
+A :class:`World` is a pure function of its arguments. It keeps id, creation time and worker of every
+task, and makes the content of a task when somebody asks for it.
 """
 
 from __future__ import annotations
@@ -9,30 +9,26 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from threading import Lock
 from urllib.parse import quote
 
-from handinger_analytics.sandbox import example, texts
-from handinger_analytics.sandbox.content import JsonObject, TaskWriter
+from handinger_analytics.sandbox import example
+from handinger_analytics.sandbox.content import ODD_IDS, UNSAFE_TITLES, JsonObject, TaskWriter
 from handinger_analytics.sandbox.profiles import PROFILES
 from handinger_analytics.sandbox.timeline import (
-    DAY,
     MINUTE,
     WEEK,
-    Birth,
+    Arrival,
     PlannedTurn,
     Planner,
-    Straddle,
-    births_after,
-    births_before,
+    Progress,
+    arrivals_after,
+    arrivals_before,
 )
 
-__all__ = ["NEVER", "TaskView", "World", "iso"]
-
-NEVER = 1 << 62
+_NEVER = 1 << 62
 """A moment that does not come."""
 
 
@@ -44,14 +40,8 @@ def iso(moment: int) -> str:
     >>> iso(0)
     '1970-01-01T00:00:00.000Z'
     """
-    day, rest = divmod(moment, DAY)
-    minutes, rest = divmod(rest, MINUTE)
-    return f"{_date(day)}T{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}.{rest % 1000:03}Z"
-
-
-@lru_cache(maxsize=1024)
-def _date(day: int) -> str:
-    return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+    utc = datetime(1970, 1, 1) + timedelta(milliseconds=moment)
+    return f"{utc.isoformat(timespec='milliseconds')}Z"
 
 
 def _token(kind: str, *parts: object) -> str:
@@ -104,123 +94,122 @@ class World:
         # One worker carries an identifier of the older form.
         self.worker_ids[-2] = f"t_org_123_w_{blake2b(str(seed).encode()).hexdigest()[:26].upper()}"
         self.forbidden_worker_id = _token("wrk", seed, "another organization")
-        self._straddles: dict[int, Straddle] = {}
-        births = births_before(tasks, seed=seed, days=days, now=now)
+        self._progress: dict[int, Progress] = {}
+        arrivals = arrivals_before(tasks, seed=seed, days=days, now=now)
         if tasks >= 10 and turns_per_task is None:
-            self._straddle(births)
-        self._titles = _spread(texts.NASTY_TITLES, tasks, 0.25)
-        self._odd_ids = _spread(texts.ODD_IDS, tasks, 0.75)
-        self._births: list[Birth] = []
+            self._put_in_progress(arrivals)
+        self._titles = _spread(UNSAFE_TITLES, tasks, 0.25)
+        self._odd_ids = _spread(ODD_IDS, tasks, 0.75)
+        self._arrivals: list[Arrival] = []
         self._ids: list[str] = []
         self._index: dict[str, int] = {}
         self.tasks_of_worker: list[list[int]] = [[] for _ in PROFILES]
         self._weeks = 0
         self._growing = Lock()
-        self._append(births)
+        self._append(arrivals)
+        self.grow(now)
 
     def grow(self, now: int) -> None:
         """Make sure that every task created up to `now` is known."""
         with self._growing:
             while self._start + self._weeks * WEEK <= now:
-                births = births_after(
-                    self._weeks,
-                    tasks=self._tasks,
-                    seed=self._seed,
-                    days=self._days,
-                    now=self._start,
+                week = self._weeks
+                self._append(
+                    arrivals_after(week, tasks=self._tasks, seed=self._seed, days=self._days, now=self._start)
                 )
-                self._append(births)
                 self._weeks += 1
 
     def task_ids(self, now: int) -> list[str]:
         """Return the identifiers of the tasks that exist at `now`, oldest first."""
-        return self._ids[: bisect_right(self._births, (now, NEVER))]
+        return self._ids[: bisect_right(self._arrivals, (now, len(PROFILES)))]
 
     def latest_task(self, worker: int, now: int) -> str | None:
         """Return the most recently created task of a worker (a position), if it has any."""
         indices = self.tasks_of_worker[worker]
-        count = bisect_right(indices, now, key=lambda index: self._births[index][0])
+        count = bisect_right(indices, now, key=lambda index: self._arrivals[index][0])
         return self._ids[indices[count - 1]] if count else None
 
     def view(self, task_id: str, now: int) -> TaskView | None:
-        """Return a task as it stands at `now`; None when there is no such task by then."""
+        """Return a task as it is at `now`; None when there is no such task by then."""
         if task_id == example.EXAMPLE_TASK_ID:
-            return TaskView(dict(example.EXAMPLE_TASK), [dict(example.EXAMPLE_TURN)], NEVER)
+            return TaskView(dict(example.EXAMPLE_TASK), [dict(example.EXAMPLE_TURN)], _NEVER)
         index = self._index.get(task_id)
-        if index is None or self._births[index][0] > now:
+        if index is None or self._arrivals[index][0] > now:
             return None
         plan = self.plan(index)
         started = [turn for turn in plan if turn.started <= now]
         changes = (moment for turn in plan for moment in (turn.started, turn.completed))
-        until = min((moment for moment in changes if moment > now), default=NEVER)
+        until = min((moment for moment in changes if moment > now), default=_NEVER)
+        # The writer draws title, origin and turns from one generator: the order is part of the data.
         writer = self._writer(index)
         title = self._title(index, writer)
         origin = writer.origin()
         turns = [
-            self._turn(task_id, seq, turn, writer, over=turn.completed <= now)
+            self._turn(task_id, seq, turn, writer, ended=turn.completed <= now)
             for seq, turn in enumerate(started)
         ]
-        task = self._task(index, title, origin, started, turns, now)
+        ended = [turn for turn in started if turn.completed <= now]
+        task = self._task(index, title, origin, ended, turns)
         return TaskView(task, turns, until)
 
     def plan(self, index: int) -> list[PlannedTurn]:
         """Return the turns of a task in numbers, those of the future included."""
-        return self._planner.plan(index, self._births[index], self._straddles.get(index))
+        return self._planner.plan(index, self._arrivals[index], self._progress.get(index))
 
     def id_and_title(self, index: int) -> tuple[str, str]:
         """Return the identifier and the title of a task."""
         return self._ids[index], self._title(index, self._writer(index))
 
-    def _append(self, births: list[Birth]) -> None:
-        for birth in births:
-            index = len(self._births)
+    def _append(self, arrivals: list[Arrival]) -> None:
+        for arrival in arrivals:
+            index = len(self._arrivals)
             task_id = self._odd_ids.get(index) or _token("tsk", self._seed, index)
             self._ids.append(task_id)
             # Readers find a task through its identifier, so that comes last.
-            self._births.append(birth)
-            self.tasks_of_worker[birth[1]].append(index)
+            self._arrivals.append(arrival)
+            self.tasks_of_worker[arrival[1]].append(index)
             self._index[task_id] = index
 
-    def _straddle(self, births: list[Birth]) -> None:
-        """Put a few of the last tasks, in place, where something is going on at ``now``."""
-        each = 2 if len(births) >= 100 else 1
-        for index, (created, worker) in enumerate(births):
-            births[index] = (min(created, self._start - 10 * MINUTE), worker)
+    def _put_in_progress(self, arrivals: list[Arrival]) -> None:
+        """Make a few of the last tasks, in place, pending, running or followed up at the start."""
+        each = 2 if len(arrivals) >= 100 else 1
+        for index, (created, worker) in enumerate(arrivals):
+            arrivals[index] = (min(created, self._start - 10 * MINUTE), worker)
         for number in range(each):
-            last = len(births) - 1 - number
-            births[last] = (self._start - 2_500 * (number + 1), 0)
-            births[last - each] = (self._start - 31_000 * (number + 1), 1)
-            self._straddles[last] = "pending"
-            self._straddles[last - each] = "running"
-            self._straddles[last - 3 * each] = "follow-up"
+            last = len(arrivals) - 1 - number
+            arrivals[last] = (self._start - 2_500 * (number + 1), 0)
+            arrivals[last - each] = (self._start - 31_000 * (number + 1), 1)
+            self._progress[last] = "pending"
+            self._progress[last - each] = "running"
+            self._progress[last - 3 * each] = "follow-up"
 
     def _writer(self, index: int) -> TaskWriter:
-        return TaskWriter(self._seed, index, PROFILES[self._births[index][1]])
+        return TaskWriter(self._seed, index, PROFILES[self._arrivals[index][1]])
 
     def _title(self, index: int, writer: TaskWriter) -> str:
         title = writer.title()
         return self._titles.get(index, title)
 
     def _turn(
-        self, task_id: str, seq: int, turn: PlannedTurn, writer: TaskWriter, *, over: bool
+        self, task_id: str, seq: int, turn: PlannedTurn, writer: TaskWriter, *, ended: bool
     ) -> JsonObject:
         question = writer.question(seq)
         return {
             "id": _token("trn", self._seed, task_id, seq),
-            "completedAt": iso(turn.completed) if over else None,
-            "credits": turn.credits if over else 0,
-            "durationMs": turn.duration_ms if over else 0,
+            "completedAt": iso(turn.completed) if ended else None,
+            "credits": turn.credits if ended else 0,
+            "durationMs": turn.duration_ms if ended else 0,
             "input": question,
-            "inputTokens": turn.input_tokens if over else 0,
-            "outputText": writer.answer(turn.status, turn.output_tokens) if over else "",
-            "outputTokens": turn.output_tokens if over else 0,
+            "inputTokens": turn.input_tokens if ended else 0,
+            "outputText": writer.answer(turn.status, turn.output_tokens) if ended else "",
+            "outputTokens": turn.output_tokens if ended else 0,
             "role": "user",
             "seq": seq,
             "startedAt": iso(turn.started),
-            "status": turn.status if over else "running",
-            "structuredOutput": writer.structured_output(turn.status) if over else None,
+            "status": turn.status if ended else "running",
+            "structuredOutput": writer.structured_output(turn.status) if ended else None,
             "taskId": task_id,
-            "files": writer.files(task_id, seq) if over else [],
+            "files": writer.files(task_id, seq) if ended else [],
         }
 
     def _task(
@@ -228,33 +217,27 @@ class World:
         index: int,
         title: str,
         origin: tuple[str, str | None],
-        started: list[PlannedTurn],
+        ended: list[PlannedTurn],
         turns: list[JsonObject],
-        now: int,
     ) -> JsonObject:
-        trigger, user = origin
-        created, worker = self._births[index]
-        over = [turn for turn in started if turn.completed <= now]
-        finished = bool(started) and len(over) == len(started)
+        created, worker = self._arrivals[index]
+        task_id, worker_id = self._ids[index], self.worker_ids[worker]
         return {
-            "id": self._ids[index],
-            "completedAt": iso(started[-1].completed) if finished else None,
+            "id": task_id,
+            "completedAt": turns[-1]["completedAt"] if turns else None,
             "createdAt": iso(created),
-            "createdByUserId": user,
+            "createdByUserId": origin[1],
             "organizationId": example.EXAMPLE_ORGANIZATION_ID,
             "status": turns[-1]["status"] if turns else "pending",
             "title": title,
             "totals": {
-                "credits": sum(turn.credits for turn in over),
-                "durationMs": sum(turn.duration_ms for turn in over),
+                "credits": sum(turn.credits for turn in ended),
+                "durationMs": sum(turn.duration_ms for turn in ended),
                 "turnCount": len(turns),
             },
-            "triggeredBy": trigger,
-            "url": (
-                f"https://v3.handinger.com/worker/{self.worker_ids[worker]}"
-                f"/task/{quote(self._ids[index], safe='')}"
-            ),
-            "workerId": self.worker_ids[worker],
+            "triggeredBy": origin[0],
+            "url": f"https://v3.handinger.com/worker/{worker_id}/task/{quote(task_id, safe='')}",
+            "workerId": worker_id,
         }
 
 
