@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from handinger_analytics.text import count
+from handinger_analytics.widget.rendering import render
 
 MOST_TASKS = 20
 """Tasks in the picture at most: those looked up first."""
@@ -38,7 +39,7 @@ def timeline_image(turns: pd.DataFrame, zone: ZoneInfo) -> str:
     from handinger_analytics.plots import plot_timeline
 
     drawn = _some(turns).sort_values(["started_at", "task_id", "seq"])
-    drawn.attrs = {}  # that another id of the session failed is no matter of this picture
+    drawn.attrs = {}  # other ids of the session may be missing: these tasks are here
     key = "task_id" if len(drawn["task_id"].unique()) > 1 else "seq"
     credits = drawn.groupby(key, sort=False)["credits"].sum()
     figure = Figure(figsize=(10, 1.3 + 0.27 * max(5, len(credits))), layout="constrained")
@@ -52,7 +53,7 @@ def timeline_image(turns: pd.DataFrame, zone: ZoneInfo) -> str:
     figure.savefig(picture, format="png", dpi=110)
     data = base64.b64encode(picture.getvalue()).decode()
     words = f"Timeline and credits of {count(len(drawn), 'turn')}; the tables have the numbers"
-    return f'<figure><img alt="{words}" src="data:image/png;base64,{data}"></figure>'
+    return render("picture", data, words)
 
 
 def _some(turns: pd.DataFrame) -> pd.DataFrame:

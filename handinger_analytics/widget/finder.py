@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import ipywidgets as w
 
 from handinger_analytics.text import count, page_text
-from handinger_analytics.widget.markup import moment, titled
-from handinger_analytics.widget.parts import NARROW, button, classed, row, shown
+from handinger_analytics.widget.controls import NARROW, button, classed, row, set_visible
+from handinger_analytics.widget.rendering import moment, render, titled
 from handinger_analytics.widget.search import Match, TaskIndex, day_start, entered_ids
 
 MOST_MATCHES = 8
@@ -25,10 +25,6 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     ----------
     zone : ZoneInfo
         Zone in which days begin.
-    choose : callable
-        Called with the id of a match that was chosen.
-    refine : callable
-        Called when a filter changes.
 
     Attributes
     ----------
@@ -36,34 +32,40 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         What is searched.
     """
 
-    def __init__(self, zone: ZoneInfo, choose: Callable[[str], None], refine: Callable[[], None]) -> None:
+    def __init__(self, zone: ZoneInfo) -> None:
         self.index: TaskIndex | None = None
-        self._zone, self._choose = zone, choose
+        self._zone = zone
         self._matches: list[Match] = []
         self._count = 0
         self._status = w.Dropdown(description="Status", options=[_ANY], style=NARROW)
         self._worker = w.Dropdown(description="Worker", options=[_ANY], style=NARROW)
         self._since = w.DatePicker(description="From", style=NARROW)
         self._until = w.DatePicker(description="To", style=NARROW)
+        self._filters = (self._status, self._worker, self._since, self._until)
         self._note = w.HTML()
         self._buttons = [classed(button("", "Look this task up"), "ha-match") for _ in range(MOST_MATCHES)]
         self._offers = classed(w.VBox([self._note, *self._buttons]), "ha-matches")
-        filters = (self._status, self._worker, self._since, self._until)
-        super().__init__([row(*filters, kind="ha-filters"), self._offers])
+        super().__init__([row(*self._filters, kind="ha-filters"), self._offers])
         self.add_class("ha-panel")
-        for control in filters:
-            control.observe(lambda _: refine(), "value")
+        set_visible(self, False)
+
+    def on_choice(self, chosen: Callable[[str], None]) -> None:
+        """Call a function with the id of each match that somebody chooses."""
         for position, match_button in enumerate(self._buttons):
-            match_button.on_click(lambda _, position=position: self._choose(self._matches[position].task_id))
-        shown(self, False)
+            match_button.on_click(lambda _, position=position: chosen(self._matches[position].task_id))
+
+    def on_filter(self, changed: Callable[[], None]) -> None:
+        """Call a function when somebody changes a filter."""
+        for control in self._filters:
+            control.observe(lambda _: changed(), "value")
 
     def search_in(self, index: TaskIndex) -> None:
         """Search an index from now on."""
         self.index = index
         for control, values in ((self._status, index.statuses), (self._worker, index.workers)):
             control.options = [_ANY, *((page_text(value), value) for value in values)]
-            shown(control, len(values) > 1)
-        shown(self, True)
+            set_visible(control, len(values) > 1)
+        set_visible(self, True)
 
     def follow(self, entered: str) -> None:
         """Offer what matches the text in the box so far; ids that are whole, or elsewhere, are no search."""
@@ -103,14 +105,14 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
 
     @property
     def advice(self) -> tuple[str, str]:
-        """What to do about several matches, or none, as plain text; and of which kind it is, see `notice`."""
+        """What to do about several matches, or none, and the kind of sentence for `StatusBar.say`."""
         if self._count:
             return f"{count(self._count, 'task')} match: choose one, or type more words.", "info"
         return "No task matches these words. Try fewer of them or other filters, or paste an id.", "bad"
 
     def withdraw(self) -> None:
         """Take the matches out of sight; the filters stay."""
-        shown(self._offers, False)
+        set_visible(self._offers, False)
 
     def _offer(self, index: TaskIndex, words: str) -> None:
         """Show the newest tasks that match, and keep how many there are."""
@@ -122,20 +124,18 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
             before=day_start(self._until.value, self._zone, days_later=1),
             limit=MOST_MATCHES,
         )
-        self._note.value = f'<span class="ha-muted">{_how_many(self._count, len(self._matches))}</span>'
+        self._note.value = render("muted", _how_many(self._count, len(self._matches)))
         for position, match_button in enumerate(self._buttons):
             if position < len(self._matches):
                 match_button.description = _line(self._matches[position], self._zone)
-            shown(match_button, position < len(self._matches))
-        shown(self._offers, True)
+            set_visible(match_button, position < len(self._matches))
+        set_visible(self._offers, True)
 
 
-def _how_many(count: int, offered: int) -> str:
-    if count == 0:
-        return "No task matches."
-    if count == offered:
-        return "1 task" if count == 1 else f"{count} tasks"
-    return f"The newest {offered} of {count:,} tasks; more words narrow them down"
+def _how_many(matching: int, offered: int) -> str:
+    if matching > offered:
+        return f"The newest {offered} of {count(matching, 'task')}; more words narrow them down"
+    return count(matching, "task") if matching else "No task matches."
 
 
 def _line(match: Match, zone: ZoneInfo) -> str:

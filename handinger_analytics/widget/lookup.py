@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 import ipywidgets as w
 import pandas as pd
@@ -23,24 +23,15 @@ from handinger_analytics.fetching.fetch import fetch
 from handinger_analytics.fetching.result import FetchResult, fetched_of
 from handinger_analytics.text import count
 from handinger_analytics.widget.answer import Answer
-from handinger_analytics.widget.background import Jobs, Ticker
-from handinger_analytics.widget.entry import Entry
+from handinger_analytics.widget.chart import timeline_image
+from handinger_analytics.widget.controls import InputRow, StatusBar, descendants
 from handinger_analytics.widget.finder import Finder
-from handinger_analytics.widget.notices import (
-    WAITING,
-    brought,
-    bug_words,
-    busy_words,
-    error_words,
-    failures_list,
-    spaces_hint,
-    worth_another_try,
-)
-from handinger_analytics.widget.parts import descendants
+from handinger_analytics.widget.history import History
+from handinger_analytics.widget.messages import WAITING, error_words, found, looking_up, worth_another_try
+from handinger_analytics.widget.rendering import problems
 from handinger_analytics.widget.session import empty_session, merged
-from handinger_analytics.widget.shelf import Shelf, saved
 from handinger_analytics.widget.sources import Source, check_source, open_source
-from handinger_analytics.widget.standing import Standing
+from handinger_analytics.widget.state import Job, State, repeat
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +68,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
 
     Raises
     ------
-    FrameError, SettingsError
+    ArgumentError
         For an unknown time zone, and for something that cannot be a source.
 
     Notes
@@ -107,48 +98,53 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         if source is not None:
             check_source(source)
         self._client = client
-        self._jobs, self._ticker, self._lock = Jobs(), Ticker(), threading.RLock()
-        self._under_way: threading.Event | None = None
-        self._reading: threading.Event | None = None
-        self._session = empty_session()
-        self._failed: Sequence[str] = ()
-        self._entry = Entry(self._search, self.look_up, self.cancel)
-        self._finder = Finder(self._zone, lambda task_id: self._start([task_id]), self._search)
-        self._standing = Standing(lambda: self._start(self._failed))
-        self._answer = Answer(self._zone)
-        self._shelf = Shelf(self._on_history, self.clear, self._save)
+        self._state, self._ticker = State(), threading.Event()
+        self._input, self._finder, self._status = InputRow(), Finder(self._zone), StatusBar()
+        self._answer, self._history = Answer(self._zone), History()
         css = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
         style = w.HTML(f"<style>{css}</style>", layout={"display": "none"})
-        super().__init__([style, self._entry, self._finder, self._standing, self._answer, self._shelf])
+        super().__init__([style, self._input, self._finder, self._status, self._answer, self._history])
         self.add_class("ha-lookup")
+        self._connect()
         if source is not None:
-            self._standing.say("Reading what can be searched…", "busy")
-            self._reading = reading = threading.Event()
-            self._offer_cancel()
-            self._run(lambda: self._read_source(source, reading))
+            self._status.say("Reading what can be searched…", "busy")
+            job = self._begin("source")
+            self._run(lambda: self._read_source(source, job), job)
+
+    def _connect(self) -> None:
+        """Say what happens when somebody touches a control."""
+        self._input.box.observe(lambda _: self._search(), "value")
+        self._input.on_enter(self.look_up)
+        self._input.cancel.on_click(lambda _: self.cancel())
+        self._finder.on_filter(self._search)
+        self._finder.on_choice(lambda task_id: self._start([task_id]))
+        self._status.again.on_click(lambda _: self._start(self._state.retry_ids))
+        self._history.choices.observe(lambda change: self._on_history(list(change["new"])), "value")
+        self._history.clear.on_click(lambda _: self.clear())
+        self._history.save.on_click(lambda _: self._save())
 
     @property
     def tasks(self) -> pd.DataFrame:
         """All tasks looked up so far, columns as in ``schema.TASKS``."""
-        return self._session.tasks.copy()
+        return self._state.session.tasks.copy()
 
     @property
     def turns(self) -> pd.DataFrame:
         """All turns looked up so far, columns as in ``schema.TURNS``."""
-        return self._session.turns.copy()
+        return self._state.session.turns.copy()
 
     def look_up(self, text: str | None = None) -> None:
         """Do what the button does, after entering ``text`` if it is given; returns at once."""
         if text is not None:
-            self._entry.text = text
-        entered = self._entry.text.strip()
+            self._input.box.value = text
+        entered = self._input.box.value.strip()
         if not entered:
-            self._standing.say("Type or paste a task id or a dashboard link first.")
+            self._status.say("Type or paste a task id or a dashboard link first.")
         elif ids := self._finder.wanted(entered):
             self._start(ids)
         else:
-            self._standing.report()
-            self._standing.say(*self._finder.advice)
+            self._status.report()
+            self._status.say(*self._finder.advice)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until nothing is under way any more.
@@ -163,47 +159,46 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         bool
             False if the time ran out.
         """
-        return self._jobs.wait(timeout)
+        return self._state.wait(timeout)
 
     def cancel(self) -> None:
         """Stop the lookup under way within two seconds; what it brought by then is kept.
 
         Where none is, but the source is still being read, stop that at once.
         """
-        with self._lock:
-            if self._under_way is not None:
-                self._under_way.set()
-                self._standing.say("Cancelling…", "busy")
-            elif self._reading is not None:
-                self._reading.set()
-                self._reading = None
-                self._offer_cancel()
-                self._standing.say("Cancelled: nothing can be searched. Type or paste ids or links.")
+        with self._state.lock:
+            jobs = self._state.jobs
+            if lookup := jobs.get("lookup"):
+                lookup.cancel.set()
+                self._status.say("Cancelling…", "busy")
+            elif reading := jobs.get("source"):
+                reading.cancel.set()
+                self._end(reading)
+                self._status.say("Cancelled: nothing can be searched. Type or paste ids or links.")
 
     def clear(self) -> None:
         """Forget everything that was looked up; a lookup under way is cancelled."""
-        with self._lock:
-            if self._under_way is not None:
-                self._under_way.set()
-            self._under_way = None
-            self._session, self._failed = empty_session(), ()
+        with self._state.lock:
+            if lookup := self._state.jobs.get("lookup"):
+                lookup.cancel.set()
+                self._end(lookup)
+            self._state.session, self._state.retry_ids = empty_session(), ()
             self.set_trait("value", None)
-            self._shelf.empty()
+            self._history.forget()
             self._show([])
-            self._standing.report()
-            self._offer_cancel()
-        self._entry.text = ""
-        self._standing.say("Cleared.")
+            self._status.report()
+            self._input.box.value = ""
+            self._status.say("Cleared.")
 
     def close(self) -> None:
         """Stop what is under way, and free the widget and everything in it."""
         if self.comm is None:
             return
-        with self._lock:
-            for under_way in filter(None, (self._under_way, self._reading)):
-                under_way.set()
-            self._reading = None
-        self._ticker.stop()
+        with self._state.lock:
+            for job in list(self._state.jobs.values()):
+                job.cancel.set()
+                self._state.end(job)
+        self._ticker.set()
         for widget in descendants(self)[1:]:
             widget.unobserve_all()
             widget.close()
@@ -222,131 +217,141 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         display(live, raw=True)
         self._answer.leave_copy()
 
-    def _read_source(self, source: Source, reading: threading.Event) -> None:
+    def _read_source(self, source: Source, job: Job) -> None:
         index, problem = None, ""
         try:
-            index = open_source(source, self._client, reading)
+            index = open_source(source, self._client, job.cancel)
         except HandingerError as error:
             problem = error_words(error)
-        with self._lock:
-            if self._reading is not reading:
+        with self._state.lock:
+            if not self._end(job):
                 return  # somebody cancelled meanwhile
-            self._reading = None
-            self._offer_cancel()
-        if index is None:
-            self._standing.say(f"Nothing can be searched: {problem}", "bad")
-            return
-        self._finder.search_in(index)
-        if self._under_way is None and self.value is None:
-            self._standing.say(f"Type words to search {count(len(index.ids), 'task')}, or an id.")
-            self._search()
-
-    def _offer_cancel(self) -> None:
-        """Offer to cancel while there is something to."""
-        with self._lock:
-            self._entry.offer_cancel(self._under_way is not None or self._reading is not None)
+            if index is None:
+                self._status.say(f"Nothing can be searched: {problem}", "bad")
+                return
+            self._finder.search_in(index)
+            if "lookup" not in self._state.jobs and self.value is None:
+                self._status.say(f"Type words to search {count(len(index.ids), 'task')}, or an id.")
+                self._search()
 
     def _search(self) -> None:
-        self._finder.follow(self._entry.text.strip())
+        self._finder.follow(self._input.box.value.strip())
 
     def _start(self, ids: Sequence[str]) -> None:
         """Look ids up off the main thread, one lookup at a time."""
-        with self._lock:
-            if self._under_way is not None:
-                self._standing.say("A lookup is under way: wait for it, or cancel it.", "busy")
+        with self._state.lock:
+            if "lookup" in self._state.jobs:
+                self._status.say("A lookup is under way: wait for it, or cancel it.", "busy")
                 return
-            self._under_way = under_way = threading.Event()
-            self._offer_cancel()
-        self._finder.withdraw()
-        self._standing.report()
-        self._standing.say(busy_words(ids), "busy")
-        self._run(lambda: self._fetch(list(ids), under_way))
+            job = self._begin("lookup")
+            self._finder.withdraw()
+            self._status.report()
+            self._status.say(looking_up(ids), "busy")
+        self._run(lambda: self._look_up(list(ids), job), job)
 
-    def _fetch(self, ids: list[str], under_way: threading.Event) -> None:
+    def _look_up(self, ids: list[str], job: Job) -> None:
         began, result, problem = time.monotonic(), None, ""
         try:
             with client_or_default(self._client) as client:
-                self._ticker.start(lambda: self._tick(requester_of(client).gate, under_way, ids, began))
-                result = fetch(ids, client=client, on_error="collect", progress=False, cancel=under_way)
+                gate = requester_of(client).gate
+                self._ticker.set()
+                self._ticker = repeat(lambda: self._tick(gate, job, ids, began))
+                result = fetch(ids, client=client, on_error="collect", progress=False, cancel=job.cancel)
         except HandingerError as error:
             result, problem = error.result, error_words(error)
-        with self._lock:
-            if self._under_way is not under_way:
+        with self._state.lock:
+            if not self._end(job):
                 return  # somebody cleared the widget meanwhile
-            self._under_way = None
-            self._standing.tick("")
+            self._status.tick("")
             self._take(result)
-            self._offer_cancel()
-        if problem or result is None:
-            self._failed = ids
-            self._standing.report(again=True)
-            self._standing.say(problem, "bad")
-        else:
-            self._tell(result, cancelled=under_way.is_set())
-        self._answer.draw()
+            if problem or result is None:
+                self._state.retry_ids = ids
+                self._status.report(again=True)
+                self._status.say(problem, "bad")
+            else:
+                self._tell(result, cancelled=job.cancel.is_set())
+        self._draw()
 
-    def _tick(self, gate: Gate, under_way: threading.Event, ids: list[str], began: float) -> bool:
+    def _tick(self, gate: Gate, job: Job, ids: list[str], began: float) -> bool:
         """Show the seconds of a lookup, or those that the server asks to wait; False when there are none."""
         pause = math.ceil(gate.closed_for)
-        with self._lock:
-            busy = self._under_way is under_way
-            if busy and not under_way.is_set():
-                self._standing.say(WAITING if pause else busy_words(ids), "busy")
+        with self._state.lock:
+            busy = self._state.jobs.get("lookup") is job
+            if busy and not job.cancel.is_set():
+                self._status.say(WAITING if pause else looking_up(ids), "busy")
             if pause:
-                self._standing.tick(f"{'going on' if busy else 'it may be asked again'} in {pause:,} s")
+                self._status.tick(f"{'going on' if busy else 'it may be asked again'} in {pause:,} s")
             else:
-                self._standing.tick(f"{time.monotonic() - began:.0f} s" if busy else "")
+                self._status.tick(f"{time.monotonic() - began:.0f} s" if busy else "")
         return busy or pause > 0
 
     def _take(self, result: FetchResult | None) -> None:
         """Add what a lookup brought to the session, and show it."""
-        found: list[str] = []
+        ids: list[str] = []
         if result is not None and (len(result.failures) or len(result.tasks)):
-            found = list(dict.fromkeys(result.tasks["task_id"]))
-            self._session = merged(self._session, result)
+            ids = list(result.tasks["task_id"])
+            self._state.session = merged(self._state.session, result)
             self.set_trait("value", FetchResult(fetched_of(result), client=self._client))
-        self._show(found)
-        self._shelf.put(self._session.tasks, found)
+        self._show(ids)
+        self._history.put(self._state.session.tasks, ids)
 
     def _tell(self, result: FetchResult, *, cancelled: bool) -> None:
         """Say what a lookup brought, and what it did not."""
-        failures, words = result.failures, brought(result)
-        if cancelled:
-            words = f"Cancelled. {words}"
-            self._failed = [
-                one for one in fetched_of(result).task_ids if one not in set(result.tasks["task_id"])
-            ]
-        else:
-            self._failed = worth_another_try(failures)
-        if len(failures):
-            words += f"; {count(len(failures), 'id')} could not be fetched"
-        hint = spaces_hint(self._entry.text, failures)
-        self._standing.report(failures_list(failures) + hint, again=bool(self._failed))
-        self._standing.say(f"{words}.", "good" if result.complete else "bad")
+        asked, failures = fetched_of(result).task_ids, result.failures
+        here = set(result.tasks["task_id"])
+        retry_ids = [one for one in asked if one not in here] if cancelled else worth_another_try(failures)
+        self._state.retry_ids = retry_ids
+        self._status.report(problems(failures, self._input.box.value), again=bool(retry_ids))
+        words = f"{'Cancelled. ' if cancelled else ''}{found(result)}."
+        self._status.say(words, "good" if result.complete else "bad")
 
     def _on_history(self, ids: list[str]) -> None:
         if ids and set(ids) != set(self._answer.tasks["task_id"]):
-            self._show(ids)
-            self._run(self._answer.draw)
+            with self._state.lock:
+                self._show(ids)
+            self._run(self._draw)
 
     def _show(self, ids: list[str]) -> None:
         """Show tasks of the session."""
-        tasks, turns = self._session.tasks, self._session.turns
+        tasks, turns = self._state.session.tasks, self._state.session.turns
         self._answer.show(tasks[tasks["task_id"].isin(ids)], turns[turns["task_id"].isin(ids)])
 
-    def _save(self, names: tuple[str, str]) -> None:
-        self._run(lambda: self._shelf.say(*saved(names, self._session.tasks, self._session.turns)))
+    def _draw(self) -> None:
+        """Add the chart, which takes longer, unless something else is on view by then."""
+        turns = self._answer.turns
+        picture = timeline_image(turns, self._zone)
+        with self._state.lock:
+            if turns is self._answer.turns:
+                self._answer.chart.value = picture
 
-    def _run(self, job: Callable[[], None]) -> None:
-        """Run a job off the main thread; whatever goes wrong is said, and the widget stays usable."""
+    def _save(self) -> None:
+        if names := self._history.file_names():
+            session = self._state.session
+            self._run(lambda: self._history.save_frames(names, session.turns, session.tasks))
+
+    def _begin(self, kind: Literal["lookup", "source"]) -> Job:
+        job = self._state.jobs[kind] = Job(kind)
+        self._input.cancel.disabled = False
+        return job
+
+    def _end(self, job: Job | None) -> bool:
+        """End a job, and offer to cancel while there is another; False where it had ended already."""
+        with self._state.lock:
+            ended = self._state.end(job)
+            self._input.cancel.disabled = not self._state.jobs
+            return ended
+
+    def _run(self, work: Callable[[], None], job: Job | None = None) -> None:
+        """Work off the main thread. Whatever goes wrong is said, and ends no other job than its own."""
 
         def guarded() -> None:
             try:
-                job()
+                work()
             except Exception as error:  # a person looks at the widget, not at a traceback
-                _log.debug("a job of the widget failed", exc_info=True)
-                self._under_way = self._reading = None
-                self._offer_cancel()
-                self._standing.say(bug_words(error), "bad")
+                _log.debug("an error in a thread of the widget", exc_info=True)
+                with self._state.lock:
+                    self._end(job)
+                    words = f"The widget has an error ({type(error).__name__}: {error}). Please report it."
+                    self._status.say(words, "bad")
 
-        self._jobs.start(guarded)
+        self._state.run(guarded)

@@ -9,6 +9,8 @@ import pytest
 from handinger_analytics import Sandbox, fetch, load_parquet
 from handinger_analytics.sandbox import Faults
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = "tsk_2Z-YWz3hFq6VlW"
 EVIL = '<img src=x onerror="window.__pwned=1">'
 KEY = "hdg_live_canary7c3d9e1f"

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from tests.browser.servers import ROOT
+
+pytestmark = pytest.mark.slow
 
 
 def test_notebook_is_a_page_for_colleagues(voila, page, shoot):

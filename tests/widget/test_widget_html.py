@@ -4,7 +4,6 @@ import html
 import re
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 import pytest
 
 from handinger_analytics import (
@@ -16,12 +15,18 @@ from handinger_analytics import (
 )
 from handinger_analytics.tables.build import Failure
 from handinger_analytics.tables.frames import failures_frame
-from handinger_analytics.widget import markup
-from handinger_analytics.widget.cards import comparison, overview, task_card
 from handinger_analytics.widget.chart import timeline_image
-from handinger_analytics.widget.conversation import turns_table
-from handinger_analytics.widget.notices import error_words, failures_list, spaces_hint, worth_another_try
-from handinger_analytics.widget.saved import static_html, static_text
+from handinger_analytics.widget.messages import error_words, worth_another_try
+from handinger_analytics.widget.rendering import (
+    overview,
+    problems,
+    render,
+    saved_html,
+    saved_text,
+    titled,
+    turns_table,
+    web_address,
+)
 from handinger_analytics.widget.session import empty_session, merged
 from tests.samples import TASK, body_a, encoded, one_turn, turn_of
 
@@ -35,46 +40,23 @@ def words(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("value", "shown"),
     [
-        (None, ""),
-        (float("nan"), ""),
-        (pd.NaT, ""),
+        ("<b a='1' b=\"2\">&", "&lt;b a=&#39;1&#39; b=&#34;2&#34;&gt;&amp;"),
         ("a\x00b\x1b[31mc\u2028d\ud800", "abcd"),
         ("two\r\nlines\tand a tab", "two\nlines\tand a tab"),
+        (float("nan"), ""),
         (7, "7"),
     ],
 )
-def test_plain(value, text):
-    """Control characters, escape sequences and half characters go; line breaks and tabs stay."""
-    assert markup.plain(value) == text
-
-
-def test_escaped():
-    """What HTML would obey is written so that it is shown, in attributes too."""
-    assert markup.escaped("<b a='1' b=\"2\">&") == "&lt;b a=&#x27;1&#x27; b=&quot;2&quot;&gt;&amp;"
-    assert markup.isolated("<i>") == "<bdi>&lt;i&gt;</bdi>"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("short", "short"),
-        ("exactly10!", "exactly10!"),
-        ("eleven 1234", "eleven 12…"),
-        ("  many \n\n spaces", "many spac…"),
-        ("\u202eturned\u2066", "turned"),
-        ("x" * 1_000_000, "xxxxxxxxx…"),
-    ],
-)
-def test_one_line(value, text):
-    """A text becomes one line of at most so many characters, without marks that turn it around."""
-    assert markup.one_line(value, 10) == text
+def test_values_are_text(value, shown):
+    """What HTML would obey is written so that it is shown; control characters and half characters go."""
+    assert render("muted", value) == f'<span class="ha-muted">{shown}</span>'
 
 
 def test_titled():
     """A title that shows nothing is named as such."""
-    assert markup.titled("\u200b \n") == "(no title)"
+    assert titled("\u200b \n") == "(no title)"
 
 
 @pytest.mark.parametrize(
@@ -93,37 +75,26 @@ def test_titled():
 )
 def test_link(url, is_link):
     """An address is a link where it leads to the web, else its text stands alone."""
-    assert markup.link(url, "text").startswith("<a ") == is_link
-    assert "text" in markup.link(url, "text")
+    assert web_address(url) == (url if is_link else "")
+    turns = parse_bodies(
+        [one_turn(files=[{"filename": "a.csv", "mediaType": "text/csv", "url": url or ""}])]
+    ).turns
+    made = turns_table(turns, UTC)
+    assert ("<a " in made) == is_link
+    assert "<bdi>a.csv</bdi>" in made
 
 
 def test_link_is_escaped():
     """An address cannot end its attribute."""
-    made = markup.link('https://example.com/"onclick="alert(1)', "text")
-    assert made.startswith('<a href="https://example.com/&quot;onclick=&quot;alert(1)" target')
-
-
-@pytest.mark.parametrize(
-    ("milliseconds", "text"),
-    [
-        (0, "0.0 s"),
-        (59_949, "59.9 s"),
-        (59_950, "1 min 00 s"),
-        (61_000, "1 min 01 s"),
-        (3_599_400, "59 min 59 s"),
-        (3_600_000, "1 h 00 min"),
-        (360_000_000, "100 h 00 min"),
-        (None, "\N{EN DASH}"),
-    ],
-)
-def test_duration(milliseconds, text):
-    """A wall clock is written in its two largest units."""
-    assert markup.duration(milliseconds) == text
+    task = TASK | {"url": 'https://example.com/"onclick="alert(1)'}
+    result = parse_bodies([encoded({"task": task, "turns": []})])
+    made = overview(result.tasks, result.turns, UTC)
+    assert '<a href="https://example.com/&#34;onclick=&#34;alert(1)" target' in made
 
 
 def test_badge_of_unknown_status():
     """A status the package does not know yet is shown as it is, escaped."""
-    assert markup.badge("<paused>") == '<span class="ha-badge ha-other">&lt;paused&gt;</span>'
+    assert render("badge", "<paused>") == '<span class="ha-badge ha-other">&lt;paused&gt;</span>'
 
 
 def test_card_adds_tokens_up():
@@ -137,7 +108,7 @@ def test_card_of_unfinished_task():
     """What is not there yet is a dash."""
     body = encoded({"task": TASK | {"completedAt": None, "createdByUserId": None}, "turns": []})
     result = parse_bodies([body])
-    card = words(task_card(result.tasks.iloc[0].to_dict(), result.turns, UTC))
+    card = words(overview(result.tasks, result.turns, UTC))
     assert "Finished \N{EN DASH} Worker" in card
     assert "Tokens in 0 Tokens out 0" in card
     assert card.endswith("Started by \N{EN DASH} Times in UTC")
@@ -158,8 +129,8 @@ def test_everything_in_a_task_is_escaped():
         overview(result.tasks, result.turns, UTC)
         + overview(result.tasks.head(1), result.turns, UTC)
         + turns_table(result.turns, UTC)
-        + static_html(result.tasks, result.turns, UTC)
-        + failures_list(failures_frame([Failure(EVIL, "task", EVIL, 500, EVIL, 1)]))
+        + saved_html(result.tasks, result.turns, UTC)
+        + problems(failures_frame([Failure(EVIL, "task", EVIL, 500, EVIL, 1)]), EVIL)
     )
     assert "<img" not in made
     assert "<script" not in made
@@ -175,9 +146,9 @@ def test_comparison_adds_up():
         body_a("tsk_2", turns=1, title="Two", totals={"credits": 21, "durationMs": 25_812, "turnCount": 1}),
     ]
     result = parse_bodies(bodies)
-    made = comparison(result.tasks, result.turns, UTC)
+    made = overview(result.tasks, result.turns, UTC)
     text = words(made)
-    assert "One tsk_1 completed wrk_vk81XUHKHG-qr4 2026-05-11 09:14:22 2 84 3,684 624 50.0 s" in text
+    assert "One tsk_1 completed wrk_vk81XUHKHG-qr4 2026-05-11 09:14:22 2 84 3,684 624 50 s" in text
     assert "All together 3 105 5,526 936 1 min 16 s" in text
     assert text.endswith("# One Two 0 42 25.8 s 42 25.8 s 1 42 25.8 s")
     assert re.findall(r"--ha-share:(\d+)%", made) == ["100", "25"]
@@ -247,7 +218,7 @@ def test_excerpts_alone():
     ("error", "text"),
     [
         (AuthenticationError("key"), "The API key was not accepted. Check HANDINGER_API_KEY"),
-        (InternalServerError("500"), "The server failed. Try again in a while."),
+        (InternalServerError("500"), "The server had an error. Try again in a while."),
         (SettingsError("no API key: set it"), "No API key: set it"),
         (HandingerError("what else"), "What else"),
     ],
@@ -257,15 +228,15 @@ def test_error_words(error, text):
     assert error_words(error).startswith(text)
 
 
-def test_failures_list():
+def test_problems():
     """Each failure names its id and reason; the turns alone may be missing; a long list is cut."""
     some = [Failure(f"tsk_{n}", "task", "NotFoundError", 404, "m", 1) for n in range(21)]
     some[0] = Failure("tsk_0", "turns", "InternalServerError", 500, "m", 6)
     frame = failures_frame(some)
-    text = words(failures_list(frame))
-    assert text.startswith("tsk_0 The task is here, its turns are not. The server failed.")
+    text = words(problems(frame, ""))
+    assert text.startswith("tsk_0 The task is here, its turns are not. The server had an error.")
     assert text.endswith("and 1 more, see .value.failures")
-    assert failures_list(frame.head(0)) == ""
+    assert problems(frame.head(0), "") == ""
     assert worth_another_try(frame) == ["tsk_0"]
 
 
@@ -274,22 +245,22 @@ def test_spaces_hint():
     lost = failures_frame(
         [Failure(name, "task", "NotFoundError", 404, "m", 1) for name in ("weekly", "report")]
     )
-    assert "dashboard link" in spaces_hint("weekly report", lost)
-    assert spaces_hint("weekly,report", lost) == ""
-    assert spaces_hint("weekly report", lost.head(1)) == ""
+    assert "dashboard link" in problems(lost, "weekly report")
+    assert "dashboard link" not in problems(lost, "weekly,report")
+    assert "dashboard link" not in problems(lost.head(1), "weekly report")
 
 
-def test_static_answer():
+def test_saved_answer():
     """The saved answer reads as text, in a page and in a terminal, and says how to use the widget."""
     result = parse_bodies([body_a("tsk_1", turns=60)])
-    made = static_html(result.tasks, result.turns, UTC)
+    made = saved_html(result.tasks, result.turns, UTC)
     text = words(made)
     assert "Weather report for Barcelona completed tsk_1" in text
     assert "60 turns, the first 50 of them here" in text
     assert "Tokens in 110,520" in text
     assert "pip install ipywidgets" in text
     assert "<details" not in made
-    lines = static_text(result.tasks, result.turns.head(1), UTC).splitlines()
+    lines = saved_text(result.tasks, result.turns.head(1), UTC).splitlines()
     assert lines == [
         "TaskLookup",
         "  Weather report for Barcelona [tsk_1] completed, 2026-05-11 09:14:22 UTC, 42 credits, 25.8 s",

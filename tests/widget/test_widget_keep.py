@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from handinger_analytics import FileError, load_parquet
-from handinger_analytics.widget.shelf import file_names
+from handinger_analytics.widget.history import file_names
 from tests.widget.touching import click, control, enter, page
 
 EXAMPLE = "tsk_2Z-YWz3hFq6VlW"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import html
 import json
+import re
 import threading
 
 import ipywidgets as w
@@ -8,7 +10,7 @@ import pandas as pd
 import pytest
 from traitlets import TraitError
 
-from handinger_analytics import FetchResult, FrameError, Sandbox, SettingsError
+from handinger_analytics import Archive, ArgumentError, FetchResult, Sandbox
 from handinger_analytics.sandbox import Faults
 from handinger_analytics.tables.schema import TASKS, TURNS
 from handinger_analytics.widget import TaskLookup
@@ -68,11 +70,10 @@ def test_chart_is_drawn(lookup):
     assert 'src="data:image/png;base64,iVBORw0KGgo' in pictures[0]
 
 
-@pytest.mark.parametrize("separator", [" ", ", ", ";", "\n", " \t;,\n"])
-def test_many_ids_and_links(lookup, sandbox, separator):
-    """Ids and links between any separators are looked up together, each once, in the order entered."""
+def test_many_ids_and_links(lookup, sandbox):
+    """Ids and links between separators are looked up together, each once, in the order entered."""
     one, two = sandbox.task_ids[:2]
-    enter(lookup, separator.join([two, LINK, one, two]))
+    enter(lookup, f"{two}, {LINK};{one} \t;,\n{two}")
     assert found(lookup) == [two, EXAMPLE, one]
     assert lookup.value.complete
     assert "3 tasks, times in UTC" in page(lookup)
@@ -185,6 +186,7 @@ def test_offline_then_try_again(open_lookup):
     assert lookup.tasks.attrs["handinger"]["failed"] == 0
 
 
+@pytest.mark.slow
 def test_rate_limit_counts_down(open_lookup):
     """The seconds a rate limit asks for are counted down, and a cancel does not wait for their end."""
     faults = Faults(rate=0, always={EXAMPLE: "429-seconds"}, retry_after=40)
@@ -200,7 +202,7 @@ def test_rate_limit_counts_down(open_lookup):
     assert "Cancelled. Nothing found." in page(lookup)
 
 
-def test_rate_limit_beyond_patience(open_lookup):
+def test_rate_limit_beyond_max_wait(open_lookup):
     """A wait longer than the client bears is a failure, and the seconds until it makes sense are shown."""
     faults = Faults(rate=0, always={EXAMPLE: "429-seconds"}, retry_after=40)
     with Sandbox(tasks=1, faults=faults) as strict, strict.client(max_wait=1) as client:
@@ -210,6 +212,7 @@ def test_rate_limit_beyond_patience(open_lookup):
         eventually(lambda: "it may be asked again in 3" in page(lookup))
 
 
+@pytest.mark.slow
 def test_cancel_a_slow_answer(open_lookup):
     """A cancel ends a lookup whose answer would take half a minute; what came before is kept."""
     with Sandbox(tasks=3, faults=Faults(rate=0, always={EXAMPLE: "slow-first-byte"}, slow=30)) as slow:
@@ -322,10 +325,64 @@ def test_observer_that_fails_does_no_harm(lookup):
 
     lookup.observe(fail, "value")
     enter(lookup, EXAMPLE)
-    assert "The widget failed (ZeroDivisionError: oh). Please report it." in page(lookup)
+    assert "The widget has an error (ZeroDivisionError: oh). Please report it." in page(lookup)
     assert "Traceback" not in page(lookup)
     enter(lookup, EXAMPLE)
     assert "Found 1 task" in page(lookup)
+
+
+def test_chart_that_fails_ends_no_lookup(lookup, sandbox):
+    """What goes wrong with a chart is reported, and a lookup that began meanwhile brings its task."""
+    one, two = sandbox.task_ids[:2]
+
+    def fail(change):
+        if "<figure>" in change["new"] and not lookup.value.failures.size and two not in found(lookup):
+            lookup.look_up(two)
+            raise ZeroDivisionError("oh")
+
+    for part in parts(lookup):
+        if isinstance(part, w.HTML):
+            part.observe(fail, "value")
+    said = sentences(lookup)
+    enter(lookup, one)
+    assert "The widget has an error (ZeroDivisionError: oh). Please report it." in said
+    assert found(lookup) == [one, two]
+    assert page(lookup).startswith("Found 1 task")
+    assert control(lookup, "Cancel").disabled
+
+
+def test_source_that_fails_ends_no_lookup(open_lookup, tmp_path):
+    """What goes wrong with a source is reported, and the lookup under way brings its task."""
+    go_on = threading.Event()
+
+    class Broken(Archive):
+        def tasks(self, columns=None, **rest):
+            go_on.wait(30)
+            raise ZeroDivisionError("oh")
+
+    with Sandbox(tasks=1, latency=0.3) as slow, slow.client() as client:
+        lookup = open_lookup(client, source=Broken(tmp_path))
+        said = sentences(lookup)
+        lookup.look_up(EXAMPLE)
+        go_on.set()
+        eventually(lambda: "The widget has an error (ZeroDivisionError: oh). Please report it." in said)
+        assert not control(lookup, "Cancel").disabled
+        assert lookup.wait(30)
+    assert found(lookup) == [EXAMPLE]
+    assert control(lookup, "Cancel").disabled
+
+
+def sentences(lookup) -> list[str]:
+    """Return a list that will hold every sentence the widget says from now on."""
+    said: list[str] = []
+
+    def hear(change):
+        said.append(" ".join(html.unescape(re.sub(r"<[^>]*>", " ", change["new"])).split()))
+
+    for part in parts(lookup):
+        if isinstance(part, w.HTML):
+            part.observe(hear, "value")
+    return said
 
 
 def test_nothing_in_a_title_is_obeyed(open_lookup):
@@ -342,12 +399,7 @@ def test_nothing_in_a_title_is_obeyed(open_lookup):
     assert "<img src=x" not in markup(lookup)
     assert "<script" not in markup(lookup)
     assert "\x1b" not in json.dumps([part.get_state() for part in parts(lookup)], default=str)
-    assert '<img src=x onerror="window.__pwned=1">' in page_words(lookup)
-
-
-def page_words(lookup) -> str:
-    """Return what the page shows, its escapes undone but its tags kept apart."""
-    return markup(lookup).replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
+    assert '<img src=x onerror="window.__pwned=1">' in html.unescape(markup(lookup))
 
 
 def test_key_is_nowhere(open_lookup):
@@ -385,14 +437,8 @@ def test_close_leaves_nothing_behind(client):
 
 def test_unknown_zone_is_refused():
     """A zone that does not exist is refused when the widget is made."""
-    with pytest.raises(FrameError, match="unknown time zone 'Mars/Base'"):
+    with pytest.raises(ArgumentError, match="tz: expected an IANA name of a time zone, found 'Mars/Base'"):
         TaskLookup(tz="Mars/Base")
-
-
-def test_impossible_source_is_refused():
-    """A source that cannot be one is refused when the widget is made."""
-    with pytest.raises(SettingsError, match="source is 7: expected an archive, a frame"):
-        TaskLookup(source=7)
 
 
 def test_every_control_has_a_name(lookup):

@@ -52,7 +52,7 @@ def test_mimebundle_reads_without_a_kernel(lookup):
         assert "Weather report for Barcelona" in bundle[kind]
         assert "2026-05-11 09:14:22" in bundle[kind]
         assert "<script" not in bundle[kind]
-    assert "It&#x27;s currently 21°C" in bundle["text/html"]
+    assert "It&#39;s currently 21°C" in bundle["text/html"]
 
 
 def test_repr_is_text(lookup):
@@ -68,6 +68,7 @@ def test_plain_display_is_quiet(lookup, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_saved_notebook_keeps_the_answer_and_no_key(sandbox, tmp_path, kernel_finds_us):
     """Later lookups renew the static copy in the output of the cell; the key is nowhere in the file."""
     server = "from handinger_analytics import Client\nfrom pathlib import Path\n"
@@ -95,6 +96,7 @@ def test_saved_notebook_keeps_the_answer_and_no_key(sandbox, tmp_path, kernel_fi
     assert sandbox.api_key not in text
 
 
+@pytest.mark.slow
 def test_example_notebook_runs(tmp_path, kernel_finds_us):
     """The notebook in the repository has no outputs, and runs without a key."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)

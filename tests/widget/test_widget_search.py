@@ -34,6 +34,8 @@ def texts(lookup) -> list[str]:
     [
         pytest.param("tsk_a", ["tsk_a"], id="one"),
         pytest.param("tsk_a,tsk_b;tsk_a\ntsk_c", ["tsk_a", "tsk_b", "tsk_c"], id="separators"),
+        pytest.param("tsk_a tsk_b, tsk_c", ["tsk_a", "tsk_b", "tsk_c"], id="spaces"),
+        pytest.param(" tsk_a \t;,\ntsk_b\n", ["tsk_a", "tsk_b"], id="several separators"),
         pytest.param('["tsk_a", "tsk_b"]', ["tsk_a", "tsk_b"], id="a Python list"),
         pytest.param("<https://v3.handinger.com/worker/w/task/a%20b>.", ["a b"], id="a link in a text"),
         pytest.param("own-id (odd)", ["own-id", "(odd)"], id="any other word is an id as it stands"),
