@@ -128,9 +128,20 @@ def budget_status(
 
     Examples
     --------
-    >>> status = ha.budget_status(turns, limit=40_000, tz="Europe/Madrid", as_of="2026-06-18T12:00Z")
+    >>> status = ha.budget_status(turns, limit=25_000, tz="Europe/Madrid", as_of="2026-06-18T12:00Z")
     >>> status["value"][["verdict", "spent", "projected", "low", "high", "crosses_on"]]
-    >>> status["value"]["reason"]
+    measure
+    verdict                      will cross
+    spent                             14084
+    projected                         25509
+    low                               19336
+    high                              31681
+    crosses_on    2026-06-30 00:00:00+02:00
+    Name: value, dtype: object
+    >>> print(status["value"]["reason"].replace("; ", "\n"))
+    14,084 of 25,000 credits are spent (56%)
+    12.4 days are left, 25,509 are expected by the end, between 19,336 and 31,681 in 80% of cases
+    the limit is crossed on 2026-06-30
     """
     zone = zone_info(tz)
     check_number(limit, "limit", "credits, a number above 0", above=0)

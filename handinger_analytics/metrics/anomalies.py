@@ -109,8 +109,14 @@ def anomalies(
 
     Examples
     --------
-    >>> found = ha.anomalies(turns, by="triggered_by", tz="Europe/Madrid", min_history=7)
-    >>> found[["triggered_by", "kind", "credits"]]
+    >>> found = ha.anomalies(turns, by="triggered_by", tz="Europe/Madrid")
+    >>> found[["triggered_by", "kind", "period", "credits", "usual"]].head(3)
+      triggered_by   kind                    period  credits  usual
+    0          api  spike 2026-06-05 00:00:00+02:00     2888   93.0
+    1          api  spike 2026-06-26 00:00:00+02:00     2291   88.5
+    2        email  spike 2026-06-01 00:00:00+02:00      798  122.0
+    >>> found["reason"].iloc[0]
+    '2,888 credits, 31.1 times the 93 of a usual day: the median of 23 earlier days with turns'
     """
     groups_by = grouping(by, reserved=_DTYPES)
     check_freq(freq)

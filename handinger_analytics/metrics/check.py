@@ -62,6 +62,7 @@ def check(tasks: Any, turns: Any) -> pd.DataFrame:
     Examples
     --------
     >>> ha.check(tasks, turns).attrs["handinger"]["reason"]
+    '6 of 200 tasks are not complete: 6 still running'
     """
     of_tasks = open_frame(tasks, ["task_id", "status", "credits", "duration_ms", "turn_count"], name="tasks")
     of_turns = open_frame(turns, ["turn_id", "task_id", "status", "credits", "duration_ms"])

@@ -47,6 +47,11 @@ def durations(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
     Examples
     --------
     >>> ha.durations(turns, by="triggered_by")[["triggered_by", "turns", "p50_ms", "p95_ms"]]
+      triggered_by  turns   p50_ms    p95_ms
+    0           ui     72  22977.0  264044.4
+    1     schedule     68  30487.0  172680.9
+    2        email     61  25660.0  131209.0
+    3          api    182   9426.5   96929.8
     """
     source = open_frame(turns, ["duration_ms"], by=by)
     duration = nw.col("duration_ms")

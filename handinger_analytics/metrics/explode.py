@@ -85,11 +85,27 @@ def explode_structured_output(turns: Any, *, prefix: str = "out.") -> pd.DataFra
     Examples
     --------
     >>> outputs = ha.explode_structured_output(turns)
-    >>> outputs["out.revenue.amount"].describe()
+    >>> outputs["out.revenue.amount"].describe().round(2)
+    count       67.00
+    mean      8750.09
+    std       3192.98
+    min       3476.10
+    25%       6339.65
+    50%       8398.37
+    75%      10522.14
+    max      18895.22
+    Name: out.revenue.amount, dtype: float64
 
     Columns of each worker alone:
 
-    >>> {worker: ha.explode_structured_output(rows).shape for worker, rows in turns.groupby("worker_id")}
+    >>> for worker, rows in turns.groupby("worker_id"):
+    ...     print(worker, *list(ha.explode_structured_output(rows).filter(like="out."))[:3])
+    t_org_123_w_D5C47F63555AE063383C2A0DF8 out.lines out.total_lines out.codes
+    wrk_8Vo8zGRVLK1ZBg out.category out.priority out.sentiment
+    wrk_INnTYUaCt-FccQ out.place out.revenue.amount out.revenue.currency
+    wrk_P9vBKzPC6YSTWw out.intent out.reply
+    wrk_ZHRJ6UGUl3ZQig
+    wrk_dXstm_gNS5PbYQ
     """
     source = open_frame(turns, ["turn_id", "structured_output"], optional=_KEYS)
     rows = _collected(source)

@@ -81,6 +81,15 @@ def spend(
     --------
     >>> table = ha.spend(turns, by="triggered_by", freq="MS", tz="Europe/Madrid", price=0.01)
     >>> table[["triggered_by", "period", "credits", "cost"]]
+      triggered_by                    period  credits    cost
+    0           ui 2026-05-01 00:00:00+02:00    11898  118.98
+    1           ui 2026-06-01 00:00:00+02:00    12575  125.75
+    2          api 2026-05-01 00:00:00+02:00     5730   57.30
+    3          api 2026-06-01 00:00:00+02:00     8102   81.02
+    4     schedule 2026-05-01 00:00:00+02:00     8260   82.60
+    5     schedule 2026-06-01 00:00:00+02:00     2975   29.75
+    6        email 2026-05-01 00:00:00+02:00     1907   19.07
+    7        email 2026-06-01 00:00:00+02:00     3065   30.65
     """
     if price is not None:
         check_number(price, "price", "money per credit, a number from 0", least=0)

@@ -59,7 +59,14 @@ def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
 
     Examples
     --------
-    >>> ha.summarize(turns)
+    >>> int(ha.summarize(turns).loc["credits", "value"])
+    54512
+    >>> ha.summarize(turns, by="triggered_by")[["triggered_by", "tasks", "credits", "error_share"]]
+      triggered_by  tasks  credits  error_share
+    0           ui     36    24473     0.083333
+    1          api     97    13832     0.043956
+    2     schedule     32    11235     0.014706
+    3        email     33     4972     0.016393
     """
     source = open_frame(turns, (*MEASURES, "task_id", "status", "started_at"), by=by)
     source = source.with_columns(

@@ -37,6 +37,11 @@ def tokens(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame
     Examples
     --------
     >>> ha.tokens(turns, by="triggered_by")[["triggered_by", "credits", "credits_per_1k_tokens"]]
+      triggered_by  credits  credits_per_1k_tokens
+    0           ui    24473              22.845082
+    1          api    13832              14.819545
+    2     schedule    11235               7.488867
+    3        email     4972              20.656934
     """
     source = open_frame(turns, MEASURES, by=by)
     groups = source.sums(source.by)

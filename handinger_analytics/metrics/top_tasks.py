@@ -49,7 +49,11 @@ def top_tasks(turns: Any, *, n: int = 10, measure: Measure = "credits") -> pd.Da
 
     Examples
     --------
-    >>> ha.top_tasks(turns, n=3)[["task_title", "credits", "cumulative_share"]]
+    >>> ha.top_tasks(turns, n=3)[["task_id", "credits", "share", "cumulative_share"]]
+                  task_id  credits     share  cumulative_share
+    0  tsk_1cVxBLxD0jdQnw     5502  0.100932          0.100932
+    1  tsk_hEVIH1FigBeZWQ     5252  0.096346          0.197278
+    2  tsk_YjpfZJgRHFuVpg     2985  0.054759          0.252036
     """
     check_word(measure, "measure", SUMS)
     check_whole_number(n, "n")

@@ -41,6 +41,11 @@ def waste(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
     Examples
     --------
     >>> ha.waste(turns, by="triggered_by")[["triggered_by", "wasted_credits", "credits_share"]]
+      triggered_by  wasted_credits  credits_share
+    0           ui            1162       0.047481
+    1          api             496       0.035859
+    2        email              64       0.012872
+    3     schedule               6       0.000534
     """
     source = open_frame(turns, (*MEASURES, "status"), by=by)
     rows = source.sums(list(dict.fromkeys([*source.by, "status"])))
