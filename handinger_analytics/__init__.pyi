@@ -68,7 +68,7 @@ from .plots import (
 )
 from .provenance import SCHEMA_VERSION
 from .reporting import report
-from .sandbox import Faults, Sandbox
+from .sandbox import Faults, Sandbox, Stats
 from .widget import TaskLookup
 
 __all__ = [
@@ -102,6 +102,7 @@ __all__ = [
     "Schedule",
     "ScheduleList",
     "SettingsError",
+    "Stats",
     "SyncReport",
     "Task",
     "TaskIdError",
