@@ -1,4 +1,4 @@
-"""The command line as a user meets it: its own process, its files, its exit codes."""
+"""The command line as a user meets it: its files, its tables, its exit codes."""
 
 import os
 import re
@@ -8,25 +8,43 @@ import sys
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import handinger_analytics as ha
-from handinger_analytics.cli.show import show_table
+from handinger_analytics.cli import COMMANDS, main
+from handinger_analytics.cli.output import show_table
 from handinger_analytics.sandbox import Faults, Sandbox
 from handinger_analytics.text import terminal_text
 
 
-def run(*arguments, cwd, stdin="", **environment):
-    """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "handinger_analytics", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        input=stdin,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def sandbox():
+    """Run a well-behaved sandbox; which generation it speaks is no matter of the command line."""
+    with Sandbox(tasks=120, seed=7) as running:
+        yield running
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a function that runs a command to its end in a folder, by default a fresh one."""
+
+    def invoke(*arguments, cwd=tmp_path, stdin=None, **environment):
+        monkeypatch.chdir(cwd)
+        return CliRunner().invoke(main, arguments, input=stdin, env=environment, catch_exceptions=False)
+
+    return invoke
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Keep what the demo leaves, and an incomplete copy of its turns."""
+    folder = tmp_path_factory.mktemp("kept")
+    assert CliRunner().invoke(main, ["demo", "--out", str(folder / "demo")]).exit_code == 0
+    (folder / "part").mkdir()
+    turns = ha.load_parquet(folder / "demo/turns.parquet")
+    turns.attrs["handinger"] |= {"complete": False, "failed": 3}
+    ha.export_parquet(turns, folder / "part/turns.parquet")
+    return folder
 
 
 def served_by(sandbox):
@@ -34,10 +52,10 @@ def served_by(sandbox):
     return {"HANDINGER_BASE_URL": sandbox.url, "HANDINGER_API_KEY": sandbox.api_key}
 
 
-def test_demo_leaves_tables_files_and_a_chart(tmp_path, generation):
+def test_demo_leaves_tables_files_and_a_chart(run, tmp_path, generation):
     """Without a key or network, the demo shows the spend and leaves what it fetched."""
-    done = run("demo", "--out", "here", "--generation", generation, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run("demo", "--out", "here", "--generation", generation)
+    assert done.exit_code == 0, done.stderr
     assert "Spend per worker" in done.stdout
     assert re.search(r"^credits +54,512 +credits$", done.stdout, re.MULTILINE)
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == [
@@ -49,53 +67,50 @@ def test_demo_leaves_tables_files_and_a_chart(tmp_path, generation):
     assert (tmp_path / "here/spend.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_fetch_from_the_environment(sandbox, tmp_path):
+def test_fetch_from_the_environment(run, sandbox, tmp_path):
     """Ids from arguments and a file, links too, are fetched from the server in the environment."""
     first, second, third = sandbox.task_ids[:3]
     (tmp_path / "ids.txt").write_text(f"{second}\n\nhttps://v3.handinger.com/worker/w/task/{third}\n")
-    done = run(
-        "fetch", first, "--ids-from", "ids.txt", "--out", "o", "--no-text", cwd=tmp_path, **served_by(sandbox)
-    )
-    assert done.returncode == 0, done.stderr
+    done = run("fetch", first, "--ids-from", "ids.txt", "--out", "o", "--no-text", **served_by(sandbox))
+    assert done.exit_code == 0, done.stderr
     tasks = ha.load_parquet(tmp_path / "o/tasks.parquet")
     assert list(tasks["task_id"]) == [first, second, third]
     assert "title" not in tasks
 
 
 @pytest.mark.parametrize("source", ["ids.txt", "-"])
-def test_comments_in_a_file_of_ids_are_not_ids(sandbox, tmp_path, source):
+def test_comments_in_a_file_of_ids_are_not_ids(run, sandbox, tmp_path, source):
     """Blank lines, comments, a byte order mark and Windows line ends are no part of any id."""
     quick, odd = sandbox.task_ids[0], next(one for one in sandbox.task_ids if "#" in one)
     content = f"\ufeff# of May\r\n\r\n{quick}\r\n \t# tsk_gone\r\n  {odd} \r\n#"
     (tmp_path / "ids.txt").write_bytes(content.encode())
     command = ("fetch", "--ids-from", source, "--out", "o")
-    done = run(*command, cwd=tmp_path, stdin=content, **served_by(sandbox))
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run(*command, stdin=content, **served_by(sandbox))
+    assert done.exit_code == 0, done.stdout + done.stderr
     assert list(ha.load_parquet(tmp_path / "o/tasks.parquet")["task_id"]) == [quick, odd]
 
 
-def test_a_file_of_ids_with_comments_alone(tmp_path):
+def test_a_file_of_ids_with_comments_alone(run, tmp_path):
     """Comments alone are no ids, and nothing is fetched."""
     (tmp_path / "ids.txt").write_text("# nothing yet\n\n")
-    done = run("fetch", "--ids-from", "ids.txt", "--out", "o", cwd=tmp_path)
-    assert done.returncode == 2
+    done = run("fetch", "--ids-from", "ids.txt", "--out", "o")
+    assert done.exit_code == 2
     assert "give task ids" in done.stderr
 
 
-def test_a_file_of_ids_that_is_not_utf8(tmp_path):
+def test_a_file_of_ids_that_is_not_utf8(run, tmp_path):
     """A file in another encoding, as PowerShell writes it, is named, with what to do."""
     (tmp_path / "ids.txt").write_text("tsk_1\n", encoding="utf-16")
-    done = run("fetch", "--ids-from", "ids.txt", "--out", "o", cwd=tmp_path)
-    assert done.returncode == 2
+    done = run("fetch", "--ids-from", "ids.txt", "--out", "o")
+    assert done.exit_code == 2
     assert "'ids.txt' is not UTF-8 text" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
-def test_partial_data_says_so_everywhere(sandbox, tmp_path):
+def test_partial_data_says_so_everywhere(run, sandbox, tmp_path):
     """A failed id is in the table, in a file, in the metadata, and in the exit code."""
-    done = run("fetch", sandbox.task_ids[0], "tsk_gone", "--out", "o", cwd=tmp_path, **served_by(sandbox))
-    assert done.returncode == 3
-    assert "INCOMPLETE" in done.stdout
+    done = run("fetch", sandbox.task_ids[0], "tsk_gone", "--out", "o", **served_by(sandbox))
+    assert done.exit_code == 3
+    assert "\nincomplete: 1 of 2 tasks could not be fetched\n" in done.stdout
     assert "tsk_gone" in done.stdout
     assert list(ha.load_parquet(tmp_path / "o/failures.parquet")["task_id"]) == ["tsk_gone"]
     assert ha.load_parquet(tmp_path / "o/turns.parquet").attrs["handinger"]["complete"] is False
@@ -116,23 +131,53 @@ def test_partial_data_says_so_everywhere(sandbox, tmp_path):
         ),
     ],
 )
-def test_errors_are_one_line_and_a_code(tmp_path, arguments, environment, code, text):
+def test_errors_are_one_line_and_a_code(run, arguments, environment, code, text):
     """What is wrong stands on stderr without a traceback."""
-    done = run(*arguments, cwd=tmp_path, **environment)
-    assert done.returncode == code
+    done = run(*arguments, **environment)
+    assert done.exit_code == code
     assert text in done.stderr
-    assert "Traceback" not in done.stderr
 
 
-def test_a_key_that_is_not_accepted_is_code_5(sandbox, tmp_path):
+def test_an_error_of_the_process(tmp_path):
+    """Started by its name, a command ends in the same way, and prints no traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "handinger_analytics", "fetch", "a", "--out", "o"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["spend", "x", "--tz", "Europe/Madird"], "--tz: expected an IANA name of a time zone"),
+        (["budget", "demo", "--limit", "5", "--tz", ""], "--tz: expected an IANA name of a time zone"),
+        (["fetch", "a", "", "--out", "o"], "[TASK_ID...]: expected a non-empty string, found ''"),
+    ],
+)
+def test_a_wrong_option_is_wrong_usage(run, kept, arguments, text):
+    """What the library says of an argument is said of the option, with exit code 2 and the usage."""
+    done = run(*arguments, cwd=kept, HANDINGER_API_KEY="k")
+    assert done.exit_code == 2, done.stderr
+    assert f"Error: {text}" in done.stderr
+    assert done.stderr.startswith(f"Usage: main {arguments[0]} [OPTIONS]")
+
+
+def test_a_key_that_is_not_accepted_is_code_5(run, sandbox):
     """A wrong key ends the command at once with a code of its own."""
     wrong = {**served_by(sandbox), "HANDINGER_API_KEY": "hdg_live_wrong"}
-    done = run("fetch", *sandbox.task_ids[:9], "--out", "o", cwd=tmp_path, **wrong)
-    assert done.returncode == 5
+    done = run("fetch", *sandbox.task_ids[:9], "--out", "o", **wrong)
+    assert done.exit_code == 5
     assert "not accepted" in done.stderr
     assert "hdg_live_wrong" not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_interrupted_fetch_keeps_what_it_has(tmp_path):
     """Ctrl-C leaves the rows so far, marked incomplete, and code 130."""
     with Sandbox(tasks=400, latency=0.1, faults=Faults(rate=0)) as slow:
@@ -181,6 +226,47 @@ def test_help_does_not_load_pandas():
     assert done.stdout.splitlines()[-1] == "set()"
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_its_help(run, name):
+    """The list of commands has a line for each, and each explains its options."""
+    assert f"  {name} " in run("--help").stdout
+    done = run(name, "-h")
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"Usage: main {name} ")
+
+
+def test_an_unknown_command(run):
+    """A command that does not exist is wrong usage."""
+    done = run("sped")
+    assert done.exit_code == 2
+    assert "No such command 'sped'" in done.stderr
+
+
+def test_tables_are_aligned(capsys):
+    """Text stands on the left, numbers on the right, absent values are empty, and no rows are said."""
+    frame = pd.DataFrame(
+        {
+            "worker": ["a", "bcd", None],
+            "credits": [1_234_567, 8, 9],
+            "share": [0.5, float("nan"), 1234.0],
+            "value": [1, 2.5, pd.Timestamp("2026-05-01T08:00Z")],
+        }
+    )
+    show_table("Spend", frame)
+    show_table("Nothing", frame.head(0))
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "Spend",
+        "worker   credits share value",
+        "a      1,234,567   0.5 1",
+        "bcd            8       2.5",
+        "               9 1,234 2026-05-01 08:00 UTC",
+        "",
+        "Nothing",
+        "(no rows)",
+    ]
+
+
 def test_text_from_a_server_does_not_drive_the_terminal(capsys):
     """Escape sequences, control characters and direction marks are not printed; long text is cut."""
     assert terminal_text("\x1b[31mred\x1b[0m\x07\r\n\u202egnp.exe\x9b2J") == "redgnp.exe2J"
@@ -192,53 +278,41 @@ def test_text_from_a_server_does_not_drive_the_terminal(capsys):
     assert "1,234,567" in shown
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    """Keep what the demo leaves, and an incomplete copy of its turns."""
-    folder = tmp_path_factory.mktemp("kept")
-    assert run("demo", "--out", "demo", cwd=folder).returncode == 0
-    (folder / "part").mkdir()
-    turns = ha.load_parquet(folder / "demo/turns.parquet")
-    turns.attrs["handinger"] |= {"complete": False, "failed": 3}
-    ha.export_parquet(turns, folder / "part/turns.parquet")
-    return folder
-
-
-def test_spend_of_a_folder(kept):
+def test_spend_of_a_folder(run, kept):
     """The table has the groups asked for, and the cost."""
     done = run("spend", "demo", "--by", "status", "--price", "0.5", cwd=kept)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert re.search(r"^completed +52,784 .* 26,392$", done.stdout, re.MULTILINE)
 
 
-def test_what_is_incomplete_stays_so(kept):
+def test_what_is_incomplete_stays_so(run, kept):
     """A frame that was fetched in part ends with code 3 and says why, whoever reads it later."""
     done = run("spend", "part/turns.parquet", cwd=kept)
-    assert done.returncode == 3
-    assert "INCOMPLETE: 3 of 200 tasks failed" in done.stderr
+    assert done.exit_code == 3
+    assert "incomplete: 3 of 200 tasks could not be fetched" in done.stderr
 
 
-def test_budget_check_has_a_code_of_its_own(kept):
+def test_budget_check_has_a_code_of_its_own(run, kept):
     """Code 4 when the limit is crossed, and only if that was asked for."""
     turns = ha.load_parquet(kept / "demo/turns.parquet")
     now = pd.Timestamp.now("UTC").as_unit("ms")
     ha.export_parquet(turns.assign(started_at=now), kept / "now.parquet")
     done = run("budget", "now.parquet", "--limit", "100", "--check", cwd=kept)
-    assert done.returncode == 4, done.stderr
+    assert done.exit_code == 4, done.stderr
     assert done.stdout.startswith("over the limit: 54,512 of 100 credits are spent")
-    assert run("budget", "now.parquet", "--limit", "100", cwd=kept).returncode == 0
+    assert run("budget", "now.parquet", "--limit", "100", cwd=kept).exit_code == 0
 
 
-def test_report_is_written(kept):
+def test_report_is_written(run, kept):
     """One page, from the folder that fetch leaves."""
     done = run("report", "demo", "--out", "page.html", "--title", "May & June", cwd=kept)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "<title>May &amp; June" in (kept / "page.html").read_text()
 
 
-def test_discover_prints_ids(sandbox, tmp_path):
+def test_discover_prints_ids(run, sandbox):
     """One id a line, ready for fetch."""
-    done = run("discover", *sandbox.worker_ids, cwd=tmp_path, **served_by(sandbox))
-    assert done.returncode == 0, done.stderr
+    done = run("discover", *sandbox.worker_ids, **served_by(sandbox))
+    assert done.exit_code == 0, done.stderr
     assert set(done.stdout.splitlines()) <= set(sandbox.task_ids)
     assert len(done.stdout.splitlines()) > 100

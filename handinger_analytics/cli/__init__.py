@@ -1,41 +1,79 @@
 """The command line: each command parses, calls the library and shows what came.
 
-Results go to stdout, progress and warnings to stderr. Exit codes: 0 everything is there, 1 an error,
-2 wrong usage, 3 some tasks failed, 4 over budget, 5 the key was not accepted, 130 interrupted.
+Results go to stdout, progress and warnings to stderr; `handinger_analytics.cli.exit_codes` says how a
+command ended.
 """
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 import click
 
-from handinger_analytics.cli.archive_commands import forget, status, sync, vacuum
-from handinger_analytics.cli.fetch_commands import demo, discover, fetch
-from handinger_analytics.cli.report_commands import budget, report, spend
-from handinger_analytics.cli.sandbox_command import sandbox
-from handinger_analytics.errors import AuthenticationError, HandingerError
+from handinger_analytics.cli import exit_codes
+from handinger_analytics.errors import ArgumentError, AuthenticationError, HandingerError
+from handinger_analytics.text import terminal_text
 
-ERROR, AUTHENTICATION, INTERRUPTED = 1, 5, 130
+COMMANDS = {
+    "demo": ("fetch_commands", "Fetch from a local sandbox and show where the credits go."),
+    "discover": ("fetch_commands", "Print the ids of the tasks in workers' webhook logs."),
+    "fetch": ("fetch_commands", "Fetch tasks by id or link, and keep tables and a chart."),
+    "sync": ("archive_commands", "Bring an archive up to date."),
+    "status": ("archive_commands", "Say what an archive holds, and what is missing."),
+    "forget": ("archive_commands", "Do not ask for tasks any more, such as deleted ones."),
+    "vacuum": ("archive_commands", "Delete the files of an archive that were replaced."),
+    "spend": ("spend_commands", "Show the spend of what is kept."),
+    "budget": ("spend_commands", "Say whether a limit will hold."),
+    "report": ("report_command", "Write what is kept as one HTML page."),
+    "sandbox": ("sandbox_command", "Run a local Handinger server with generated tasks."),
+}
+"""Module of each command, imported when the command is run, and its line in ``--help``."""
 
 
 class _Commands(click.Group):
-    """Turns errors of the library into one line on stderr and an exit code."""
+    """Loads commands when they are run, and turns errors of the library into a line and an exit code."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{COMMANDS[name][0]}"), name)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        # click would load every command for the first line of its help.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, context: click.Context) -> object:
         try:
             return super().invoke(context)
         except KeyboardInterrupt as interrupt:
             click.echo(f"\n{interrupt or 'interrupted'}", err=True)
-            sys.exit(INTERRUPTED)
+            sys.exit(exit_codes.INTERRUPTED)
         except HandingerError as error:
-            from handinger_analytics.text import terminal_text
-
+            self._raise_if_usage(context, error)
             click.echo(f"error: {terminal_text(str(error))}", err=True)
-            sys.exit(AUTHENTICATION if isinstance(error, AuthenticationError) else ERROR)
+            sys.exit(exit_codes.KEY_REFUSED if isinstance(error, AuthenticationError) else exit_codes.ERROR)
+
+    def _raise_if_usage(self, context: click.Context, error: HandingerError) -> None:
+        """Make wrong usage, which names the option, of an error that is about a parameter of the command."""
+        name = str(context.invoked_subcommand)
+        command = self.get_command(context, name)
+        if command is None or not isinstance(error, ArgumentError):
+            return
+        usage = click.Context(command, parent=context, info_name=name)
+        for parameter in command.params:
+            if parameter.name == error.argument.partition("[")[0]:  # of one of many: task_ids[3]
+                option = parameter.get_error_hint(usage).strip("'")
+                what = str(error).removeprefix(f"{error.argument}: ")
+                raise click.UsageError(terminal_text(f"{option}: {what}"), usage) from None
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(package_name="handinger-analytics")
 def main() -> None:
     """Where do our credits go? Fetch tasks and turns of Handinger workers, keep and chart them.
@@ -43,7 +81,3 @@ def main() -> None:
     The key comes from HANDINGER_API_KEY, the server from HANDINGER_BASE_URL. Without a key, try
     `handinger-analytics demo`.
     """
-
-
-for command in (demo, discover, fetch, sync, status, forget, vacuum, spend, budget, report, sandbox):
-    main.add_command(command)

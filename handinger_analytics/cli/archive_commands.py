@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import sys
-from collections.abc import Iterable
 
 import click
 
-from handinger_analytics.cli import options
-
-PARTIAL = 3
+from handinger_analytics.archive import Archive
+from handinger_analytics.cli import exit_codes, options
+from handinger_analytics.cli.output import show_failures, show_lines
+from handinger_analytics.text import terminal_text
 
 
 def _span(_: click.Context, __: click.Parameter, days: float) -> dt.timedelta:
@@ -23,27 +24,23 @@ def _span(_: click.Context, __: click.Parameter, days: float) -> dt.timedelta:
     return span
 
 
+_days = functools.partial(click.option, default=7.0, callback=_span, metavar="DAYS")
+
+
 @click.command()
 @click.argument("uri")
 @click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]")
 @click.option(
-    "--worker", "workers", multiple=True, help="Remember the ids in this worker's webhook log before."
+    "--worker", "worker_ids", multiple=True, help="Remember the ids in this worker's webhook log before."
 )
 @options.ids_from
-@click.option(
-    "--settle",
-    default=7.0,
-    show_default=True,
-    callback=_span,
-    metavar="DAYS",
-    help="How long after its end a task is still fetched again, for follow-ups.",
-)
+@_days("--settle", help="How long after its end a task is still fetched again, for follow-ups.")
 @click.option("--all", "everything", is_flag=True, help="Fetch finished tasks again, too.")
 @click.option("--verbose", "-v", is_flag=True, help="Say what was done.")
 def sync(
     uri: str,
     task_ids: tuple[str, ...],
-    workers: tuple[str, ...],
+    worker_ids: tuple[str, ...],
     ids_from: list[str] | None,
     settle: dt.timedelta,
     everything: bool,
@@ -52,30 +49,24 @@ def sync(
     """Bring the archive at URI up to date: a folder, or s3://, gs://, abfss://.
 
     Without ids, all that the archive knows are looked after. Prints nothing if all went well; tasks that
-    failed are listed (exit code 3) and tried first the next time. Buckets are reached with the usual
-    environment variables, such as AWS_ACCESS_KEY_ID and AWS_REGION.
+    could not be fetched are listed (exit code 3) and tried first the next time. Buckets are reached with
+    the usual environment variables, such as AWS_ACCESS_KEY_ID and AWS_REGION.
     """
-    from handinger_analytics.archive import Archive
-    from handinger_analytics.cli.show import show_table
-    from handinger_analytics.text import terminal_text
-
-    if sum((bool(task_ids), bool(workers), ids_from is not None)) > 1:
+    if sum((bool(task_ids), bool(worker_ids), ids_from is not None)) > 1:
         raise click.UsageError("give task ids, or --worker, or --ids-from, not several of them")
     archive = Archive(uri)
-    ids = [*task_ids] or ids_from
-    if workers:
-        archive.discover(workers)
-    report = archive.sync(ids, settle=settle, refresh="all" if everything else "unfinished")
+    if worker_ids:
+        archive.discover(worker_ids)
+    report = archive.sync(
+        [*task_ids] or ids_from, settle=settle, refresh="all" if everything else "unfinished"
+    )
     if verbose:
-        _echo(report.summary())
+        show_lines(report.summary())
     if not report.complete:
-        show_table(
-            f"Failed tasks of {terminal_text(archive.uri)}",
-            report.failed[["task_id", "stage", "error", "message"]],
-        )
+        show_failures(f"Tasks of {terminal_text(archive.uri)} that could not be fetched", report.failed)
         if report.failed["error"].eq("NotFoundError").any():
             click.echo("Of tasks that are deleted, `handinger-analytics forget` stops asking.", err=True)
-        sys.exit(PARTIAL)
+        sys.exit(exit_codes.INCOMPLETE)
 
 
 @click.command()
@@ -83,43 +74,24 @@ def sync(
 @click.argument("task_ids", nargs=-1, required=True, metavar="TASK_ID...")
 def forget(uri: str, task_ids: tuple[str, ...]) -> None:
     """Do not ask for tasks any more, such as deleted ones; what the archive at URI has of them stays."""
-    from handinger_analytics.archive import Archive
-
     Archive(uri).forget(task_ids)
 
 
 @click.command()
 @click.argument("uri")
-@click.option(
-    "--older-than",
-    default=7.0,
-    show_default=True,
-    callback=_span,
-    metavar="DAYS",
-    help="How far back earlier states of the archive stay readable.",
-)
+@_days("--older-than", help="How far back earlier states of the archive stay readable.")
 def vacuum(uri: str, older_than: dt.timedelta) -> None:
     """Delete the files of the archive at URI that were replaced: without this it grows with every sync."""
-    from handinger_analytics.archive import Archive
-
     Archive(uri).vacuum(older_than)
 
 
 @click.command()
 @click.argument("uri")
 def status(uri: str) -> None:
-    """Say what the archive at URI holds; exit code 3 if known tasks are missing or failed."""
-    from handinger_analytics.archive import Archive
-    from handinger_analytics.cli.show import show_table
-
+    """Say what the archive at URI holds; exit code 3 if known tasks are missing."""
     found = Archive(uri).status()
-    _echo(found.summary())
+    show_lines(found.summary())
     if len(found.failures):
-        show_table("Failed tasks", found.failures[["task_id", "stage", "error", "message"]])
+        show_failures("Tasks that could not be fetched", found.failures)
     if not found.complete:
-        sys.exit(PARTIAL)
-
-
-def _echo(lines: Iterable[tuple[str, str]]) -> None:
-    for name, text in lines:
-        click.echo(f"{name:<10}{text}")
+        sys.exit(exit_codes.INCOMPLETE)

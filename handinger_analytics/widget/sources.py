@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
-import pyarrow.fs as pafs
 
 from handinger_analytics.api.client import Client
-from handinger_analytics.archive import Archive
 from handinger_analytics.archive.view import ArchiveView
-from handinger_analytics.errors import FrameError, SettingsError
+from handinger_analytics.errors import ArgumentError
 from handinger_analytics.fetching.discover import discover_task_ids
-from handinger_analytics.locations import file_errors, located
-from handinger_analytics.parquet import load_parquet
+from handinger_analytics.sources import ParquetFiles, kept_at
 from handinger_analytics.widget.search import COLUMNS, TaskIndex, searched_columns
 
 Source = Any
@@ -45,12 +41,14 @@ def open_source(source: Source, client: Client | None, cancel: threading.Event |
     HandingerError
         FrameError, FileError or an APIError, depending on the source.
     """
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and _looks_like_path(source)):
+        source = kept_at(source)
+    if isinstance(source, ParquetFiles):
+        return TaskIndex(source.tasks(searched_columns(source.task_columns())))
     if isinstance(source, ArchiveView):
         return TaskIndex(source.tasks(list(COLUMNS[0])))
     if isinstance(source, pd.DataFrame):
         return TaskIndex(source)
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and _looks_like_path(source)):
-        return _kept_at(source)
     if (frame := _lazy(source)) is not None:
         columns = searched_columns(frame.collect_schema().names())
         return TaskIndex(frame.select(*columns).collect("pyarrow").to_pandas())
@@ -58,40 +56,20 @@ def open_source(source: Source, client: Client | None, cancel: threading.Event |
 
 
 def check_source(source: Source) -> None:
-    """Raise `SettingsError` for something that cannot be a source."""
+    """Raise `ArgumentError` for something that cannot be a source."""
     if isinstance(source, ArchiveView) or _lazy(source) is not None:
         return
     if not isinstance(source, str | os.PathLike | Iterable) or hasattr(source, "columns"):
-        raise SettingsError(
-            f"source is {source!r}: expected an archive, a frame of tasks or turns (pandas, pyarrow, Polars, "
-            "DuckDB or PySpark), the path of an archive or a Parquet file, or worker ids"
+        raise ArgumentError.unexpected(
+            "source",
+            "an archive, a frame of tasks or turns (pandas, pyarrow, Polars, DuckDB or PySpark), "
+            "the path of an archive or a Parquet file, or worker ids",
+            source,
         )
 
 
 def _looks_like_path(text: str) -> bool:
-    return text.endswith(".parquet") or "/" in text or os.sep in text or Path(text).exists()
-
-
-def _kept_at(path: str | os.PathLike[str]) -> TaskIndex:
-    """Index an archive, a folder of ``fetch --out``, or a Parquet file or dataset."""
-    filesystem, within = located(path)
-    with file_errors("read", path):
-        log, file = filesystem.get_file_info([f"{within}/tasks/_delta_log", f"{within}/tasks.parquet"])
-    if log.type == pafs.FileType.Directory:
-        return open_source(Archive(path), None)
-    if file.type == pafs.FileType.File:
-        return TaskIndex(_titles_in(f"{os.fspath(path)}/tasks.parquet"))
-    return TaskIndex(_titles_in(path))
-
-
-def _titles_in(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read what can be searched, and not the texts of a file of turns."""
-    for columns in COLUMNS[:-1]:
-        try:
-            return load_parquet(path, columns=list(columns))
-        except FrameError:
-            continue
-    return load_parquet(path, columns=list(COLUMNS[-1]))
+    return text.endswith(".parquet") or "/" in text or os.sep in text or os.path.exists(text)
 
 
 def _lazy(source: Source) -> nw.LazyFrame[Any] | None:

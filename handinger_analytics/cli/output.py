@@ -1,0 +1,60 @@
+"""What commands print: tables, named lines, and whether anything is missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+import pandas as pd
+
+from handinger_analytics import provenance
+from handinger_analytics.cli import exit_codes
+from handinger_analytics.text import is_missing, terminal_text
+
+_LONGEST = 60
+
+
+def show_table(title: str, frame: pd.DataFrame) -> None:
+    """Print a small frame: text left, numbers right with thousands separators."""
+    columns = {}
+    for name in frame:
+        header, *cells = (_cell(value) for value in (name, *frame[name]))
+        if frame[name].dtype.kind not in "iuf":
+            width = max(map(len, (header, *cells)))
+            header, *cells = (text.ljust(width) for text in (header, *cells))
+        columns[header] = cells
+    lines = pd.DataFrame(columns).to_string(index=False).splitlines() if len(frame) else ["(no rows)"]
+    click.echo("\n".join(["", title, *(line.rstrip() for line in lines)]))
+
+
+def show_failures(title: str, failures: pd.DataFrame) -> None:
+    """Print what could not be fetched, and why."""
+    show_table(title, failures[["task_id", "stage", "error", "message"]])
+
+
+def show_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Print named lines."""
+    for name, text in lines:
+        click.echo(f"{name:<10}{text}")
+
+
+def exit_if_incomplete(frame: pd.DataFrame) -> None:
+    """Say what a frame lacks, and end the command with a code of its own."""
+    if missing := provenance.incompleteness(provenance.of(frame)):
+        click.echo(missing, err=True)
+        sys.exit(exit_codes.INCOMPLETE)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        text = terminal_text(value)
+        return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    if is_missing(value):
+        return ""
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d %H:%M %Z}"
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    return str(value) if isinstance(value, bool) else f"{value:,}"

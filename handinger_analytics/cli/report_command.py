@@ -1,0 +1,31 @@
+"""What is kept as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from handinger_analytics import reporting
+from handinger_analytics.cli import options
+from handinger_analytics.cli.output import exit_if_incomplete
+from handinger_analytics.sources import kept_at
+
+
+@click.command()
+@click.argument("source")
+@click.option("--out", default="report.html", type=click.Path(dir_okay=False, path_type=Path))
+@options.price
+@click.option("--limit", type=click.IntRange(min=1), help="Credits to spend in a month.")
+@click.option("--title", default="Handinger report")
+@options.tz
+def report(source: str, out: Path, price: float | None, limit: float | None, title: str, tz: str) -> None:
+    """Write what is kept in SOURCE as one HTML page that needs no network.
+
+    Exit code 3 if what is kept is incomplete.
+    """
+    kept = kept_at(source)
+    turns = kept.turns()
+    path = reporting.report(kept.tasks(), turns, out, tz=tz, price=price, limit=limit, title=title)
+    click.echo(str(path), err=True)
+    exit_if_incomplete(turns)

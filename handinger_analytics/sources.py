@@ -1,0 +1,89 @@
+"""What is kept at a place: an archive, a folder of ``fetch --out``, or Parquet; one rule for all readers."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+import pyarrow.fs as pafs
+
+from handinger_analytics.archive import Archive
+from handinger_analytics.errors import FileError
+from handinger_analytics.locations import Place, file_errors, located
+from handinger_analytics.parquet import load_parquet
+from handinger_analytics.parquet.datasets import open_dataset
+
+
+class ParquetFiles:
+    """Tasks and turns as Parquet: a folder of ``fetch --out``, or one file or dataset of either.
+
+    Parameters
+    ----------
+    place : str or path
+        Path or URI of the folder or file.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = os.fspath(place)
+
+    def tasks(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read tasks, all columns or only these; errors as in `load_parquet`."""
+        return load_parquet(self._path("tasks"), columns=columns)
+
+    def turns(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read turns, all columns or only these; errors as in `load_parquet`."""
+        return load_parquet(self._path("turns"), columns=columns)
+
+    def task_columns(self) -> list[str]:
+        """Names of the columns that `tasks` would read."""
+        path = self._path("tasks")
+        with file_errors("read", path):
+            names: list[str] = open_dataset(*located(path)).schema.names
+        return names
+
+    def _path(self, table: Literal["tasks", "turns"]) -> str:
+        """Path of a table within a folder of ``fetch --out``; anything else is one table by itself."""
+        path = f"{self.place.rstrip('/')}/{table}.parquet"
+        return path if _type_at(path) != pafs.FileType.NotFound else self.place
+
+
+def kept_at(place: Place) -> Archive | ParquetFiles:
+    """Find out what is kept at a place; either answer has ``tasks(columns)`` and ``turns(columns)``.
+
+    Parameters
+    ----------
+    place : str or path
+        Path, or a URI such as ``s3://…``, of an archive, a folder of ``fetch --out``, a Parquet file or
+        a dataset. Whether anything is there at all, reading tells.
+
+    Raises
+    ------
+    FileError
+        If the place cannot be looked at, or holds an archive and deltalake is not installed.
+
+    Examples
+    --------
+    >>> ha.export_parquet(turns, "turns.parquet")
+    >>> len(kept_at("turns.parquet").turns(["credits"])) == len(turns)
+    True
+    """
+    return Archive(place) if _is_archive(os.fspath(place)) else ParquetFiles(place)
+
+
+def _is_archive(place: str) -> bool:
+    try:
+        return bool(_type_at(f"{place.rstrip('/')}/tasks/_delta_log") == pafs.FileType.Directory)
+    except FileError:
+        # deltalake knows schemes (az://) and environment variables of object stores that Arrow does not.
+        if "://" not in place or importlib.util.find_spec("deltalake") is None:
+            raise
+        return Archive(place).exists()
+
+
+def _type_at(place: str) -> pafs.FileType:
+    filesystem, within = located(place)
+    with file_errors("read", place):
+        return filesystem.get_file_info(within).type
