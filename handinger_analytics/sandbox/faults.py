@@ -124,6 +124,7 @@ class Faults:
         object.__setattr__(self, "kinds", kinds)
         object.__setattr__(self, "always", dict(self.always))
         check_number(self.rate, "rate", "a number from 0 to 1", least=0, most=1)
+        check_number(self.seed, "seed", "a whole number", whole=True)
         for kind in kinds:
             check_word(kind, "kinds", _KINDS)
         for fault in self.always.values():

@@ -176,7 +176,7 @@ class Sandbox:
         Raises
         ------
         ArgumentError
-            If `delta` is negative.
+            If `delta` is negative or no timedelta.
 
         Examples
         --------
@@ -186,8 +186,9 @@ class Sandbox:
         >>> f"{sandbox.now:%Y-%m-%d}", len(sandbox.task_ids)
         ('2026-07-07', 223)
         """
-        if delta < timedelta(0):
-            raise ArgumentError.unexpected("delta", "0 or more, since the clock only moves forward", delta)
+        if not isinstance(delta, timedelta) or delta < timedelta(0):
+            expected = "a timedelta of 0 or more, since the clock only moves forward"
+            raise ArgumentError.unexpected("delta", expected, delta)
         with self._lock:
             moment = self._now + delta // _MILLISECOND
             self._world.grow(moment)
@@ -200,6 +201,12 @@ class Sandbox:
         ----------
         **options
             Passed on to the client.
+
+        Examples
+        --------
+        >>> with ha.Sandbox(tasks=3) as sandbox, sandbox.client(max_attempts=1) as client:
+        ...     client.retrieve_task("tsk_2Z-YWz3hFq6VlW").task.title
+        'Weather report for Barcelona'
         """
         from handinger_analytics.api.client import Client
 
@@ -246,9 +253,10 @@ class Sandbox:
             pass
 
     def _running(self) -> HttpServer:
-        if self._server is None:
+        server = self._server
+        if server is None:
             raise RuntimeError("The sandbox is not running: call start() or use `with`.")
-        return self._server
+        return server
 
     def _respond(self, request: Request) -> Reply:
         route = route_of(request.target)

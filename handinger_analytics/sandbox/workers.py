@@ -1,4 +1,4 @@
-"""What the API says of a worker: its state, its webhook log and its schedules."""
+"""What the API shows of a worker: its state, its webhook log and its schedules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PAGE_SIZE = 25
 """Entries on one page of the webhook log."""
 
 _REPEATED = 3
-"""Entries of the page before that a page repeats where that is asked for."""
+"""Entries of the previous page with which a page begins if `repeat` is set."""
 
 _HOOK = "https://example.com/handinger-webhook"
 _Delivery = tuple[int, int, int, int]
@@ -127,10 +127,10 @@ class WebhookLog:
         now : int
             Only deliveries made by then are in the log, milliseconds since 1970.
         repeat : bool
-            Begin the page with the last entries of the page before, as somebody sees who pages
-            while new deliveries push the older ones on. Nothing is left out.
+            Begin the page with the last entries of the page before, as happens to readers when new
+            deliveries arrive while they turn pages. Nothing is left out.
         """
-        deliveries = self._extended()
+        deliveries = self._up_to_date()
         total = bisect_right(deliveries, now, key=lambda delivery: delivery[0])
         first = (number - 1) * _PAGE_SIZE
         last = min(first + _PAGE_SIZE, total)
@@ -143,7 +143,8 @@ class WebhookLog:
             "totalCount": total,
         }
 
-    def _extended(self) -> list[_Delivery]:
+    def _up_to_date(self) -> list[_Delivery]:
+        """Return the deliveries, oldest first, after adding those of tasks that are new."""
         with self._lock:
             indices = self._world.tasks_of_worker[self._worker]
             count = len(indices)
@@ -192,6 +193,7 @@ class WebhookLog:
 
 
 def _fails(index: int, number: int) -> bool:
+    """Tell whether the first delivery of a turn fails, as one in 16 does."""
     return (index * 7 + number) % 16 == 5
 
 

@@ -171,7 +171,7 @@ class World:
             self._index[task_id] = index
 
     def _put_in_progress(self, arrivals: list[Arrival]) -> None:
-        """Make a few of the last tasks, in place, pending, running or followed up at the start."""
+        """Change arrivals in place, so that a few tasks are pending, running or followed up at the start."""
         each = 2 if len(arrivals) >= 100 else 1
         for index, (created, worker) in enumerate(arrivals):
             arrivals[index] = (min(created, self._start - 10 * MINUTE), worker)

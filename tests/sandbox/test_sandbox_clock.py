@@ -114,6 +114,7 @@ def test_webhook_log_grows_with_the_clock(sandbox, get):
 
 
 def test_clock_does_not_go_back(sandbox):
-    """A negative step is refused."""
-    with pytest.raises(ValueError, match="only moves forward"):
-        sandbox.advance(timedelta(seconds=-1))
+    """A negative step is refused, and so is what is no step at all."""
+    for step in (timedelta(seconds=-1), 5):
+        with pytest.raises(ValueError, match="only moves forward, found"):
+            sandbox.advance(step)

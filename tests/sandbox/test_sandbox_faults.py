@@ -12,6 +12,8 @@ import pytest
 
 from handinger_analytics import ArgumentError
 from handinger_analytics.sandbox import Faults, Sandbox
+from handinger_analytics.sandbox.api import route_of
+from handinger_analytics.sandbox.faults import FaultDrawer
 
 EXAMPLE_ID = "tsk_2Z-YWz3hFq6VlW"
 EXAMPLE_PATH = f"/api/tasks/{EXAMPLE_ID}"
@@ -184,9 +186,6 @@ def outcomes(get, sandbox, paths):
 
 def test_draws_are_repeatable():
     """The n-th request of a path meets the same fault in every run, in whatever order."""
-    from handinger_analytics.sandbox.api import route_of
-    from handinger_analytics.sandbox.faults import FaultDrawer
-
     routes = [route_of(f"/api/tasks/{number}") for number in range(50)]
     first, second = FaultDrawer(Faults(0.5, seed=3)), FaultDrawer(Faults(0.5, seed=3))
     forward = [[first.draw(route) for route in routes] for _ in range(6)]
@@ -234,6 +233,7 @@ def test_key_comes_before_faults(get):
     [
         ({"rate": -0.1}, "rate: expected a number from 0 to 1, found -0.1"),
         ({"rate": float("nan")}, "rate: expected a number from 0 to 1, found nan"),
+        ({"seed": "x"}, "seed: expected a whole number, found 'x'"),
         ({"kinds": ["504"]}, "kinds: expected '429-seconds', .* or 'duplicate-log-pages', found '504'"),
         ({"always": {"x": "999"}}, "always: expected '429-seconds', .* or '422', found '999'"),
         ({"slow": -1}, "slow: expected seconds, 0 or more, found -1"),

@@ -5,14 +5,16 @@ from __future__ import annotations
 import socket
 import threading
 from datetime import datetime
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from time import sleep
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
 from handinger_analytics import ArgumentError
 from handinger_analytics.sandbox import Sandbox
+from handinger_analytics.sandbox.server import HttpServer, Reply
 
 EXAMPLE_PATH = "/api/tasks/tsk_2Z-YWz3hFq6VlW"
 
@@ -73,7 +75,7 @@ def test_unknown_ids_are_named(sandbox_a, sandbox_b, get, path, generation):
     assert path.rsplit("/", 1)[1] in reply.json["error"]
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "BREW"])
 def test_only_get(sandbox_a, get, method):
     """Any other method is 405, with a body of its own or without."""
     with_body = method in ("POST", "PUT", "PATCH")
@@ -100,6 +102,14 @@ def test_connection_is_kept_after_a_refused_post(sandbox_a):
     connection.close()
 
 
+@pytest.mark.parametrize("header", ["Transfer-Encoding: chunked", "Content-Length: 9999999"])
+def test_connection_is_closed_after_a_body_that_cannot_be_skipped(sandbox_a, header):
+    """Where the next request would begin is not known, or too far away."""
+    reply = exchange(sandbox_a, f"POST {EXAMPLE_PATH} HTTP/1.1\r\n{header}\r\n\r\n".encode())
+    assert reply.startswith(b"HTTP/1.1 405 ")
+    assert b"Connection: close" in reply
+
+
 def test_requests_may_be_pipelined(sandbox_a):
     """Two requests in one packet are answered one after the other."""
     one = f"GET {EXAMPLE_PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {sandbox_a.api_key}\r\n"
@@ -112,6 +122,7 @@ def test_requests_may_be_pipelined(sandbox_a):
     [
         pytest.param(b"nonsense\r\n\r\n", id="no request line"),
         pytest.param(b"GET /x HTTP/2.0\r\n\r\n", id="version"),
+        pytest.param(b"GET /x\r\n\r\n", id="no version"),
         pytest.param(b"GET x HTTP/1.1\r\n\r\n", id="target"),
         pytest.param(b"GET /x HTTP/1.1\r\nno colon\r\n\r\n", id="header"),
         pytest.param(b"GET /x HTTP/1.1\r\nName : x\r\n\r\n", id="space before the colon"),
@@ -123,9 +134,9 @@ def test_malformed_requests(sandbox_a, data):
 
 
 def test_endless_headers_are_cut_off(sandbox_a):
-    """Headers beyond all measure are answered with 431."""
-    data = b"GET / HTTP/1.1\r\nX: " + b"x" * 65_536
-    assert exchange(sandbox_a, data).startswith(b"HTTP/1.1 431 ")
+    """A header or a request line beyond all measure is answered with 431."""
+    for data in (b"GET / HTTP/1.1\r\nX: " + b"x" * 65_536, b"GET /" + b"x" * 65_536):
+        assert exchange(sandbox_a, data).startswith(b"HTTP/1.1 431 ")
 
 
 def test_http_1_0_closes(sandbox_a):
@@ -142,6 +153,15 @@ def test_clients_that_leave_do_no_harm(sandbox_a, get, capfd):
             connection.sendall(data)
     assert get(sandbox_a, EXAMPLE_PATH).status == 200
     assert capfd.readouterr() == ("", "")
+
+
+def test_bug_in_a_server_is_reported(capfd):
+    """What goes wrong while a reply is made ends the connection, and its traceback is printed."""
+    server = HttpServer(lambda request: Reply(b"", headers={"X": request.nonsense}))
+    with pytest.raises(RemoteDisconnected):
+        urlopen(server.url, timeout=20)  # noqa: S310 - a loopback server
+    server.stop()
+    assert "nonsense" in capfd.readouterr().err
 
 
 def test_stop_releases_threads_connections_and_the_port(get):
