@@ -404,9 +404,15 @@ ODD_WAITS = [
 
 @pytest.mark.parametrize("header", ["Retry-After", "retry-after-ms"])
 @pytest.mark.parametrize("value", ODD_WAITS)
-def test_asked_wait_that_makes_no_sense_is_ignored(serve, header, value):
-    """The client backs off by itself instead, and does not stumble."""
-    server = serve(Reply(b"", 503, {header: value.encode().decode("latin-1")}), GOOD)
+def test_asked_wait_that_makes_no_sense_is_ignored(header, value):
+    """It is as if the server had not asked for any."""
+    answer = Answer(503, {header: value.encode().decode("latin-1")}, b"")
+    assert read_answer(answer, TaskWithTurns, Secret("hdg_live_x")).wait is None
+
+
+def test_without_an_asked_wait_the_client_backs_off_by_itself(serve):
+    """It asks again all the same."""
+    server = serve(Reply(b"", 503, {"Retry-After": "²".encode().decode("latin-1")}), GOOD)
     with server.client() as client:
         assert client.retrieve_task("tsk_1").task.id == "tsk_1"
 

@@ -9,14 +9,14 @@ import pytest
 
 from handinger_analytics import Client, SettingsError
 from handinger_analytics.api.client import requester_of
-from handinger_analytics.api.settings import Secret, Settings, api_key_from, base_url_from
+from handinger_analytics.api.settings import Secret, api_key_from, base_url_from
 
 KEY = "hdg_live_canary"
 
 
 def settings(base_url="https://handinger.com", **options):
     """Return settings with a key."""
-    return Settings(Secret(KEY), base_url, **options)
+    return requester_of(Client(KEY, base_url=base_url, **options)).settings
 
 
 def test_no_key_says_which_variable_to_set():

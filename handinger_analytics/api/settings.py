@@ -67,11 +67,11 @@ class Settings:
     """
 
     api_key: Secret = field(repr=False)
-    base_url: str = DEFAULT_BASE_URL
-    timeout: float = 30.0
-    max_attempts: int = 6
-    max_wait: float = 300.0
-    max_connections: int = 16
+    base_url: str
+    timeout: float
+    max_attempts: int
+    max_wait: float
+    max_connections: int
 
     def __post_init__(self) -> None:
         _check_base_url(self.base_url)

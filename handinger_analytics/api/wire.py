@@ -267,7 +267,8 @@ def _decoder(kind: type[Record]) -> msgspec.json.Decoder[Record]:
 
 def _decode_leniently(body: bytes, kind: type[Record]) -> Record:
     """Decode once more with whole floats as integers and without lone surrogates."""
-    body = _ESCAPE.sub(_without_lone_surrogate, body.decode("utf-8", "replace").encode())
+    body = body.decode("utf-8", "replace").encode()
+    body = _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["lone"] else escape[0], body)
     with _building:
         lenient = _with_floats(kind)
     try:
@@ -282,7 +283,7 @@ def _decode_leniently(body: bytes, kind: type[Record]) -> Record:
 
 @cache
 def _with_floats(kind: Any) -> Any:
-    """Return a type like this one whose integers may also be floats, as a subclass where it is a record."""
+    """Return a type like this one whose integers may also be floats; of a record it is a subclass."""
     if kind == Int:
         return Int | float
     if isinstance(kind, type) and issubclass(kind, Struct):
@@ -306,25 +307,17 @@ def _without_floats(value: Any, place: str) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_without_floats(each, f"{place}[{at}]") for at, each in enumerate(value))
     if isinstance(value, Struct):
-        names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
         declared: Any = type(value).__base__
-        return declared(
-            **{
-                name: _without_floats(getattr(value, name), f"{place}.{sent_as}".lstrip("."))
-                for name, sent_as in names
-            }
-        )
+        names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+        places = ((name, f"{place}.{sent_as}" if place else sent_as) for name, sent_as in names)
+        return declared(*(_without_floats(getattr(value, name), where) for name, where in places))
     return value
 
 
 _ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-
-
-def _without_lone_surrogate(escape: re.Match[bytes]) -> bytes:
-    return b"\\ufffd" if escape.group(1) else escape.group()
 
 
 _PLACE = re.compile(r" - at `\$\.?(?P<path>.*)`$")

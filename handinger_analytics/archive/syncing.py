@@ -23,7 +23,6 @@ from handinger_analytics.archive.recording import (
 )
 from handinger_analytics.archive.snapshot import Snapshot, dataset
 from handinger_analytics.archive.storage import Storage
-from handinger_analytics.archive.summary import Summary
 from handinger_analytics.archive.upkeep import compact_if_scattered
 from handinger_analytics.arguments import check_span, check_word
 from handinger_analytics.errors import FetchInterrupted
@@ -33,6 +32,7 @@ from handinger_analytics.fetching.progress import ProgressBar
 from handinger_analytics.fetching.result import FetchResult, raise_with_result
 from handinger_analytics.tables.build import Failure
 from handinger_analytics.tables.frames import failures_frame
+from handinger_analytics.text import summary_html, summary_text
 from handinger_analytics.times import now
 
 Refresh = Literal["unfinished", "all"]
@@ -47,20 +47,24 @@ class Policy:
     Attributes
     ----------
     refresh : {"unfinished", "all"}
-        Only what was not final when last seen, or everything.
+        Only what was not final when it was last fetched, or everything.
     settle : datetime.timedelta
-        A follow-up can reopen a finished task, so it counts as final only when it was seen that long
+        A follow-up can reopen a finished task, so it counts as final only when it was fetched that long
         after its end.
     max_age : datetime.timedelta or None
-        Fetch also what was last seen longer ago than this.
+        Fetch also what was last fetched longer ago than this.
+
+    Raises
+    ------
+    ArgumentError
+        For values that cannot be used.
     """
 
     refresh: Refresh
     settle: dt.timedelta
     max_age: dt.timedelta | None
 
-    def check(self) -> None:
-        """Raise `ArgumentError` for values that make no sense."""
+    def __post_init__(self) -> None:
         check_word(self.refresh, "refresh", get_args(Refresh))
         check_span(self.settle, "settle")
         if self.max_age is not None:
@@ -68,7 +72,7 @@ class Policy:
 
 
 @dataclass(frozen=True, repr=False)
-class SyncReport(Summary):
+class SyncReport:
     """What a sync did.
 
     Attributes
@@ -78,7 +82,7 @@ class SyncReport(Summary):
     skipped : int
         Tasks that were in the archive already, and final, or that were forgotten.
     new, changed : int
-        Turns that were not in the archive, and turns that took the place of an earlier state of theirs.
+        Turns that were not in the archive, and turns that replaced an earlier state of theirs.
     failed : DataFrame
         One row per task that could not be fetched, columns as in ``schema.FAILURES``. They are kept in
         the archive, too, and the next sync tries them first.
@@ -99,11 +103,17 @@ class SyncReport(Summary):
         return not len(self.failed)
 
     def summary(self) -> Iterator[tuple[str, str]]:
-        """Yield the lines that show it."""
+        """Yield what it says, as names and texts."""
         yield "tasks", f"{self.fetched:,} fetched, {self.skipped:,} skipped"
         yield "turns", f"{self.new:,} new, {self.changed:,} changed"
         yield "not fetched", f"{len(self.failed):,}; see .failed" if len(self.failed) else "none"
         yield "duration", f"{self.duration.total_seconds():.1f} s"
+
+    def __repr__(self) -> str:
+        return summary_text("SyncReport", self.summary())
+
+    def _repr_html_(self) -> str:
+        return summary_html("SyncReport", self.summary())
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,7 @@ class Plan:
     Attributes
     ----------
     due : pyarrow.ChunkedArray of string
-        Ids to fetch, those that failed last time first.
+        Ids to fetch, beginning with those that could not be fetched before.
     skipped : int
         Ids that were asked for and need not be fetched, or were forgotten.
     failing : frozenset of str
@@ -163,7 +173,7 @@ def _is_due(task_ids: pa.Array, seen: pa.Table, policy: Policy, moment: dt.datet
     settled = pc.greater_equal(pc.subtract(row[SYNCED_AT], row[FINISHED_AT]), _span(policy.settle))
     due = pc.invert(pc.fill_null(settled, False))
     age = pc.subtract(pa.scalar(moment, row[SYNCED_AT].type), row[SYNCED_AT])
-    due = pc.or_(due, pc.fill_null(pc.less(age, _span(dt.timedelta(0))), True))  # seen by a wrong clock
+    due = pc.or_(due, pc.fill_null(pc.less(age, _span(dt.timedelta(0))), True))  # stamped by a wrong clock
     if policy.max_age is not None:
         due = pc.or_(due, pc.greater(age, _span(policy.max_age)))
     return due.combine_chunks()
@@ -203,11 +213,11 @@ class Sync:
         """Work through the plan; what was fetched before an error or Ctrl-C is recorded first."""
         due = self._todo.due
         begun = self._moment or now()
-        with ProgressBar(len(due), "tasks", progress) as bar:
+        with ProgressBar(len(due), progress) as bar:
             if len(due):
                 with client_or_default(client) as one:
                     self._work(batch, one, bar)
-        publish(self._storage, ids=self._ids_version, synced=(begun, self._moment or now()))
+        publish(self._storage, ids=self._ids_version, sync=(begun, self._moment or now()))
         return SyncReport(
             fetched=self._fetched,
             skipped=self._todo.skipped,

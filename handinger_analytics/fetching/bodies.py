@@ -70,7 +70,10 @@ def parse_bodies(
         elif not parts.built:
             if parts.task is not None:
                 builder.add(position, parts.task, ())
-            failed[position] = parts.unreadable or _half(task_id, parts)
+                half = _failure(task_id, "turns", "its turns are not among the bodies")
+            else:
+                half = _failure(task_id, "task", "its turns are among the bodies, the task is not")
+            failed[position] = parts.unreadable or half
     rows = builder.finish().replaced_by(newer.finish())
     nameless = frozenset(task_id for task_id, parts in came.items() if parts.nameless)
     fetched = Fetched(tuple(came), rows, failed, now(), nameless)
@@ -120,8 +123,8 @@ def _take(number: int, body: bytes, came: dict[str, _Parts], builder: RowBuilder
             else:
                 parts.built = True
                 builder.add(parts.position, saved.task, saved.turns)
-        elif isinstance(saved.items, list) and (task_id := _task_id(saved)):
-            parts_of(task_id).turns = saved.items
+        elif isinstance(saved.items, list) and (saved.task_id or saved.items):
+            parts_of(saved.task_id or saved.items[0].task_id).turns = saved.items
         else:
             raise wire.UnexpectedBody(
                 "neither a task nor the turns of one: expected task, or items and taskId"
@@ -146,11 +149,6 @@ def _as_bytes(number: int, body: object) -> bytes:
     return bytes(body).removeprefix(codecs.BOM_UTF8)
 
 
-def _task_id(saved: wire.SavedBody) -> str:
-    """Id that a list of turns belongs to."""
-    return saved.task_id or next((turn.task_id for turn in saved.items or ()), "")
-
-
 def _whose(data: bytes) -> tuple[str, str]:
     """Stage and, where it can be made out, task id of a body that does not fit the records."""
     try:
@@ -162,13 +160,6 @@ def _whose(data: bytes) -> tuple[str, str]:
     task = body.get("task")
     task_id = task.get("id") if isinstance(task, dict) else body.get("taskId")
     return ("turns" if "items" in body else "task"), (task_id if isinstance(task_id, str) else "")
-
-
-def _half(task_id: str, parts: _Parts) -> Failure:
-    """Failure of an id of which one half is here."""
-    if parts.task is None:
-        return _failure(task_id, "task", "its turns are among the bodies, the task is not")
-    return _failure(task_id, "turns", "its turns are not among the bodies")
 
 
 def _failure(task_id: str, stage: str, message: str) -> Failure:

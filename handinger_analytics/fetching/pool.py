@@ -21,8 +21,8 @@ from handinger_analytics.fetching.progress import ProgressBar
 from handinger_analytics.tables.build import Failure, RowBuilder, Rows
 from handinger_analytics.times import now
 
-_LOOK_EVERY = 0.1
-_STOP_WITHIN = 1.5
+_POLL_SECONDS = 0.1
+_STOP_SECONDS = 1.5
 
 
 class Collector:
@@ -107,13 +107,13 @@ class Pool:
 
     def run(self, progress: bool | None, cancel: threading.Event | None = None) -> None:
         """Fetch everything; return early when ``cancel`` is set or a thread met an `error`."""
-        with ProgressBar(self._total, "tasks", progress) as bar:
+        with ProgressBar(self._total, progress) as bar:
             try:
                 for thread in self._threads:
                     thread.start()
                 for thread in self._threads:
                     while thread.is_alive() and not self._stop.is_set():
-                        thread.join(_LOOK_EVERY)
+                        thread.join(_POLL_SECONDS)
                         self.collector.build()
                         bar.show(self.collector.done, self.collector.failed, self._requester.gate.closed_for)
                         if cancel is not None and cancel.is_set():
@@ -126,7 +126,7 @@ class Pool:
         """Stop the threads; one that waits for a slow answer is left to end by itself, unheard."""
         self._stop.set()
         self._requester.gate.wake()
-        deadline = time.monotonic() + _STOP_WITHIN
+        deadline = time.monotonic() + _STOP_SECONDS
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(max(0.0, deadline - time.monotonic()))

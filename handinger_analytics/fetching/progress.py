@@ -13,23 +13,21 @@ class _Bar(tqdm):  # type: ignore[type-arg]  # it is generic for type checkers o
 
 
 class ProgressBar:
-    """Counts finished items, failed ones among them, and says when the server makes us wait.
+    """Counts finished tasks and those not fetched, and says when the server makes us wait.
 
     Parameters
     ----------
     total : int
-        Items in all.
-    unit : str
-        What is counted.
+        Tasks in all.
     shown : bool or None
         None shows the bar where stderr is a terminal or a notebook.
     """
 
-    def __init__(self, total: int, unit: str, shown: bool | None) -> None:
-        disable = sys.stderr is None or not (_watched(sys.stderr) if shown is None else shown)
+    def __init__(self, total: int, shown: bool | None) -> None:
+        disable = sys.stderr is None or not (_is_interactive(sys.stderr) if shown is None else shown)
         self._bar = _Bar(
             total=total,
-            unit=f" {unit}",
+            unit=" tasks",
             disable=disable,
             file=sys.stderr,
             dynamic_ncols=True,
@@ -43,14 +41,14 @@ class ProgressBar:
         self._bar.close()
 
     def show(self, done: int, failed: int = 0, pause: float = 0.0) -> None:
-        """Draw ``done`` items so far, how many of them failed, and the seconds of a pause."""
-        notes = [f"{failed} failed"] * (failed > 0) + [f"rate limited, {pause:.0f} s"] * (pause >= 0.5)
+        """Draw how many tasks are done, how many of them were not fetched, and the seconds of a pause."""
+        notes = [f"{failed} not fetched"] * (failed > 0) + [f"rate limited, {pause:.0f} s"] * (pause >= 0.5)
         self._bar.set_postfix_str(", ".join(notes), refresh=False)
         self._bar.update(done - self._bar.n)
         if notes:
             self._bar.refresh()
 
 
-def _watched(stream: TextIO) -> bool:
+def _is_interactive(stream: TextIO) -> bool:
     """Whether a person is looking: a terminal, or the output of a notebook, which is none."""
     return stream.isatty() or type(stream).__module__.startswith("ipykernel")

@@ -1,6 +1,6 @@
-"""Records to Arrow rows: in batches while they arrive, in the caller's order in the end.
+"""Records to Arrow rows: in batches while a fetch is under way, in the caller's order in the end.
 
-Records become Arrow batches while a fetch is under way, so that bodies and records are dropped early.
+Batches are made early so that bodies and records need not be held.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -199,11 +200,7 @@ def _files(values: list[tuple[wire.File, ...] | None], kind: pa.DataType) -> pa.
     if not any(values):
         offsets = pa.array(np.zeros(len(values) + 1, np.int32))
         return pa.ListArray.from_arrays(offsets, pa.array([], kind.value_type), type=kind)
-    return pa.array([[_file(file) for file in files or ()] for files in values], kind)
-
-
-def _file(file: wire.File) -> dict[str, Any]:
-    return {"filename": file.filename, "media_type": file.media_type, "url": file.url, "size": file.size}
+    return pa.array([list(map(msgspec.structs.asdict, files or ())) for files in values], kind)
 
 
 def _merged(
