@@ -1,14 +1,18 @@
-"""Turns kept up to date for months, in a format every engine reads.
+"""Tasks and turns kept up to date for months, in a format every engine reads.
 
 An archive is a folder, or a prefix in a bucket, with three Delta Lake tables. ``tasks`` and ``turns``
-hold what was fetched, ``ids`` every id that was ever asked for, with its failure if it has one. What
-belongs together is written in a fixed order (ids, turns, tasks), and each commit to ``tasks`` names the
-version of ``turns`` that goes with it. Readers follow that pointer: a task that they see has all of its
-turns. Turns whose task is not recorded, because their writer died or is not done, are hidden unless
-another batch was recorded after them, and replaced like any others when their task is fetched.
+hold what was fetched, ``ids`` every known id, with its failure if it could not be fetched.
+
+A batch is written in a fixed order: ids, turns, tasks. Each commit to ``tasks`` names the versions of
+``ids`` and ``turns`` that belong to it (`snapshot.Pointer`), and readers follow it, so that a task that
+they see has all of its turns. Turns whose task is not recorded, because their writer was killed or is
+still at work, are hidden until a later batch is recorded; they are replaced when their task is fetched.
+A commit fails if another process committed first; the change is then made again on the new state.
 """
 
 from handinger_analytics.archive.archive import Archive
+from handinger_analytics.archive.status import ArchiveStatus
 from handinger_analytics.archive.syncing import SyncReport
+from handinger_analytics.archive.view import ArchiveView
 
-__all__ = ["Archive", "SyncReport"]
+__all__ = ["Archive", "ArchiveStatus", "ArchiveView", "SyncReport"]

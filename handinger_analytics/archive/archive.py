@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Iterable, Mapping
-from numbers import Integral
 from typing import cast
 
 from handinger_analytics.api.client import Client
@@ -13,13 +11,14 @@ from handinger_analytics.archive import upkeep
 from handinger_analytics.archive.layout import TASKS_LAYOUT
 from handinger_analytics.archive.recording import forget, publish, remember
 from handinger_analytics.archive.snapshot import version_at
-from handinger_analytics.archive.storage import location
+from handinger_analytics.archive.storage import Storage
 from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncReport, plan
 from handinger_analytics.archive.view import ArchiveView
-from handinger_analytics.arguments import check_whole_number, utc_instant
-from handinger_analytics.errors import FileError, FrameError
+from handinger_analytics.arguments import check_span, check_whole_number, utc_instant
+from handinger_analytics.errors import FileError
 from handinger_analytics.fetching.discover import discover_task_ids
 from handinger_analytics.fetching.ids import normalize_task_ids
+from handinger_analytics.locations import Place
 from handinger_analytics.times import now as clock
 
 _WEEK = dt.timedelta(days=7)
@@ -35,30 +34,44 @@ class Archive(ArchiveView):
     storage_options : mapping of str to str, optional
         Credentials and settings of the bucket, as ``deltalake`` takes them.
 
+    Raises
+    ------
+    ArgumentError
+        For a ``uri`` or ``storage_options`` of a wrong type.
+    FileError
+        For a folder whose name ``deltalake`` cannot use.
+
     Notes
     -----
-    The tables are in Delta Lake format. A task that is in the archive has all of its turns, whenever a
-    sync is killed, and several processes may sync at the same time. On S3 this rests on conditional
-    writes (``If-None-Match``), which AWS, Cloudflare R2 and MinIO have.
+    The tables are in Delta Lake format. A task that is in the archive has all of its turns, even if a sync
+    is killed, and several processes may sync at the same time. On S3 this rests on conditional writes
+    (``If-None-Match``), which AWS, Cloudflare R2 and MinIO have.
 
     Examples
     --------
-    >>> import tempfile
-    >>> from handinger_analytics import Sandbox
-    >>> archive = Archive(tempfile.mkdtemp())
-    >>> with Sandbox(tasks=20) as sandbox:
-    ...     report = archive.sync(sandbox.task_ids, client=sandbox.client())
+    >>> archive = ha.Archive("archive")
+    >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+    ...     report = archive.sync(sandbox.task_ids, client=client)
     >>> report.fetched, len(archive.tasks())
     (20, 20)
     """
 
-    def __init__(
-        self, uri: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(location(uri, storage_options))
+    def __init__(self, uri: Place, *, storage_options: Mapping[str, str] | None = None) -> None:
+        super().__init__(Storage.at(uri, storage_options))
 
     def exists(self) -> bool:
-        """Whether there is an archive at this place."""
+        """Tell whether there is an archive at this place.
+
+        Raises
+        ------
+        FileError
+            If the place cannot be read.
+
+        Examples
+        --------
+        >>> ha.Archive("nowhere").exists()
+        False
+        """
         return self._storage.exists()
 
     def sync(
@@ -75,8 +88,8 @@ class Archive(ArchiveView):
     ) -> SyncReport:
         """Fetch what is not there yet or may have changed, and record it.
 
-        Ids that failed before are tried first, whether they are asked for or not. A run that is
-        killed, interrupted or stopped by an error loses at most the batch under way.
+        Ids that could not be fetched before are tried first, whether they are asked for or not. A run that
+        is killed, interrupted or stopped by an error loses at most the batch under way.
 
         Parameters
         ----------
@@ -85,18 +98,18 @@ class Archive(ArchiveView):
         client : Client, optional
             By default one from the environment, closed after use.
         refresh : {"unfinished", "all"}
-            Fetch again what was not final when last seen, or everything.
+            Fetch again what was not final when it was last fetched, or everything.
         settle : timedelta, default 7 days
-            A follow-up can reopen a finished task: it counts as final when it was seen at least this
-            long after its end. ``timedelta(0)`` trusts the end at once.
+            A follow-up can reopen a finished task: it counts as final when it was fetched at least this
+            long after its end. With ``timedelta(0)`` every finished task is final.
         max_age : timedelta, optional
-            Fetch again also what was last seen longer ago than this.
+            Fetch again also what was last fetched longer ago than this.
         batch : int, default 500
             Tasks to fetch and record at a time; memory grows with it.
         progress : bool, optional
             Show a bar on stderr; by default where that is a terminal or a notebook.
         now : aware datetime, optional
-            Moment to record as the time of this sync, for a sandbox whose clock is elsewhere.
+            Time to record for this sync, for a sandbox that has a clock of its own.
 
         Returns
         -------
@@ -113,10 +126,17 @@ class Archive(ArchiveView):
             On Ctrl-C.
         ArgumentError
             For arguments that cannot be used.
+
+        Examples
+        --------
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> report.fetched, len(archive.tasks()), report.complete
+        (20, 20, True)
         """
         check_whole_number(batch, "batch", "a number of tasks, 1 or more")
         policy = Policy(refresh, settle, max_age)
-        policy.check()
         moment = utc_instant(now, "now")
         ids = None if task_ids is None else normalize_task_ids(task_ids)
         if ids is None and not self.exists():
@@ -144,6 +164,16 @@ class Archive(ArchiveView):
         ------
         PermissionDeniedError
             If the key's user did not create the worker.
+        FileError
+            If the archive cannot be written.
+
+        Examples
+        --------
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     found = archive.discover(sandbox.worker_ids, client=client)
+        >>> archive.status().missing == len(found)
+        True
         """
         found = discover_task_ids(worker_ids, client=client)
         self._storage.create()
@@ -151,13 +181,13 @@ class Archive(ArchiveView):
         return found
 
     def forget(self, task_ids: str | Iterable[str]) -> None:
-        """Do not ask for these tasks any more, such as deleted ones; what is recorded of them stays.
+        """Do not fetch these tasks any more, such as deleted ones; what is recorded of them stays.
 
         Parameters
         ----------
         task_ids : str or iterable of str
-            Task ids or dashboard links. `sync` skips them from now on, whether they are asked for or
-            not; fetched once more, with ``refresh="all"`` and their ids, they are known again.
+            Task ids or dashboard links. `sync` skips them from now on, whether they are asked for or not;
+            given to it with ``refresh="all"``, they are fetched and known again.
 
         Raises
         ------
@@ -165,16 +195,38 @@ class Archive(ArchiveView):
             For something that cannot be an id.
         FileError
             If there is no archive or it cannot be written.
+
+        Examples
+        --------
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> archive.forget(sandbox.task_ids[:3])
+        >>> archive.status().forgotten
+        3
         """
         forget(self._storage, normalize_task_ids(task_ids), clock())
 
     def compact(self) -> int:
-        """Write many small files as few larger ones; `sync` does so by itself where it matters.
+        """Rewrite many small files as few larger ones; `sync` does so by itself where reading gets slow.
 
         Returns
         -------
         int
             How many files there are fewer. The old ones stay until a `vacuum`.
+
+        Raises
+        ------
+        FileError
+            If there is no archive or it cannot be written.
+
+        Examples
+        --------
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> archive.compact()
+        0
         """
         return upkeep.compact(self._storage)
 
@@ -184,14 +236,30 @@ class Archive(ArchiveView):
         Parameters
         ----------
         older_than : timedelta, default 7 days
-            `as_of` reaches back that far afterwards, and never farther than 30 days, after which the log
-            ends. Less than the longest read under way deletes files that it still needs.
+            Afterwards `as_of` reaches back that far, and never farther than the log, which is kept for 30
+            days. A span shorter than a read under way deletes files that the read still needs.
 
         Returns
         -------
         int
             How many files were deleted.
+
+        Raises
+        ------
+        FileError
+            If there is no archive or it cannot be written.
+        ArgumentError
+            For something else than a span of time.
+
+        Examples
+        --------
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> archive.vacuum()
+        0
         """
+        check_span(older_than, "older_than")
         return upkeep.vacuum(self._storage, older_than)
 
     def as_of(self, version: int | str | dt.datetime) -> ArchiveView:
@@ -211,14 +279,23 @@ class Archive(ArchiveView):
         ------
         FileError
             If there was no such state, or its log is gone (it is kept for 30 days).
-        FrameError
+        ArgumentError
             For something else than a number or a time.
+
+        Examples
+        --------
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> first = archive.as_of(archive.status().version)
+        >>> archive.forget(sandbox.task_ids[0])
+        >>> first.status().forgotten, archive.status().forgotten
+        (0, 1)
         """
         if isinstance(version, str | dt.datetime):
             moment = cast("dt.datetime", utc_instant(version, "version"))
             return ArchiveView(self._storage, version_at(self._storage, moment))
-        if isinstance(version, bool) or not isinstance(version, Integral) or version < 0:
-            raise FrameError(f"version is {version!r}: expected a number, 0 or more, or a time")
+        check_whole_number(version, "version", "a number, 0 or more, or a time", least=0)
         latest = self._storage.open(TASKS_LAYOUT).version()
         if version > latest:
             raise FileError(f"the archive {self.uri!r} has no version {version}; the latest is {latest}")

@@ -1,4 +1,4 @@
-"""Data files of a table: reading them, and putting new ones in the place of others in one commit."""
+"""Data files of a table: reading them, and replacing some by new ones in one commit."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import contextlib
 import datetime as dt
 import json
 import os
-import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,14 +16,15 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from handinger_analytics.archive.layout import MONTH, STATISTICS, Layout, month_of
-from handinger_analytics.archive.storage import commit_properties, filesystem
+from handinger_analytics import provenance
+from handinger_analytics.archive.layout import MONTH, Layout
+from handinger_analytics.archive.storage import filesystem
 from handinger_analytics.locations import fsync
+from handinger_analytics.times import milliseconds, now
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
-    from deltalake.transaction import AddAction, RemoveAction
-
+    from deltalake.transaction import AddAction
 
 ROWS_PER_FILE = 16_384
 """At most; what a merge or a compaction holds in memory does not grow with the archive."""
@@ -32,12 +32,20 @@ _BYTES_PER_FILE = 2**28
 """At most, of rows in memory; only a single row may have more."""
 
 
-def open_files(table: DeltaTable, layout: Layout, since: dt.datetime | None = None) -> ds.FileSystemDataset:
-    """Open the stored rows of a table, without the months before ``since``."""
-    months = [(MONTH, ">=", month_of(since))] if since is not None and layout.time is not None else None
+def open_files(table: DeltaTable, schema: pa.Schema, pruning: Any = None) -> ds.FileSystemDataset:
+    """Open the data files of a table, without those that the log lets ``pruning`` leave out."""
     return table.to_pyarrow_dataset(
-        schema=layout.schema, filesystem=filesystem(table), file_pruning_predicate=months
+        schema=schema, filesystem=filesystem(table), file_pruning_predicate=pruning
     )
+
+
+def months(
+    layout: Layout, since: dt.datetime | None, until: dt.datetime | None = None
+) -> list[tuple[str, str, str]] | None:
+    """Return the condition that leaves out the months before ``since`` and after ``until``."""
+    bounds = ((">=", since), ("<=", until)) if layout.time is not None else ()
+    # strftime would leave out the zeros of early years.
+    return [(MONTH, sign, moment.isoformat()[:7]) for sign, moment in bounds if moment is not None] or None
 
 
 def read_files(files: ds.FileSystemDataset, paths: Collection[str]) -> pa.Table:
@@ -46,8 +54,8 @@ def read_files(files: ds.FileSystemDataset, paths: Collection[str]) -> pa.Table:
     return ds.FileSystemDataset(chosen, files.schema, files.format, files.filesystem).to_table()
 
 
-def divided(rows: pa.Table, layout: Layout) -> Iterator[pa.Table]:
-    """Divide rows into what goes into one file each: rows of one month, and not too many."""
+def split_by_file(rows: pa.Table, layout: Layout) -> Iterator[pa.Table]:
+    """Split rows into the content of files: each of one month, and not too large."""
     names = [] if layout.time is None else sorted(pc.unique(rows[MONTH]).to_pylist())
     parts = [rows] if len(names) < 2 else (rows.filter(pc.equal(rows[MONTH], name)) for name in names)
     for part in parts:
@@ -61,49 +69,58 @@ def replace_files(
     table: DeltaTable,
     layout: Layout,
     parts: Iterable[pa.Table],
-    gone: Iterable[str],
+    replaced: Collection[str],
     metadata: dict[str, int] | None,
     *,
     change: bool = True,
 ) -> int:
-    """Write files and put them in the place of others; return how many were written.
+    """Write files that replace others in one commit; return how many were written.
 
     Parameters
     ----------
     table : DeltaTable
-        At its latest version; the commit fails where another writer was faster.
+        At its latest version; the commit fails if another writer committed first.
     layout : Layout
         Of the table.
     parts : iterable of pyarrow.Table
         Stored rows for one file each, all of one month.
-    gone : iterable of str
+    replaced : collection of str
         Paths of the files that they replace.
     metadata : dict or None
         To write into the commit.
     change : bool
-        False where the rows stay the same.
+        False if the rows stay the same.
     """
-    present = pa.table(table.get_add_actions())
+    from deltalake import CommitProperties
+    from deltalake.transaction import RemoveAction
+
+    columns = ["path", "size_bytes", *(["partition"] if layout.partition_by else [])]
+    present = pa.table(table.get_add_actions()).select(columns)
     files = filesystem(table)
     added = _write_all(files, layout, parts, change)
-    removed = [_remove(path, present, layout, change) for path in gone]
-    # Files of a commit that fails are left to a vacuum: where an answer of the storage was lost, the
-    # commit may be there all the same.
+    removed = [
+        RemoveAction(row["path"], change, milliseconds(now()), row["size_bytes"], row.get("partition") or {})
+        for row in present.to_pylist()
+        if row["path"] in replaced
+    ]
+    # Files of a commit that fails are left to a vacuum: if an answer of the storage was lost, the commit
+    # may have been made all the same.
     table.create_write_transaction(
         [*added, *removed],
         "append",
         table.schema(),
         layout.partition_by,
-        commit_properties=commit_properties(metadata),
+        commit_properties=CommitProperties(metadata and {provenance.KEY: metadata}, max_commit_retries=0),
     )
-    _make_durable(files, f"_delta_log/{table.version() + 1:020}.json")
+    log = f"_delta_log/{table.version() + 1:020}.json"
+    fsync(files, log, os.path.dirname(log))
     return len(added)
 
 
 def _write_all(
     files: pafs.FileSystem, layout: Layout, parts: Iterable[pa.Table], change: bool
 ) -> list[AddAction]:
-    """Write all files or, as far as that is in our hands, none."""
+    """Write all files; delete those already written if an error comes in between."""
     written: list[AddAction] = []
     try:
         for part in parts:
@@ -130,39 +147,21 @@ def _write(files: pafs.FileSystem, layout: Layout, part: pa.Table, change: bool)
     files.create_dir(folder or ".", recursive=True)
     with files.open_output_stream(path, buffer_size=content.size + 1) as stream:
         stream.write(content)
-    _make_durable(files, path)
-    return AddAction(path, content.size, partition, _milliseconds(), change, _statistics(part, layout))
-
-
-def _make_durable(files: pafs.FileSystem, path: str) -> None:
-    """Make a file survive a power cut; in a bucket the service does."""
-    if isinstance(files, pafs.SubTreeFileSystem):
-        for one in (path, os.path.dirname(path)):
-            fsync(files.base_fs, f"{files.base_path}{one}")
-
-
-def _remove(path: str, present: pa.Table, layout: Layout, change: bool) -> RemoveAction:
-    from deltalake.transaction import RemoveAction
-
-    place = present["path"].to_pylist().index(path)
-    partition = {MONTH: present["partition"][place][MONTH].as_py()} if layout.partition_by else {}
-    return RemoveAction(path, change, _milliseconds(), present["size_bytes"][place].as_py(), partition)
-
-
-def _milliseconds() -> int:
-    return int(time.time() * 1000)
+    fsync(files, path, os.path.dirname(path))
+    return AddAction(path, content.size, partition, milliseconds(now()), change, _statistics(part, layout))
 
 
 def _statistics(part: pa.Table, layout: Layout) -> str:
     """Return what the log says about a file, so that readers can leave it out."""
-    low, high = {}, {}
-    for name in STATISTICS[layout.name]:
-        span = pc.min_max(part[name])
-        if span["min"].is_valid:
-            low[name], high[name] = _json_value(span["min"]), _json_value(span["max"])
-    missing = {name: part[name].null_count for name in STATISTICS[layout.name]}
+    spans = {name: pc.min_max(part[name]) for name in layout.statistics}
+    known = {name: span for name, span in spans.items() if span["min"].is_valid}
     return json.dumps(
-        {"numRecords": part.num_rows, "minValues": low, "maxValues": high, "nullCount": missing}
+        {
+            "numRecords": part.num_rows,
+            "minValues": {name: _json_value(span["min"]) for name, span in known.items()},
+            "maxValues": {name: _json_value(span["max"]) for name, span in known.items()},
+            "nullCount": {name: part[name].null_count for name in spans},
+        }
     )
 
 

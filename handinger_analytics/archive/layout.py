@@ -1,7 +1,7 @@
 """The three tables as they are stored: columns, types, partitions.
 
-Delta Lake knows neither dictionaries nor ``large_string`` nor milliseconds, so categories and texts
-are stored as strings and times as microseconds; reading gives back the types of ``schema.py``.
+Delta Lake has no dictionaries, no ``large_string`` and no milliseconds: categories and texts are stored
+as strings and times as microseconds. Reading gives back the types of ``schema.py``.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ SYNCED_AT = "synced_at"
 """When the row was fetched; a merge never replaces a row by one that was fetched earlier."""
 
 FINISHED_AT = "finished_at"
-"""When the task and all its turns were over; null while something is still going on."""
+"""When the task and all of its turns had ended; null while any of them is unfinished."""
 
 BEGAN_AT = "began_at"
-"""The earliest of a task's creation and the starts of its turns: none of its rows lies in a month before.
+"""The earliest of a task's creation and the starts of its turns: no row of it lies in an earlier month.
 
-Null for tasks that were recorded before this column was.
+Null for tasks that were recorded before this column existed.
 """
 
 FAILED_AT = "failed_at"
-"""When an id failed or was forgotten; null for all others."""
+"""When an id could not be fetched or was forgotten; null for all others."""
 
 FORGOTTEN = "forgotten"
-"""What stands for the stage of a failure where an id is not to be asked for any more."""
+"""Value of ``stage`` for an id that is not to be fetched any more."""
 
 _STORED_TIME = pa.timestamp("us", tz="UTC")
 
@@ -53,30 +53,34 @@ class Layout:
         Columns that users see.
     extra : tuple of pyarrow.Field
         Columns that only the archive uses.
+    statistics : tuple of str
+        Columns whose least and greatest value the log has for each file. Texts stay out of the log.
     time : str or None
         Column whose UTC month partitions the table; None for a table without partitions.
-    touch : bool
-        Whether a row that did not change takes the time of the fetch all the same.
+    restamp : bool
+        Whether ``synced_at`` of an equal row is renewed by a later fetch. If not, such a row is not
+        written again.
     """
 
     name: str
     key: str
     columns: tuple[Column, ...]
     extra: tuple[pa.Field, ...]
-    time: str | None
-    touch: bool = True
+    statistics: tuple[str, ...]
+    time: str | None = None
+    restamp: bool = True
 
     @property
     def schema(self) -> pa.Schema:
         """Arrow schema of the stored rows."""
-        month = () if self.time is None else (pa.field(MONTH, pa.string(), nullable=False),)
-        seen = (pa.field(c.name, _stored_type(c.type), c.nullable) for c in self.columns)
-        return pa.schema([*seen, *self.extra, *month])
+        month = [pa.field(name, pa.string(), nullable=False) for name in self.partition_by]
+        public = [pa.field(each.name, _stored_type(each.type), each.nullable) for each in self.columns]
+        return pa.schema([*public, *self.extra, *month])
 
     @property
-    def plain(self) -> pa.Schema:
+    def public_schema(self) -> pa.Schema:
         """Arrow schema of the columns that users see, as in ``schema.py`` with categories as strings."""
-        return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
+        return pa.schema([pa.field(each.name, each.type, each.nullable) for each in self.columns])
 
     @property
     def partition_by(self) -> list[str]:
@@ -84,7 +88,7 @@ class Layout:
         return [] if self.time is None else [MONTH]
 
     def stored(self, rows: pa.Table, **extra: pa.Array | pa.Scalar) -> pa.Table:
-        """Rows as they are stored, with the month and the ``extra`` columns added."""
+        """Return rows as they are stored, with the month and the ``extra`` columns added."""
         arrays = {name: rows[name] for name in rows.column_names}
         for name, value in extra.items():
             arrays[name] = pa.repeat(value, rows.num_rows) if isinstance(value, pa.Scalar) else value
@@ -105,39 +109,37 @@ def _stored_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def month_of(moment: dt.datetime) -> str:
-    """Name the partition of a UTC time; ``strftime`` would leave zeros of early years out."""
-    return moment.isoformat()[:7]
-
-
 def stamp(moment: dt.datetime) -> pa.Scalar:
-    """Return a time as it is stored, in whole milliseconds: the statistics of a table know no less."""
+    """Return a time as it is stored, cut to milliseconds, the unit of the statistics in the log."""
     return pa.scalar(moment.replace(microsecond=moment.microsecond // 1000 * 1000), _STORED_TIME)
 
 
+_SYNCED_AT = pa.field(SYNCED_AT, _STORED_TIME, nullable=False)
+
 TURNS_LAYOUT = Layout(
-    "turns", "turn_id", TURNS, (pa.field(SYNCED_AT, _STORED_TIME, nullable=False),), "started_at", touch=False
+    name="turns",
+    key="turn_id",
+    columns=TURNS,
+    extra=(_SYNCED_AT,),
+    statistics=("started_at", "credits", SYNCED_AT),
+    time="started_at",
+    restamp=False,
 )
 TASKS_LAYOUT = Layout(
-    "tasks",
-    "task_id",
-    TASKS,
-    (
-        pa.field(SYNCED_AT, _STORED_TIME, nullable=False),
-        pa.field(FINISHED_AT, _STORED_TIME),
-        pa.field(BEGAN_AT, _STORED_TIME),
-    ),
-    "created_at",
+    name="tasks",
+    key="task_id",
+    columns=TASKS,
+    extra=(_SYNCED_AT, pa.field(FINISHED_AT, _STORED_TIME), pa.field(BEGAN_AT, _STORED_TIME)),
+    statistics=("created_at", SYNCED_AT, FINISHED_AT),
+    time="created_at",
 )
-_IDS = tuple(dataclasses.replace(column, nullable=column.name != "task_id") for column in FAILURES)
-IDS_LAYOUT = Layout("ids", "task_id", _IDS, (pa.field(FAILED_AT, _STORED_TIME),), None)
+IDS_LAYOUT = Layout(
+    name="ids",
+    key="task_id",
+    columns=tuple(dataclasses.replace(column, nullable=column.name != "task_id") for column in FAILURES),
+    extra=(pa.field(FAILED_AT, _STORED_TIME),),
+    statistics=(FAILED_AT,),
+)
 
 LAYOUTS = (IDS_LAYOUT, TURNS_LAYOUT, TASKS_LAYOUT)
 """In the order in which they are made: where there is a tasks table, the others are there."""
-
-STATISTICS = {
-    "ids": ("failed_at",),
-    "turns": ("started_at", "credits", SYNCED_AT),
-    "tasks": ("created_at", SYNCED_AT, FINISHED_AT),
-}
-"""Columns whose least and greatest value the log of a table has for each file; texts stay out of it."""

@@ -1,4 +1,4 @@
-"""One merge: new rows of some tasks take the place of what a table has of them, in one commit.
+"""One merge: new rows of some tasks replace what a table has of them, in one commit.
 
 Files with rows that change are written again without these rows, others stay as they are. It is the
 copy-on-write MERGE of Delta Lake, written here because that of delta-rs stores texts in a type that
@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from handinger_analytics.archive.files import divided, open_files, read_files, replace_files
+from handinger_analytics.archive.files import months, open_files, read_files, replace_files, split_by_file
 from handinger_analytics.archive.layout import SYNCED_AT, Layout
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
-Places = np.ndarray[Any, np.dtype[np.int64]]
+Positions = np.ndarray[Any, np.dtype[np.int64]]
 
 _FILE = "__filename"
 
@@ -37,12 +37,12 @@ class Merged:
     version : int
         Version of the table that has the rows.
     new, changed : int
-        Rows that were not there, and rows that took the place of others.
+        Rows that were not there, and rows that replaced others.
     """
 
     version: int
-    new: int
-    changed: int
+    new: int = 0
+    changed: int = 0
 
 
 def merge(
@@ -50,7 +50,7 @@ def merge(
     layout: Layout,
     rows: pa.Table,
     task_ids: pa.Array,
-    later: tuple[pa.Scalar, pa.Scalar] | None = None,
+    times: tuple[pa.Scalar, pa.Scalar] | None = None,
     since: dt.datetime | None = None,
     metadata: dict[str, int] | None = None,
 ) -> Merged:
@@ -59,18 +59,16 @@ def merge(
     Parameters
     ----------
     table : DeltaTable
-        At its latest version; the commit fails where another writer was faster.
+        At its latest version; the commit fails if another writer committed first.
     layout : Layout
         Of the table.
     rows : pyarrow.Table
-        Stored rows, one of each task and key. Where the table has one that is equal or was fetched
-        later, that one stays.
+        Stored rows, one of each task and key. Stored rows that are equal or newer stay.
     task_ids : pyarrow.Array of string
-        The tasks of which the table may have rows; those that are not in ``rows`` are deleted, unless
-        fetched later.
-    later : tuple of pyarrow.Scalar, optional
-        When ``rows`` were fetched, and now. Rows that claim to come from after now have the time of a
-        wrong clock, and are no later.
+        Rows of these tasks absent from ``rows`` are deleted, unless they are newer.
+    times : tuple of pyarrow.Scalar, optional
+        When ``rows`` were fetched, and the present: a stored row is newer if its ``synced_at`` lies in
+        between. One stamped later than the present comes from a wrong clock.
     since : datetime, optional
         The table has no rows of these tasks before this.
     metadata : dict, optional
@@ -81,32 +79,40 @@ def merge(
     Merged
         The version and how many rows changed.
     """
-    files = open_files(table, layout, since)
-    written: Mask = np.zeros(rows.num_rows, np.bool_)
+    files = open_files(table, layout.schema, months(layout, since))
+    stored: Mask = np.zeros(rows.num_rows, np.bool_)
     remaining: list[pa.Table] = []
-    gone: list[str] = []
+    replaced: list[str] = []
     changed = 0
     for path in _files_with(files, pa.chunked_array([task_ids, *rows["task_id"].chunks])):
-        whole = read_files(files, [path])
-        kept, replaced = _kept(whole, is_later(whole, later), layout, rows, task_ids, written)
-        changed += replaced
+        old = read_files(files, [path])
+        kept, count = _kept(old, is_newer(old, times), layout, rows, task_ids, stored)
+        changed += count
         if not kept.all():
-            gone.append(path)
-            remaining.append(whole.filter(pa.array(kept)))
-    fresh = rows.filter(pa.array(~written))
+            replaced.append(path)
+            remaining.append(old.filter(pa.array(kept)))
+    fresh = rows.filter(pa.array(~stored))
     version = int(table.version())
-    if fresh.num_rows or gone or metadata is not None:
-        parts = divided(pa.concat_tables([*remaining, fresh]), layout)
-        replace_files(table, layout, parts, gone, metadata)
+    if fresh.num_rows or replaced or metadata is not None:
+        parts = split_by_file(pa.concat_tables([*remaining, fresh]), layout)
+        replace_files(table, layout, parts, replaced, metadata)
         version += 1  # a commit follows the version it was based on, or fails
     return Merged(version, fresh.num_rows - changed, changed)
 
 
 def last_of_each(rows: pa.Table, layout: Layout) -> pa.Table:
-    """Leave out rows that another with the same task and key comes after."""
+    """Keep the last of several rows with the same task and key."""
     numbered = pa.table({"key": _keys(rows, layout), "row": np.arange(rows.num_rows)})
     last = numbered.group_by("key").aggregate([("row", "max")])["row_max"]
     return rows if len(last) == rows.num_rows else rows.take(last.sort())
+
+
+def is_newer(rows: pa.Table, times: tuple[pa.Scalar, pa.Scalar] | None) -> Mask:
+    """Tell which stored rows are newer, see `merge`."""
+    if times is None:
+        return np.zeros(rows.num_rows, np.bool_)
+    fetched_at, present = times
+    return _mask(pc.and_(pc.greater(rows[SYNCED_AT], fetched_at), pc.less_equal(rows[SYNCED_AT], present)))
 
 
 def _files_with(files: ds.FileSystemDataset, task_ids: pa.ChunkedArray) -> list[str]:
@@ -117,33 +123,25 @@ def _files_with(files: ds.FileSystemDataset, task_ids: pa.ChunkedArray) -> list[
     return sorted(pc.unique(names[_FILE]).to_pylist())
 
 
-def is_later(whole: pa.Table, later: tuple[pa.Scalar, pa.Scalar] | None) -> Mask:
-    """Which rows were fetched later, see `merge`."""
-    if later is None:
-        return np.zeros(whole.num_rows, np.bool_)
-    fetched_at, now = later
-    return _mask(pc.and_(pc.greater(whole[SYNCED_AT], fetched_at), pc.less_equal(whole[SYNCED_AT], now)))
-
-
 def _kept(
-    whole: pa.Table, later: Mask, layout: Layout, rows: pa.Table, task_ids: pa.Array, written: Mask
+    old: pa.Table, newer: Mask, layout: Layout, rows: pa.Table, task_ids: pa.Array, stored: Mask
 ) -> tuple[Mask, int]:
-    """Decide which rows of a file stay.
+    """Decide which rows of a file stay, and count those that are replaced.
 
-    Marks in ``written`` the rows whose counterpart stays, and returns how many counterparts go.
+    Marks in ``stored`` those of ``rows`` that the file has already.
     """
-    kept = later | ~_mask(pc.is_in(whole["task_id"], value_set=task_ids))
-    counterpart = pc.index_in(_keys(whole, layout), value_set=_keys(rows, layout).combine_chunks())
-    there = np.flatnonzero(_mask(counterpart.is_valid()))
-    here = counterpart.drop_null().to_numpy()
-    stays = later[there] | _same(whole.filter(counterpart.is_valid()), rows, here, layout)
-    kept[there[stays]] = True
-    written[here[stays]] = True
+    kept = newer | ~_mask(pc.is_in(old["task_id"], value_set=task_ids))
+    counterpart = pc.index_in(_keys(old, layout), value_set=_keys(rows, layout).combine_chunks())
+    old_positions = np.flatnonzero(_mask(counterpart.is_valid()))
+    positions = counterpart.drop_null().to_numpy()
+    stays = newer[old_positions] | _same(old.filter(counterpart.is_valid()), rows, positions, layout)
+    kept[old_positions[stays]] = True
+    stored[positions[stays]] = True
     return kept, int((~stays).sum())
 
 
 def _keys(rows: pa.Table, layout: Layout) -> pa.ChunkedArray:
-    """One text per row that no row of another task or with another key has."""
+    """One text for each row that no row of another task or with another key has."""
     task_id = rows["task_id"]
     if layout.key == "task_id":
         return task_id
@@ -151,17 +149,17 @@ def _keys(rows: pa.Table, layout: Layout) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(length, task_id, rows[layout.key], " ")
 
 
-def _same(old: pa.Table, rows: pa.Table, here: Places, layout: Layout) -> Mask:
-    """Whether each old row equals the one of ``rows`` at its place in ``here``."""
+def _same(old: pa.Table, rows: pa.Table, positions: Positions, layout: Layout) -> Mask:
+    """Tell whether each old row equals the one of ``rows`` at its position."""
     same = np.ones(old.num_rows, np.bool_)
     for name in old.column_names:
-        if name != SYNCED_AT or layout.touch:
-            same &= _equal(_wide(old[name]), _wide(rows[name]).take(here))
+        if name != SYNCED_AT or layout.restamp:
+            same &= _equal(_wide(old[name]), _wide(rows[name]).take(positions))
     return same
 
 
 def _wide(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Texts that can be put together although they have more than 2 GiB."""
+    """Texts in a type that holds more than 2 GiB of them, which ``take`` may put together."""
     return column.cast(pa.large_string()) if pa.types.is_string(column.type) else column
 
 

@@ -14,38 +14,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from handinger_analytics import provenance
+from handinger_analytics.archive.files import months, open_files
 from handinger_analytics.archive.layout import (
     FAILED_AT,
     FORGOTTEN,
     IDS_LAYOUT,
-    MONTH,
     TASKS_LAYOUT,
     TURNS_LAYOUT,
     Layout,
-    month_of,
 )
 from handinger_analytics.archive.storage import Storage, filesystem
 from handinger_analytics.errors import FileError
-from handinger_analytics.provenance import SCHEMA_VERSION
+from handinger_analytics.provenance import KEY, Provenance, made
+from handinger_analytics.times import EPOCH, MILLISECOND, milliseconds
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_LAST = dt.datetime.max.replace(tzinfo=dt.UTC)
-_MILLISECOND = dt.timedelta(milliseconds=1)
-
-
 @dataclass(frozen=True)
-class Pairing:
-    """What goes with a version of ``tasks``.
+class Pointer:
+    """What a commit to ``tasks`` says about the other tables.
 
     Attributes
     ----------
     turns, ids : int
-        Versions of the other tables.
+        Versions of the other tables that belong to this one.
     synced : int
         When the archive was last synced, in milliseconds since 1970 UTC; 0 for never.
     """
@@ -55,43 +49,44 @@ class Pairing:
     synced: int = 0
 
     def advanced(
-        self, turns: int = 0, ids: int = 0, synced_at: dt.datetime = _EPOCH, now: dt.datetime = _LAST
-    ) -> Pairing:
+        self, turns: int = 0, ids: int = 0, sync: tuple[dt.datetime, dt.datetime] | None = None
+    ) -> Pointer:
         """Return the later of each, so that a recorded task keeps its turns.
 
-        A sync that claims to be from after ``now`` had a wrong clock, and is no later.
+        ``sync`` is when a sync began, and the present. An earlier sync that lies after the present had a
+        wrong clock: its time is ignored.
         """
-        synced, most = ((moment - _EPOCH) // _MILLISECOND for moment in (synced_at, now))
-        before = self.synced if self.synced <= most else 0
-        return Pairing(max(self.turns, turns), max(self.ids, ids), max(before, synced))
+        began, present = map(milliseconds, sync) if sync else (0, self.synced)
+        synced = max(began, self.synced if self.synced <= present else 0)
+        return Pointer(max(self.turns, turns), max(self.ids, ids), synced)
 
     @property
     def synced_at(self) -> dt.datetime | None:
         """When the archive was last synced, UTC; None for never."""
-        return _EPOCH + dt.timedelta(milliseconds=self.synced) if self.synced else None
+        return EPOCH + self.synced * MILLISECOND if self.synced else None
 
     @property
     def metadata(self) -> dict[str, int]:
-        """As it is written into a commit."""
+        """The pointer as it is written into a commit."""
         return dataclasses.asdict(self)
 
 
-def pairing_of(tasks: DeltaTable) -> Pairing:
-    """Return the versions named by the latest commit of ours up to this version of ``tasks``.
+def pointer_of(tasks: DeltaTable) -> Pointer:
+    """Return the pointer in the latest commit of this package up to this version of ``tasks``.
 
-    Commits of others, such as an OPTIMIZE by Spark, name none and change no rows. The log is read
+    Commits of other tools, such as an OPTIMIZE by Spark, have none and change no rows. The log is read
     here because ``DeltaTable.history`` counts from the latest commit, whichever version is open.
     """
     for version in range(tasks.version(), 0, -1):
         for action in _actions(tasks, version):
-            found = action.get("commitInfo", {}).get(provenance.KEY)
+            found = action.get("commitInfo", {}).get(KEY)
             if isinstance(found, dict):
-                return Pairing(**found)
-    return Pairing()
+                return Pointer(**found)
+    return Pointer()
 
 
 def same_rows(table: DeltaTable, version: int) -> bool:
-    """Whether a table has the rows of an earlier version: what came since was the upkeep of files."""
+    """Tell whether a table has the rows of an earlier version, because later commits only moved rows."""
     since = (action for later in range(version + 1, table.version() + 1) for action in _actions(table, later))
     moved = (action.get("add") or action.get("remove") for action in since)
     return not any(file["dataChange"] for file in moved if file)
@@ -104,7 +99,7 @@ def _actions(table: DeltaTable, version: int) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Tables of one state.
+    """The tables of one state.
 
     Attributes
     ----------
@@ -134,69 +129,64 @@ class Snapshot:
         with ThreadPoolExecutor(2) as pool:  # opening is mostly waiting for the storage
             opened = [pool.submit(storage.open, layout) for layout in (IDS_LAYOUT, TURNS_LAYOUT)]
             tasks = storage.open(TASKS_LAYOUT, version)
-        ids, turns = (one.result() for one in opened)
+        ids, turns = (each.result() for each in opened)
         with storage.errors("read"):
-            pairing = pairing_of(tasks)
-            half_written = not same_rows(turns, pairing.turns)
-        if version is not None or half_written or turns.version() < pairing.turns:
-            turns = storage.open(TURNS_LAYOUT, pairing.turns)
-        if version is not None or ids.version() < pairing.ids:
-            ids = storage.open(IDS_LAYOUT, pairing.ids)
-        return cls(ids, turns, tasks, pairing.synced_at)
+            pointer = pointer_of(tasks)
+            half_written = not same_rows(turns, pointer.turns)
+        if version is not None or half_written or turns.version() < pointer.turns:
+            turns = storage.open(TURNS_LAYOUT, pointer.turns)
+        if version is not None or ids.version() < pointer.ids:
+            ids = storage.open(IDS_LAYOUT, pointer.ids)
+        return cls(ids, turns, tasks, pointer.synced_at)
 
     def table(self, layout: Layout) -> DeltaTable:
-        """Table of a layout."""
+        """Return the table of a layout."""
         tables: dict[str, DeltaTable] = {"ids": self.ids, "turns": self.turns, "tasks": self.tasks}
         return tables[layout.name]
 
     @property
     def failures(self) -> pa.Table:
-        """Failures that are still open, columns as in ``schema.FAILURES``."""
-        return self._marked.filter(pc.not_equal(self._marked["stage"], FORGOTTEN))
+        """Ids that could not be fetched, columns as in ``schema.FAILURES``."""
+        return self._marked[0]
 
     @property
     def forgotten(self) -> pa.ChunkedArray:
-        """Ids that are not to be asked for any more."""
-        return self._marked.filter(pc.equal(self._marked["stage"], FORGOTTEN))["task_id"]
+        """Ids that are not to be fetched any more."""
+        return self._marked[1]
 
     @cached_property
-    def _marked(self) -> pa.Table:
+    def _marked(self) -> tuple[pa.Table, pa.ChunkedArray]:
         return marked_ids(self.ids)
 
     @cached_property
     def missing(self) -> int:
-        """How many known tasks are not there and not forgotten."""
+        """How many known tasks are not recorded and not forgotten."""
         forgotten = len(self.forgotten) - self._recorded(self.forgotten)
         return int(self.ids.count() - self.tasks.count() - forgotten)
 
     def _recorded(self, task_ids: pa.ChunkedArray) -> int:
-        """How many of a few ids have their task there."""
+        """How many of a few ids have their task recorded."""
         if not len(task_ids):
             return 0
         named = pc.field("task_id").isin(task_ids.combine_chunks())
         return int(dataset(self.tasks, TASKS_LAYOUT).count_rows(filter=named))
 
     @property
-    def attrs(self) -> dict[str, Any]:
+    def provenance(self) -> Provenance:
         """Provenance of the frames that are read from this state."""
         failed = self.missing + self._recorded(self.failures["task_id"])
-        return {
-            "schema": SCHEMA_VERSION,
-            "requested": self.tasks.count() + self.missing,
-            "failed": failed,
-            "complete": failed == 0,
-            "fetched_at": self.synced_at and self.synced_at.isoformat(timespec="milliseconds"),
-        }
+        requested = self.tasks.count() + self.missing
+        return made(requested, failed, failed == 0, self.synced_at)
 
 
-def marked_ids(ids: DeltaTable) -> pa.Table:
-    """Rows of ``ids`` with a failure or forgotten, columns as in ``schema.FAILURES``."""
-    files = ids.to_pyarrow_dataset(
-        schema=IDS_LAYOUT.schema,
-        filesystem=filesystem(ids),
-        file_pruning_predicate=f"{FAILED_AT} IS NOT NULL",  # mostly no file has any
+def marked_ids(ids: DeltaTable) -> tuple[pa.Table, pa.ChunkedArray]:
+    """Return the ids that could not be fetched, as in ``schema.FAILURES``, and those that are forgotten."""
+    pruning = f"{FAILED_AT} IS NOT NULL"  # mostly no file has any
+    marked = open_files(ids, IDS_LAYOUT.schema, pruning).to_table(
+        columns=IDS_LAYOUT.public_schema.names, filter=pc.field(FAILED_AT).is_valid()
     )
-    return files.to_table(columns=IDS_LAYOUT.plain.names, filter=pc.field(FAILED_AT).is_valid())
+    forgotten = pc.equal(marked["stage"], FORGOTTEN)
+    return marked.filter(pc.invert(forgotten)), marked.filter(forgotten)["task_id"]
 
 
 def dataset(
@@ -207,7 +197,7 @@ def dataset(
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
 ) -> ds.Dataset:
-    """Rows of a table with the types of ``schema.py`` (categories as strings).
+    """Open the rows of a table with the types of ``schema.py`` (categories as strings).
 
     Parameters
     ----------
@@ -218,42 +208,29 @@ def dataset(
     extra : tuple of str
         Columns that only the archive uses, to read them too.
     since, until : datetime, optional
-        Leave out months that lie before or after; rows are not filtered.
+        Leave out the months before and after; rows are not filtered.
     """
-    months = [(MONTH, ">=", month_of(since))] if since else []
-    months += [(MONTH, "<=", month_of(until))] if until else []
-    wanted = pa.schema([*layout.plain, *(layout.schema.field(name) for name in extra)])
-    month = [layout.schema.field(MONTH)] if layout.time is not None and MONTH not in extra else []
-    opened = table.to_pyarrow_dataset(
-        schema=pa.schema([*wanted, *month]),
-        filesystem=filesystem(table),
-        file_pruning_predicate=months or None,
-    )
-    return opened.replace_schema(wanted)
-
-
-def file_statistics(table: DeltaTable, name: str) -> pa.ChunkedArray | None:
-    """One statistic of every file of a table, from its log; None for a table without files."""
-    files = pa.table(table.get_add_actions(flatten=True))
-    return files[name] if name in files.column_names else None
+    stored = layout.schema
+    wanted = [*layout.public_schema, *map(stored.field, extra)]
+    partition = map(stored.field, layout.partition_by)
+    opened = open_files(table, pa.schema([*wanted, *partition]), months(layout, since, until))
+    return opened.replace_schema(pa.schema(wanted))
 
 
 def version_at(storage: Storage, moment: dt.datetime) -> int:
-    """Version of ``tasks`` that was the latest at a moment.
+    """Return the version of ``tasks`` that was the latest at a moment.
 
     Raises
     ------
     FileError
         If the log does not reach back that far.
     """
-    tasks = storage.open(TASKS_LAYOUT)
-    milliseconds = moment.timestamp() * 1000
     with storage.errors("read"):
-        commits = tasks.history()
+        commits = storage.open(TASKS_LAYOUT).history()
     for commit in commits:
-        if commit["timestamp"] <= milliseconds:
+        if commit["timestamp"] <= milliseconds(moment):
             return int(commit["version"])
-    first = dt.datetime.fromtimestamp(commits[-1]["timestamp"] / 1000, dt.UTC)
+    first = EPOCH + commits[-1]["timestamp"] * MILLISECOND
     raise FileError(
         f"the archive {storage.uri!r} has no state at {moment.isoformat()}: its log begins at "
         f"{first.isoformat(timespec='seconds')}"

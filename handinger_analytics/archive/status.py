@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from handinger_analytics.archive.layout import FINISHED_AT, LAYOUTS, TASKS_LAYOUT
-from handinger_analytics.archive.snapshot import Snapshot, dataset, file_statistics
-from handinger_analytics.archive.summary import Summary
+from handinger_analytics.archive.snapshot import Snapshot, dataset
 from handinger_analytics.tables.frames import to_pandas
 from handinger_analytics.tables.schema import FAILURES
+from handinger_analytics.text import summary_html, summary_text
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 
 @dataclass(frozen=True, repr=False)
-class ArchiveStatus(Summary):
+class ArchiveStatus:
     """What an archive holds.
 
     Attributes
@@ -34,13 +38,13 @@ class ArchiveStatus(Summary):
     version : int
         Number of the present state, for ``as_of``; each batch makes one.
     unfinished : int
-        Tasks in which something was going on when they were last seen.
+        Tasks that were unfinished, or had an unfinished turn, when they were last fetched.
     missing : int
-        Known ids that were not fetched yet or failed.
+        Known ids without a recorded task, because they were not fetched yet or could not be fetched.
     forgotten : int
-        Ids that are not asked for any more, see `Archive.forget`.
+        Ids that are not fetched any more, see `Archive.forget`.
     failures : DataFrame
-        Failures that are still open, columns as in ``schema.FAILURES``.
+        Ids that could not be fetched, columns as in ``schema.FAILURES``.
     """
 
     tasks: int
@@ -62,7 +66,7 @@ class ArchiveStatus(Summary):
         return not self.missing and not len(self.failures)
 
     def summary(self) -> Iterator[tuple[str, str]]:
-        """Yield the lines that show it."""
+        """Yield what it says, as names and texts."""
         yield "tasks", f"{self.tasks:,}, {self.unfinished:,} of them unfinished"
         yield "turns", f"{self.turns:,}"
         if self.first_turn and self.last_turn:
@@ -73,40 +77,39 @@ class ArchiveStatus(Summary):
         yield "version", f"{self.version}"
         if self.forgotten:
             yield "forgotten", f"{self.forgotten:,}"
-        if self.complete:
-            yield "complete", "yes"
-        else:
-            yield (
-                "complete",
-                f"NO: {self.missing:,} missing, {len(self.failures):,} failed; see .failures",
-            )
+        missing = f"{self.missing:,} missing, {len(self.failures):,} could not be fetched; see .failures"
+        yield "complete", "yes" if self.complete else f"NO: {missing}"
+
+    def __repr__(self) -> str:
+        return summary_text("ArchiveStatus", self.summary())
+
+    def _repr_html_(self) -> str:
+        return summary_html("ArchiveStatus", self.summary())
 
 
 def status(snapshot: Snapshot) -> ArchiveStatus:
     """Look at a state; sizes, counts and times come from the log, not from the data."""
-    turns, tasks = snapshot.turns, snapshot.tasks
-    starts = (file_statistics(turns, "min.started_at"), file_statistics(turns, "max.started_at"))
-    sizes = [file_statistics(snapshot.table(layout), "size_bytes") for layout in LAYOUTS]
-    open_ends = dataset(tasks, TASKS_LAYOUT, extra=(FINISHED_AT,)).count_rows(
+    sizes = [_from_log(snapshot.table(layout), "size_bytes") for layout in LAYOUTS]
+    unfinished = dataset(snapshot.tasks, TASKS_LAYOUT, extra=(FINISHED_AT,)).count_rows(
         filter=pc.field(FINISHED_AT).is_null()
     )
     return ArchiveStatus(
-        tasks=tasks.count(),
-        turns=turns.count(),
-        first_turn=_moment(pc.min, starts[0]),
-        last_turn=_moment(pc.max, starts[1]),
+        tasks=snapshot.tasks.count(),
+        turns=snapshot.turns.count(),
+        first_turn=pc.min(_from_log(snapshot.turns, "min.started_at")).as_py(),
+        last_turn=pc.max(_from_log(snapshot.turns, "max.started_at")).as_py(),
         last_sync=snapshot.synced_at,
-        size_bytes=sum(pc.sum(size).as_py() or 0 for size in sizes if size is not None),
-        files=sum(len(size) for size in sizes if size is not None),
-        version=tasks.version(),
-        unfinished=open_ends,
+        size_bytes=sum(pc.sum(each).as_py() or 0 for each in sizes),
+        files=sum(map(len, sizes)),
+        version=snapshot.tasks.version(),
+        unfinished=unfinished,
         missing=snapshot.missing,
         forgotten=len(snapshot.forgotten),
         failures=to_pandas(snapshot.failures, FAILURES),
     )
 
 
-def _moment(
-    choose: Callable[[pa.ChunkedArray], pa.Scalar], times: pa.ChunkedArray | None
-) -> dt.datetime | None:
-    return None if times is None else choose(times).as_py()
+def _from_log(table: DeltaTable, name: str) -> pa.ChunkedArray:
+    """One statistic of every file of a table; empty for a table without files."""
+    files = pa.table(table.get_add_actions(flatten=True))
+    return files[name] if name in files.column_names else pa.chunked_array([], pa.null())

@@ -1,4 +1,4 @@
-"""Where an archive lives: opening, making and changing its tables, and what can go wrong with that."""
+"""Where an archive is: opening, making and changing its tables, and the errors of the storage in words."""
 
 from __future__ import annotations
 
@@ -10,29 +10,28 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
 from handinger_analytics import provenance
-from handinger_analytics.archive.layout import LAYOUTS, STATISTICS, Layout
-from handinger_analytics.errors import FileError, SettingsError
+from handinger_analytics.archive.layout import LAYOUTS, Layout
+from handinger_analytics.errors import ArgumentError, FileError
+from handinger_analytics.locations import Place, located
 from handinger_analytics.provenance import SCHEMA_VERSION
+from handinger_analytics.text import message_text
 
 if TYPE_CHECKING:
-    from deltalake import CommitProperties, DeltaTable
+    from deltalake import DeltaTable
 
 T = TypeVar("T")
 
 _SCHEMA_KEY = f"{provenance.KEY}.schema"
 _FILE_SIZE = 32 * 2**20  # for other tools that compact: a merge holds the files it changes in memory
 _CHECKPOINT_EVERY = 10  # opening a table reads the commits since the last checkpoint
-_CONFLICTS = 30
+_ATTEMPTS = 30
 _LONGEST_PAUSE = 2.0
-_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x1f\x7f-\x9f↳]")
 _UNUSABLE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\\x00-\x1f\x7f\ud800-\udfff]")  # deltalake misreads or crashes
 _SECRET = re.compile("key|secret|token|password|sas|credential", re.IGNORECASE)
 _HINTS = (
@@ -58,6 +57,7 @@ _HINTS = (
         "the storage cannot be reached: check the address, the network and storage_options",
     ),
 )
+_UNKNOWN = "see the message of the storage"
 
 
 @dataclass(frozen=True)
@@ -69,29 +69,49 @@ class Storage:
     uri : str
         Folder, or ``s3://…``, ``gs://…``, ``abfss://…``.
     options : mapping of str to str
-        Credentials and settings of the bucket, as ``deltalake`` takes them; in no repr.
+        Credentials and settings of the bucket, as ``deltalake`` takes them; not shown by ``repr``.
     """
 
     uri: str
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @classmethod
+    def at(cls, uri: Place, options: Mapping[str, str] | None = None) -> Storage:
+        """Check where a user says an archive is.
+
+        Raises
+        ------
+        ArgumentError
+            ``uri`` or ``storage_options`` is of a wrong type.
+        FileError
+            ``uri`` cannot be used.
+        """
+        text = os.fspath(uri) if isinstance(uri, str | os.PathLike) else None
+        if not isinstance(text, str) or not text.strip():
+            raise ArgumentError.unexpected("uri", "a folder, or an address such as s3://bucket/prefix", uri)
+        if "://" not in text or text.startswith("file://"):
+            text = located(text)[1]
+            if found := _UNUSABLE.search(text):
+                raise FileError(
+                    f"deltalake cannot use a path with {found[0]!r} in it: choose another than {text!r}"
+                )
+        return cls(text, _checked_options(options))
+
     def exists(self) -> bool:
-        """Whether an archive is there."""
-        deltalake = _deltalake()
-        with self.errors("read"):
+        """Tell whether there is an archive."""
+        with self.errors("read") as deltalake:
             return bool(deltalake.DeltaTable.is_deltatable(self._uri(LAYOUTS[-1]), self._options))
 
     def create(self) -> None:
         """Make the tables that are not there yet."""
-        deltalake = _deltalake()
-        with self.errors("write"):
+        with self.errors("write") as deltalake:
             for layout in LAYOUTS:
                 if not deltalake.DeltaTable.is_deltatable(self._uri(layout), self._options):
-                    committed(functools.partial(self._create, layout))
+                    self.change(functools.partial(self._create, deltalake, layout))
 
-    def _create(self, layout: Layout) -> None:
+    def _create(self, deltalake: Any, layout: Layout) -> None:
         # "ignore", because another process may have made the table in the meantime.
-        _deltalake().DeltaTable.create(
+        deltalake.DeltaTable.create(
             self._uri(layout),
             schema=layout.schema,
             mode="ignore",
@@ -102,7 +122,7 @@ class Storage:
                 "delta.targetFileSize": str(_FILE_SIZE),
                 "delta.deletedFileRetentionDuration": "interval 30 days",  # as long as the log
                 "delta.checkpointInterval": str(_CHECKPOINT_EVERY),
-                "delta.dataSkippingStatsColumns": ",".join(STATISTICS[layout.name]),
+                "delta.dataSkippingStatsColumns": ",".join(layout.statistics),
             },
             raise_if_key_not_exists=False,
             storage_options=self._options,
@@ -116,44 +136,59 @@ class Storage:
         FileError
             If it is not there, or its columns are of another version of this package.
         """
-        deltalake = _deltalake()
-        with self.errors("read"):
-            try:
-                table: DeltaTable = deltalake.DeltaTable(
-                    self._uri(layout), version=version, storage_options=self._options
-                )
-            except deltalake.exceptions.TableNotFoundError as error:
-                raise FileError(
-                    f"there is no archive at {self.uri!r} ({_one_line(str(error))}); "
-                    "Archive(…).sync(task_ids) makes one"
-                ) from None
-        self._check_schema(table)
+        with self.errors("read") as deltalake:
+            table: DeltaTable = deltalake.DeltaTable(
+                self._uri(layout), version=version, storage_options=self._options
+            )
+            self._check_schema(table)
         return table
 
+    def change(self, change: Callable[[], T]) -> T:
+        """Make a change, again while other writers commit first.
+
+        ``change`` opens its tables anew, so that each attempt builds on what the others wrote. Pauses grow
+        exponentially with full jitter (Brooker, *Exponential Backoff and Jitter*, 2015).
+        """
+        with self.errors("write") as deltalake:
+            for attempt in range(1, _ATTEMPTS):
+                try:
+                    return change()
+                except deltalake.exceptions.CommitFailedError:
+                    time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2 ** (attempt - 1))))
+            return change()
+
     @contextlib.contextmanager
-    def errors(self, verb: str) -> Iterator[None]:
-        """Turn what goes wrong with the storage into a `FileError` that says what to try."""
-        deltalake = _deltalake()
+    def errors(self, verb: Literal["read", "write"]) -> Iterator[Any]:
+        """Turn errors of the storage into a `FileError` that says what to try; yields ``deltalake``."""
         try:
-            yield
+            import deltalake
+            import deltalake.exceptions
+        except ImportError:
+            raise FileError(
+                "an archive needs deltalake: pip install 'handinger-analytics[archive]'"
+            ) from None
+        try:
+            yield deltalake
         except FileError:
             raise
-        except deltalake.exceptions.CommitFailedError as error:
-            self._raise(verb, error, "other processes write to it all the time; try again later")
         except (deltalake.exceptions.DeltaError, OSError, pa.ArrowException) as error:
-            self._raise(verb, error, "see the message of the storage")
+            if verb == "read" and isinstance(error, deltalake.exceptions.TableNotFoundError):
+                advice = "Archive(…).sync(task_ids) makes one"
+                raise FileError(f"there is no archive at {self.uri!r}; {advice}") from None
+            conflict = isinstance(error, deltalake.exceptions.CommitFailedError)
+            raise FileError(self._message(verb, str(error), conflict)) from None
 
-    def _raise(self, verb: str, error: Exception, fallback: str) -> None:
-        text = _one_line(str(error))
+    def _message(self, verb: str, text: str, conflict: bool) -> str:
         for name, value in self.options.items():
             if _SECRET.search(name) and value:
                 text = text.replace(value, "***")
-        hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), fallback)
-        done, unchanged = (
-            ("read", "") if verb == "read" else ("written", " What was in the archive is as it was.")
-        )
-        hint = hint.format(done=done)
-        raise FileError(f"cannot {verb} the archive {self.uri!r}: {hint}.{unchanged} ({text})") from None
+        text = message_text(text.replace("↳", " "), 500)  # the arrow precedes the cause of an error
+        otherwise = "other processes write to it all the time; try again later" if conflict else _UNKNOWN
+        hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), otherwise)
+        if verb == "read":
+            return f"cannot read the archive {self.uri!r}: {hint.format(done='read')}. ({text})"
+        hint = f"{hint.format(done='written')}. What was in the archive is as it was."
+        return f"cannot write the archive {self.uri!r}: {hint} ({text})"
 
     def _uri(self, layout: Layout) -> str:
         return f"{self.uri.rstrip('/')}/{layout.name}"
@@ -163,75 +198,37 @@ class Storage:
         return dict(self.options) or None
 
     def _check_schema(self, table: DeltaTable) -> None:
-        found = table.metadata().configuration.get(_SCHEMA_KEY)
+        found = table.metadata().configuration.get(_SCHEMA_KEY, "")
         if found == str(SCHEMA_VERSION):
             return
-        if found is None or not found.isdecimal():
+        if not found.isdecimal():
             raise FileError(
                 f"{self.uri!r} holds Delta tables that this package did not write; choose another folder"
             )
-        if int(found) > SCHEMA_VERSION:
-            raise FileError(
-                f"the archive {self.uri!r} has columns of version {found}, this package knows "
-                f"{SCHEMA_VERSION}: upgrade handinger-analytics"
-            )
+        advice = (
+            "upgrade handinger-analytics"
+            if int(found) > SCHEMA_VERSION
+            else "sync its ids into a new folder, and keep the old one until that is complete"
+        )
         raise FileError(
-            f"the archive {self.uri!r} has columns of version {found}, this package writes {SCHEMA_VERSION}: "
-            "sync its ids into a new folder, and keep the old one until that is complete"
+            f"the archive {self.uri!r} has columns of version {found}, this package knows "
+            f"{SCHEMA_VERSION}: {advice}"
         )
 
 
-def location(uri: str | os.PathLike[str], options: Mapping[str, str] | None) -> Storage:
-    """Read what a user gave as the place of an archive."""
-    text = os.fspath(uri) if isinstance(uri, str | os.PathLike) else None
-    if not isinstance(text, str) or not text.strip():
-        raise FileError(f"uri is {uri!r}: expected a folder, or an address such as s3://bucket/prefix")
-    if text.startswith("file://"):
-        text = url2pathname(urlsplit(text).path)
-    if "://" not in text:
-        text = os.path.abspath(os.path.expanduser(text))
-        if found := _UNUSABLE.search(text):
-            raise FileError(
-                f"deltalake cannot use a path with {found[0]!r} in it: choose another than {text!r}"
-            )
-    return Storage(text, _checked_options(options))
-
-
 def _checked_options(options: Mapping[str, str] | None) -> dict[str, str]:
-    expected = "expected a mapping of str to str, as deltalake takes them"
-    if not isinstance(options, Mapping | None):
-        raise SettingsError(f"storage_options is of type {type(options).__name__}: {expected}")
-    for name, value in (options or {}).items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise SettingsError(f"storage_options[{name!r}] is of type {type(value).__name__}: {expected}")
+    """Return a copy of the options; messages name types alone, since a value may be a secret."""
+    found: object = None if isinstance(options, Mapping | None) else type(options)
+    if isinstance(options, Mapping):
+        texts = (name for name, value in options.items() if isinstance(name, str) and isinstance(value, str))
+        found = {name: type(options[name]) for name in options.keys() - texts}
+    if found:
+        raise ArgumentError.unexpected("storage_options", "a mapping of str to str", found)
     return dict(options or {})
 
 
-def committed(change: Callable[[], T]) -> T:
-    """Make a change, again while other writers are faster.
-
-    ``change`` reads the table anew, so that each attempt builds on what the others wrote. Pauses grow
-    exponentially with full jitter (Brooker, *Exponential Backoff and Jitter*, 2015).
-    """
-    conflict = conflict_error()
-    for attempt in range(_CONFLICTS):
-        try:
-            return change()
-        except conflict:
-            if attempt == _CONFLICTS - 1:
-                raise
-        time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2**attempt)))
-    raise AssertionError  # not reached: the last attempt returns or raises
-
-
-def conflict_error() -> type[Exception]:
-    """Class of what deltalake raises where another writer was faster."""
-    error: type[Exception] = _deltalake().exceptions.CommitFailedError
-    return error
-
-
 def filesystem(table: DeltaTable) -> pafs.FileSystem:
-    """Files of a table, the log among them."""
+    """Return the file system of a table, whose root is the folder of the table."""
     if table.table_uri.startswith("file://"):
         # Without Python in between, which would wait for its turn among the threads that fetch.
         local, folder = pafs.FileSystem.from_uri(table.table_uri)
@@ -239,23 +236,3 @@ def filesystem(table: DeltaTable) -> pafs.FileSystem:
     from deltalake.fs import DeltaStorageHandler
 
     return pafs.PyFileSystem(DeltaStorageHandler(table.table_uri, table._storage_options))
-
-
-def commit_properties(metadata: Mapping[str, Any] | None = None) -> CommitProperties:
-    """Properties of a commit that fails where another one came first, and of what it carries."""
-    custom = {provenance.KEY: dict(metadata)} if metadata is not None else None
-    properties: CommitProperties = _deltalake().CommitProperties(custom, max_commit_retries=0)
-    return properties
-
-
-def _deltalake() -> Any:
-    try:
-        import deltalake
-        import deltalake.exceptions
-    except ImportError:
-        raise FileError("an archive needs deltalake: pip install 'handinger-analytics[archive]'") from None
-    return deltalake
-
-
-def _one_line(text: str) -> str:
-    return " ".join(_CONTROL.sub(" ", text).split())[:500]

@@ -1,4 +1,4 @@
-"""Looking after the tables: what is in them, fewer and larger files, and no files of the past."""
+"""Upkeep of the tables: fewer and larger files, and deleting files that only earlier states need."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from handinger_analytics.archive.files import ROWS_PER_FILE, divided, open_files, read_files, replace_files
-from handinger_analytics.archive.layout import (
-    LAYOUTS,
-    MONTH,
-    TASKS_LAYOUT,
-    TURNS_LAYOUT,
-    Layout,
+from handinger_analytics.archive.files import (
+    ROWS_PER_FILE,
+    open_files,
+    read_files,
+    replace_files,
+    split_by_file,
 )
+from handinger_analytics.archive.layout import LAYOUTS, MONTH, TASKS_LAYOUT, TURNS_LAYOUT, Layout
 from handinger_analytics.archive.recording import publish
-from handinger_analytics.archive.snapshot import Snapshot, pairing_of, same_rows
-from handinger_analytics.archive.storage import Storage, committed, conflict_error
-from handinger_analytics.errors import FrameError
+from handinger_analytics.archive.snapshot import Snapshot, pointer_of, same_rows
+from handinger_analytics.archive.storage import Storage
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -35,18 +34,20 @@ _LONGEST_BATCH = dt.timedelta(days=1)
 
 
 def compact(storage: Storage) -> int:
-    """Write many small files as few larger ones; return how many files there are fewer."""
-    with storage.errors("write"):
-        return sum(committed(functools.partial(_compact, storage, layout, 2)) for layout in LAYOUTS)
+    """Rewrite many small files as few larger ones; return how many files there are fewer."""
+    return sum(storage.change(functools.partial(_compact, storage, layout, 2)) for layout in LAYOUTS)
 
 
 def compact_if_scattered(storage: Storage) -> None:
-    """Compact the months that have so many small files that reading and merging suffer.
+    """Compact the months that have so many small files that reading and merging get slow.
 
-    Left to the next time where another process writes at the same moment.
+    A table to which another process commits meanwhile is left to the next call.
     """
     for layout in LAYOUTS:
-        with storage.errors("write"), contextlib.suppress(conflict_error()):
+        with (
+            storage.errors("write") as deltalake,
+            contextlib.suppress(deltalake.exceptions.CommitFailedError),
+        ):
             _compact(storage, layout, _SMALL_PER_MONTH)
 
 
@@ -58,16 +59,16 @@ def _compact(storage: Storage, layout: Layout, least: int) -> int:
     ]
     if not groups:
         return 0
-    pairing = pairing_of(storage.open(TASKS_LAYOUT))
-    if layout is TURNS_LAYOUT and not same_rows(table, pairing.turns):
-        return 0  # a batch is half written, by a process at work or killed; readers are not to see it
-    files = open_files(table, layout)
-    parts = (part for group in groups for part in divided(read_files(files, group), layout))
-    gone = [path for group in groups for path in group]
-    added = replace_files(table, layout, parts, gone, pairing.metadata, change=False)
+    pointer = pointer_of(storage.open(TASKS_LAYOUT))
+    if layout is TURNS_LAYOUT and not same_rows(table, pointer.turns):
+        return 0  # a batch is half written, by a process at work or killed: readers must not see it
+    files = open_files(table, layout.schema)
+    parts = (part for group in groups for part in split_by_file(read_files(files, group), layout))
+    replaced = {path for group in groups for path in group}
+    added = replace_files(table, layout, parts, replaced, pointer.metadata, change=False)
     if layout is TURNS_LAYOUT:
         publish(storage, turns=table.version() + 1)
-    return len(gone) - added
+    return len(replaced) - added
 
 
 def _small_files(table: DeltaTable, layout: Layout) -> Iterable[list[tuple[str, int, int]]]:
@@ -83,7 +84,7 @@ def _small_files(table: DeltaTable, layout: Layout) -> Iterable[list[tuple[str, 
 
 
 def _groups(files: list[tuple[str, int, int]]) -> Iterator[list[str]]:
-    """Divide files into groups of several that each make one file."""
+    """Divide files into groups of several that make one file each."""
     group: list[str] = []
     all_rows = all_bytes = 0
     for path, rows, size in files:
@@ -99,18 +100,13 @@ def _groups(files: list[tuple[str, int, int]]) -> Iterator[list[str]]:
 
 def vacuum(storage: Storage, older_than: dt.timedelta) -> int:
     """Delete files that no state younger than ``older_than`` needs; return how many."""
-    if not isinstance(older_than, dt.timedelta) or older_than < dt.timedelta(0):
-        raise FrameError(
-            f"older_than is {older_than!r}: expected a timedelta of 0 or more, such as timedelta(days=7)"
-        )
     snapshot = Snapshot.open(storage)
-    with storage.errors("write"):
-        return sum(
-            len(committed(functools.partial(_vacuum, storage, layout, snapshot, span, full)))
-            for layout in LAYOUTS
-            # Files that no commit names are what a killed writer left behind, or of a batch under way.
-            for span, full in ((older_than, False), (max(older_than, _LONGEST_BATCH), True))
-        )
+    return sum(
+        len(storage.change(functools.partial(_vacuum, storage, layout, snapshot, span, full)))
+        for layout in LAYOUTS
+        # Files that no commit names were left by a killed writer, or belong to a batch under way.
+        for span, full in ((older_than, False), (max(older_than, _LONGEST_BATCH), True))
+    )
 
 
 def _vacuum(

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, overload
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Literal, TypedDict, Unpack, get_args, overload
 from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow.compute as pc
 
-from handinger_analytics.archive.layout import TASKS_LAYOUT, TURNS_LAYOUT, Layout
+from handinger_analytics.archive.layout import TASKS_LAYOUT, TURNS_LAYOUT
 from handinger_analytics.archive.reading import Engine, read, warn_if_incomplete
 from handinger_analytics.archive.snapshot import Snapshot
 from handinger_analytics.archive.status import ArchiveStatus, status
 from handinger_analytics.archive.storage import Storage
-from handinger_analytics.errors import FrameError
+from handinger_analytics.arguments import check_word
 from handinger_analytics.tables.frames import DtypeBackend
+from handinger_analytics.tables.selection import Columns
 from handinger_analytics.times import Moment
+
+TableName = Literal["tasks", "turns"]
+
+
+class Options(TypedDict, total=False):
+    """Options of `ArchiveView.tasks` and `ArchiveView.turns`, for type checkers."""
+
+    since: Moment
+    until: Moment
+    where: pc.Expression | None
+    dtype_backend: DtypeBackend
 
 
 class ArchiveView:
-    """One state of an archive, to read from; `Archive.as_of` gives those of the past.
+    """One state of an archive, to read from; `Archive.as_of` returns those of the past.
 
     Parameters
     ----------
@@ -45,29 +58,13 @@ class ArchiveView:
 
     @overload
     def tasks(
-        self,
-        columns: Sequence[str] | None = ...,
-        *,
-        since: Moment = ...,
-        until: Moment = ...,
-        where: pc.Expression | None = ...,
-        engine: Literal["pandas"] = ...,
-        dtype_backend: DtypeBackend = ...,
+        self, columns: Columns = ..., *, engine: Literal["pandas"] = ..., **options: Unpack[Options]
     ) -> pd.DataFrame: ...
     @overload
+    def tasks(self, columns: Columns = ..., *, engine: Engine, **options: Unpack[Options]) -> Any: ...
     def tasks(
         self,
-        columns: Sequence[str] | None = ...,
-        *,
-        since: Moment = ...,
-        until: Moment = ...,
-        where: pc.Expression | None = ...,
-        engine: Engine,
-        dtype_backend: DtypeBackend = ...,
-    ) -> Any: ...
-    def tasks(
-        self,
-        columns: Sequence[str] | None = None,
+        columns: Columns = None,
         *,
         since: Moment = None,
         until: Moment = None,
@@ -81,34 +78,32 @@ class ArchiveView:
         -------
         DataFrame, LazyFrame, DuckDBPyRelation or Dataset
             Columns as in ``schema.TASKS``.
+
+        Raises
+        ------
+        FileError, FrameError, ArgumentError
+            As `turns`.
+
+        Examples
+        --------
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> archive.tasks(["task_id", "credits"]).shape
+        (20, 2)
         """
-        return self._read(TASKS_LAYOUT, columns, since, until, where, engine, dtype_backend)
+        with self._opened() as snapshot:
+            return read(snapshot, TASKS_LAYOUT, columns, since, until, where, engine, dtype_backend)
 
     @overload
     def turns(
-        self,
-        columns: Sequence[str] | None = ...,
-        *,
-        since: Moment = ...,
-        until: Moment = ...,
-        where: pc.Expression | None = ...,
-        engine: Literal["pandas"] = ...,
-        dtype_backend: DtypeBackend = ...,
+        self, columns: Columns = ..., *, engine: Literal["pandas"] = ..., **options: Unpack[Options]
     ) -> pd.DataFrame: ...
     @overload
+    def turns(self, columns: Columns = ..., *, engine: Engine, **options: Unpack[Options]) -> Any: ...
     def turns(
         self,
-        columns: Sequence[str] | None = ...,
-        *,
-        since: Moment = ...,
-        until: Moment = ...,
-        where: pc.Expression | None = ...,
-        engine: Engine,
-        dtype_backend: DtypeBackend = ...,
-    ) -> Any: ...
-    def turns(
-        self,
-        columns: Sequence[str] | None = None,
+        columns: Columns = None,
         *,
         since: Moment = None,
         until: Moment = None,
@@ -120,8 +115,8 @@ class ArchiveView:
 
         Parameters
         ----------
-        columns : sequence of str, optional
-            Only these, in this order.
+        columns : str or iterable of str, optional
+            Only these, one or several, in this order.
         since, until : str, date or aware datetime, optional
             Only turns that started at ``since`` or later, and before ``until``. A date means its first
             instant in UTC.
@@ -143,30 +138,31 @@ class ArchiveView:
         Warns
         -----
         PartialDataWarning
-            If they are not, for Polars and DuckDB, whose frames carry nothing along.
+            If they are not, for Polars and DuckDB, whose frames carry no metadata.
 
         Raises
         ------
         FileError
             If there is no archive or it cannot be read.
         FrameError
-            For a column that is not there, a time without an offset, or another engine.
+            For a column that is not there.
+        ArgumentError
+            For a time without an offset, an unknown engine or one that is not installed, or a ``where``
+            that cannot be applied.
 
         Examples
         --------
-        >>> import tempfile
-        >>> from handinger_analytics import Sandbox
-        >>> from handinger_analytics.archive import Archive
-        >>> archive = Archive(tempfile.mkdtemp())
-        >>> with Sandbox(tasks=20) as sandbox:
-        ...     report = archive.sync(sandbox.task_ids, client=sandbox.client())
-        >>> archive.turns(["credits"], since="2026-06-01").columns.to_list()
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> archive.turns("credits", since="2026-06-01").columns.to_list()
         ['credits']
         """
-        return self._read(TURNS_LAYOUT, columns, since, until, where, engine, dtype_backend)
+        with self._opened() as snapshot:
+            return read(snapshot, TURNS_LAYOUT, columns, since, until, where, engine, dtype_backend)
 
-    def files(self, table: Literal["tasks", "turns"]) -> list[str]:
-        """Parquet files of the present state, for engines that read files.
+    def files(self, table: TableName) -> list[str]:
+        """Return the Parquet files of the present state, for engines that read files.
 
         Parameters
         ----------
@@ -185,44 +181,55 @@ class ArchiveView:
         PartialDataWarning
             If known tasks are missing: a list of files cannot say so.
 
+        Raises
+        ------
+        FileError
+            If there is no archive or it cannot be read.
+        ArgumentError
+            For another table.
+
         Examples
         --------
-        Spark reads the archive without any Delta package::
+        Spark reads the archive without any Delta package, ``spark.read.parquet(*archive.files("turns"))``:
 
-            turns = spark.read.parquet(*archive.files("turns"))
-            ha.spend(turns, by="worker_id")
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> len(pd.read_parquet(archive.files("tasks")))
+        20
         """
-        layouts = {"tasks": TASKS_LAYOUT, "turns": TURNS_LAYOUT}
-        if table not in layouts:
-            raise FrameError(f"table is {table!r}; give 'tasks' or 'turns'")
-        snapshot = Snapshot.open(self._storage, self._version)
-        with self._storage.errors("read"):
+        check_word(table, "table", get_args(TableName))
+        with self._opened() as snapshot:
             warn_if_incomplete(snapshot, "what is computed from these files", stacklevel=3)
-            uris = snapshot.table(layouts[table]).file_uris()
+            uris = getattr(snapshot, table).file_uris()
         return [uri if "://" in uri else unquote(uri) for uri in uris]
 
     def status(self) -> ArchiveStatus:
-        """Tell what is there: rows, period, size, version, unfinished and missing tasks, failures.
+        """Count rows, files and bytes, and what is unfinished, missing or could not be fetched.
 
         Returns
         -------
         ArchiveStatus
             With these as attributes, and ``.complete``.
+
+        Raises
+        ------
+        FileError
+            If there is no archive or it cannot be read.
+
+        Examples
+        --------
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> archive.status().complete
+        True
         """
-        snapshot = Snapshot.open(self._storage, self._version)
-        with self._storage.errors("read"):
+        with self._opened() as snapshot:
             return status(snapshot)
 
-    def _read(
-        self,
-        layout: Layout,
-        columns: Sequence[str] | None,
-        since: Moment,
-        until: Moment,
-        where: pc.Expression | None,
-        engine: Engine,
-        dtype_backend: DtypeBackend,
-    ) -> Any:
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Snapshot]:
         snapshot = Snapshot.open(self._storage, self._version)
         with self._storage.errors("read"):
-            return read(snapshot, layout, columns, since, until, where, engine, dtype_backend)
+            yield snapshot

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 
 import pandas as pd
 import pytest
 
 import handinger_analytics as ha
+from handinger_analytics import Sandbox
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.recording import record_rows, remember
+from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.result import fetched_of
 
 NOON = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """Run one sandbox: an archive sees rows, which are the same in both generations of the API."""
+    with Sandbox(tasks=120, seed=7) as running:
+        yield running
 
 
 @pytest.fixture
@@ -28,9 +38,10 @@ def record(archive):
 
     def write(*bodies: bytes, at: dt.datetime = NOON):
         fetched = fetched_of(ha.parse_bodies(bodies, on_error="raise"))
-        archive._storage.create()
-        ids_version = remember(archive._storage, fetched.task_ids)
-        return record_rows(archive._storage, fetched.rows, ids_version, at, dt.datetime.now(dt.UTC))
+        storage = Storage.at(archive.uri)
+        storage.create()
+        ids_version = remember(storage, fetched.task_ids)
+        return record_rows(storage, fetched.rows, ids_version, at, dt.datetime.now(dt.UTC))
 
     return write
 

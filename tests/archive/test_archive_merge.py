@@ -9,8 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
-from handinger_analytics.archive.files import divided
+from handinger_analytics.archive.files import split_by_file
 from handinger_analytics.archive.layout import TURNS_LAYOUT
 from tests.archive.conftest import HOUR, NOON
 from tests.samples import FILES, encoded, task_of, turn_of
@@ -85,10 +86,10 @@ def test_same_rows_write_nothing(archive, record):
         body("a", turn_of("a", 0, files=FILES), turn_of("a", 1, structuredOutput=None, completedAt=None))
     ]
     record(*bodies)
-    version = archive._storage.open(TURNS_LAYOUT).version()
+    version = DeltaTable(f"{archive.uri}/turns").version()
     written = record(*bodies, at=NOON + HOUR)
     assert (written.new, written.changed) == (0, 0)
-    assert archive._storage.open(TURNS_LAYOUT).version() == version
+    assert DeltaTable(f"{archive.uri}/turns").version() == version
 
 
 def test_turn_before_its_task_is_there_once(archive, record):
@@ -241,5 +242,5 @@ def test_files_have_no_more_than_so_many_bytes():
     """Long texts make more files, so that a merge can hold each in memory."""
     texts = pa.chunked_array([pa.array(["x" * 1_000_000] * 30)] * 20)
     rows = pa.table({"month": pa.repeat("2026-05", 600), "input": texts})
-    parts = list(divided(rows, TURNS_LAYOUT))
+    parts = list(split_by_file(rows, TURNS_LAYOUT))
     assert [part.num_rows for part in parts] == [268, 268, 64]

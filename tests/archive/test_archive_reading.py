@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 import pytest
 
 import handinger_analytics as ha
-from handinger_analytics import FrameError, PartialDataWarning
+from handinger_analytics import ArgumentError, FrameError, PartialDataWarning
 from tests.archive.conftest import HOUR, NOON, assert_same_rows
 from tests.samples import encoded, task_of, turn_of
 
@@ -191,29 +191,49 @@ def test_export_of_an_archive_reads_back(archive, sandbox, client, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"columns": ["credit"]}, "turns have no column 'credit'; they have turn_id, task_id"),
-        ({"columns": ["synced_at"]}, "no column 'synced_at'"),
-        ({"columns": "credits"}, "columns is 'credits': expected a list of names"),
-        ({"columns": []}, "columns is empty: name one or more, or leave it out"),
-        ({"columns": ["credits", "credits"], "engine": "polars"}, "columns names one twice: 'credits'"),
-        ({"since": "May"}, "since is 'May': expected ISO 8601"),
-        ({"until": pd.Timestamp("2026-05-01").to_pydatetime()}, "until .* has no time zone"),
-        ({"where": "credits > 3"}, "where is 'credits > 3': expected a pyarrow expression"),
-        ({"where": pc.field("nothing") == 1}, "where cannot be applied: .*nothing"),
-        ({"where": pc.field("nothing") == 1, "engine": "polars"}, "where cannot be applied: .*nothing"),
-        ({"where": pc.field("credits") == "x", "engine": "duckdb"}, "where cannot be applied: .*no kernel"),
-        ({"engine": "spark"}, "engine is 'spark'; give 'pandas', 'polars', 'duckdb' or 'pyarrow'"),
+        ({"columns": []}, r"columns: expected one name or more, found \[\]; leave it out for all"),
+        ({"columns": [3]}, "columns: expected names of columns, one or several, found 3"),
+        ({"since": "May"}, "since: expected ISO 8601.*, found 'May'"),
+        ({"until": pd.Timestamp("2026-05-01").to_pydatetime()}, "until: expected a time with a time zone"),
+        ({"where": "credits > 3"}, "where: expected a pyarrow expression.*, found 'credits > 3'"),
+        ({"where": pc.field("nothing") == 1}, "where: expected a condition on columns of turns, .*nothing"),
+        (
+            {"where": pc.field("nothing") == 1, "engine": "polars"},
+            "where: expected a condition on columns of turns, .*nothing",
+        ),
+        (
+            {"where": pc.field("credits") == "x", "engine": "duckdb"},
+            "where: expected a condition on columns of turns, .*no kernel",
+        ),
+        ({"engine": "spark"}, "engine: expected 'pandas', 'polars', 'duckdb' or 'pyarrow', found 'spark'"),
+        ({"dtype_backend": "arrow"}, "dtype_backend: expected 'numpy' or 'pyarrow', found 'arrow'"),
         ({"engine": "polars", "dtype_backend": "pyarrow"}, "dtype_backend is for engine='pandas'"),
         ({"engine": "pyarrow", "columns": ["credits"]}, "columns is not for engine='pyarrow'"),
     ],
 )
 def test_unusable_arguments_are_refused(filled, arguments, message):
     """The error says what was wrong, what was found and what to give."""
-    with pytest.raises(FrameError, match=message):
+    with pytest.raises(ArgumentError, match=message):
         filled.turns(**arguments)
+
+
+@pytest.mark.parametrize("column", ["credit", "synced_at", "month"])
+def test_columns_that_are_not_there(filled, column):
+    """The error names the column and those there are; columns of the archive's own are not."""
+    with pytest.raises(FrameError, match=f"turns: no column '{column}'; it has turn_id, task_id"):
+        filled.turns(column)
+
+
+@pytest.mark.parametrize("engine", ["pandas", "polars"])
+@pytest.mark.parametrize("columns", ["credits", ("credits",), ["credits", "credits"]])
+def test_columns_are_one_name_or_several(filled, columns, engine):
+    """One column may be given by its name, and a column that is named twice comes once."""
+    frame = filled.turns(columns, engine=engine)
+    names = frame.columns if engine == "pandas" else frame.collect_schema().names()
+    assert list(names) == ["credits"]
 
 
 def test_unknown_table_has_no_files(filled):
     """Only two tables are for users."""
-    with pytest.raises(FrameError, match="table is 'ids'; give 'tasks' or 'turns'"):
+    with pytest.raises(ArgumentError, match="table: expected 'tasks' or 'turns', found 'ids'"):
         filled.files("ids")

@@ -20,9 +20,12 @@ import handinger_analytics as ha
 from handinger_analytics import FileError
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.recording import record_rows, remember
+from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.result import fetched_of
 from tests.archive.conftest import NOON, assert_same_rows
 from tests.samples import encoded, task_of, turn_of
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +54,9 @@ def bucket() -> Iterator[dict[str, str]]:
         server.kill()
 
 
-def test_archive_in_a_bucket(bucket, sandbox, client, generation):
+def test_archive_in_a_bucket(bucket, sandbox, client):
     """Sync, sync again, read on every engine, go back, compact and vacuum: all as in a folder."""
-    archive = Archive(f"s3://bucket/{generation}/archive/", storage_options=bucket)
+    archive = Archive("s3://bucket/prefix/archive/", storage_options=bucket)
     assert not archive.exists()
     report = archive.sync(sandbox.task_ids[:60], client=client, batch=30)
     assert report.fetched == 60
@@ -66,15 +69,15 @@ def test_archive_in_a_bucket(bucket, sandbox, client, generation):
     assert archive.turns(engine="polars").select(pl.col("credits").sum()).collect().item() == credits
     assert archive.turns(engine="duckdb").aggregate("sum(credits)").fetchall() == [(credits,)]
     assert len(archive.as_of(first).tasks()) == 60
-    assert all(path.startswith(f"s3://bucket/{generation}/archive/turns/") for path in archive.files("turns"))
+    assert all(path.startswith("s3://bucket/prefix/archive/turns/") for path in archive.files("turns"))
     assert archive.compact() > 0
     assert archive.vacuum(dt.timedelta(0)) > 0
     assert_same_rows(archive.turns(), fetched.turns)
 
 
-def test_two_writers_in_a_bucket(bucket, sandbox, client, generation):
+def test_two_writers_in_a_bucket(bucket, sandbox, client):
     """Conditional writes keep two writers apart in a bucket, too."""
-    place = f"s3://bucket/{generation}/raced"
+    place = "s3://bucket/prefix/raced"
     ids = sandbox.task_ids
     archives = [Archive(place, storage_options=bucket) for _ in range(2)]
     parts = [ids[:80], ids[40:]]
@@ -97,8 +100,9 @@ def test_large_files_in_a_bucket(bucket):
     archive = Archive("s3://bucket/large", storage_options=bucket)
     body = encoded({"task": task_of("a"), "turns": [turn_of("a", outputText=text)]})
     rows = fetched_of(ha.parse_bodies([body])).rows
-    archive._storage.create()
-    record_rows(archive._storage, rows, remember(archive._storage, ["a"]), NOON, NOON)
+    storage = Storage.at(archive.uri, bucket)
+    storage.create()
+    record_rows(storage, rows, remember(storage, ["a"]), NOON, NOON)
     assert archive.turns(["output_text"])["output_text"].tolist() == [text]
 
 

@@ -9,6 +9,7 @@ import handinger_analytics as ha
 from tests.metrics.conftest import spark  # noqa: F401 - one Spark for the whole run, it is slow to start
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # Spark's own start-up code warns about what it uses itself
 def test_spend_on_spark(archive, sandbox, client, spark):  # noqa: F811 - the fixture of that name
     """`spend` of the files that the archive names is that of a fetch."""
