@@ -12,7 +12,7 @@ from .api.wire import (
     Webhook,
     Worker,
 )
-from .archive import Archive, SyncReport
+from .archive import Archive, ArchiveStatus, ArchiveView, SyncReport
 from .budget import budget_status
 from .errors import (
     APIConnectionError,
@@ -79,6 +79,8 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "Archive",
+    "ArchiveStatus",
+    "ArchiveView",
     "ArgumentError",
     "AuthenticationError",
     "BadRequestError",

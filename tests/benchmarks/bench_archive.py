@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import handinger_analytics as ha
 from handinger_analytics.archive import Archive
 from handinger_analytics.archive.recording import record_rows, remember
+from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.tables.build import Rows
 from handinger_analytics.times import now
@@ -145,12 +146,13 @@ def fill_months(archive: Archive, tasks: int) -> None:
     each = tasks // MONTHS
     with server(each) as url, ha.Client(API_KEY, base_url=url) as client:
         rows = fetched_of(ha.fetch(task_ids(each), client=client, progress=False)).rows
-    archive._storage.create()
+    storage = Storage.at(archive.uri)
+    storage.create()
     for month in range(MONTHS):
         tasks_then, turns_then = (moved(table, month) for table in (rows.tasks, rows.turns))
-        version = remember(archive._storage, tasks_then["task_id"].to_pylist())
+        version = remember(storage, tasks_then["task_id"].to_pylist())
         then = Rows(tasks_then, turns_then, rows.task_positions, rows.turn_positions)
-        record_rows(archive._storage, then, version, now(), now())
+        record_rows(storage, then, version, now(), now())
 
 
 def moved(table: pa.Table, months: int) -> pa.Table:
