@@ -140,7 +140,7 @@ def test_deep():
     (name,) = exploded(deep).columns
     assert name == "out" + ".k" * 32
     assert exploded(deep)[name].tolist() == ['{"k":' * 8 + "1" + "}" * 8]
-    endless = '{"k":' * 9000 + "1" + "}" * 9000
+    endless = '{"k":' * 100_000 + "1" + "}" * 100_000
     assert exploded(endless)["out"].tolist() == [endless]
 
 
