@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
 from typing import Literal
 
 import pandas as pd
@@ -15,6 +14,7 @@ from handinger_analytics.errors import FileError
 from handinger_analytics.locations import Place, file_errors, located
 from handinger_analytics.parquet import load_parquet
 from handinger_analytics.parquet.datasets import open_dataset
+from handinger_analytics.tables.selection import Columns
 
 
 class ParquetFiles:
@@ -29,11 +29,11 @@ class ParquetFiles:
     def __init__(self, place: Place) -> None:
         self.place = os.fspath(place)
 
-    def tasks(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def tasks(self, columns: Columns = None) -> pd.DataFrame:
         """Read tasks, all columns or only these; errors as in `load_parquet`."""
         return load_parquet(self._path("tasks"), columns=columns)
 
-    def turns(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def turns(self, columns: Columns = None) -> pd.DataFrame:
         """Read turns, all columns or only these; errors as in `load_parquet`."""
         return load_parquet(self._path("turns"), columns=columns)
 
@@ -67,8 +67,8 @@ def kept_at(place: Place) -> Archive | ParquetFiles:
     Examples
     --------
     >>> ha.export_parquet(turns, "turns.parquet")
-    >>> len(kept_at("turns.parquet").turns(["credits"])) == len(turns)
-    True
+    >>> kept_at("turns.parquet").turns(columns="credits").shape
+    (383, 1)
     """
     return Archive(place) if _is_archive(os.fspath(place)) else ParquetFiles(place)
 

@@ -20,7 +20,7 @@ from handinger_analytics.sources import kept_at
 @click.option("--title", default="Handinger report")
 @options.tz
 def report(source: str, out: Path, price: float | None, limit: float | None, title: str, tz: str) -> None:
-    """Write what is kept in SOURCE as one HTML page that needs no network.
+    """Write what SOURCE keeps, a folder of `fetch` or an archive, as one HTML page that needs no network.
 
     Exit code 3 if what is kept is incomplete.
     """

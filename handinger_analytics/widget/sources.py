@@ -44,9 +44,9 @@ def open_source(source: Source, client: Client | None, cancel: threading.Event |
     if isinstance(source, os.PathLike) or (isinstance(source, str) and _looks_like_path(source)):
         source = kept_at(source)
     if isinstance(source, ParquetFiles):
-        return TaskIndex(source.tasks(searched_columns(source.task_columns())))
+        return TaskIndex(source.tasks(columns=searched_columns(source.task_columns())))
     if isinstance(source, ArchiveView):
-        return TaskIndex(source.tasks(list(COLUMNS[0])))
+        return TaskIndex(source.tasks(columns=list(COLUMNS[0])))
     if isinstance(source, pd.DataFrame):
         return TaskIndex(source)
     if (frame := _lazy(source)) is not None:
