@@ -14,6 +14,8 @@ from handinger_analytics import Sandbox
 from handinger_analytics.archive import Archive
 from tests.archive.conftest import assert_same_rows
 
+pytestmark = pytest.mark.slow
+
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(["handinger_analytics.archive", "deltalake", __name__])
 
@@ -64,20 +66,35 @@ def assert_undisturbed(archive: Archive, sandbox: Sandbox) -> None:
     assert archive.tasks().attrs["handinger"]["complete"]
 
 
+def kill_after(process, sandbox: Sandbox, requests: int, seconds: float) -> None:
+    """Kill a process with -9 once it has sent so many requests and a moment has passed."""
+    goal = sandbox.stats.requests + requests
+    while sandbox.stats.requests < goal and process.is_alive():
+        time.sleep(0.001)
+    time.sleep(seconds)
+    process.kill()
+    process.join()
+
+
 @pytest.mark.timeout(280)
 def test_killed_syncs_end_at_the_same_tables(archive, start):
-    """Kill -9 at 40 random moments: every state in between is readable, and the end is as undisturbed."""
+    """Kill -9 at 40 random moments: every state in between is readable, and the end is as undisturbed.
+
+    No process is done before it is killed: it sends 75 requests before the moment comes and then, because
+    each takes 20 ms and there are 16 connections, at most 56 in the 50 ms of the moment; there are more
+    tasks than 40 times that.
+    """
     moments = random.Random(1)
     sizes = []
-    with Sandbox(tasks=3000, seed=7, turns_per_task=2) as sandbox:
+    everything = {"tasks": 5400, "seed": 7, "turns_per_task": 2, "generation": "A"}
+    with Sandbox(**everything, latency=0.02) as sandbox:
         for _ in range(40):
             process = start(archive, sandbox, sandbox.task_ids, 40)
-            time.sleep(moments.uniform(0.0, 0.6))
-            process.kill()
-            process.join()
+            kill_after(process, sandbox, moments.randrange(76), moments.uniform(0, 0.05))
             assert process.exitcode == -signal.SIGKILL
             assert check_readable(archive) == set()
             sizes.append(archive.status().tasks if archive.exists() else 0)
+    with Sandbox(**everything) as sandbox:
         last = start(archive, sandbox, sandbox.task_ids, 40)
         last.join()
         assert last.exitcode == 0
