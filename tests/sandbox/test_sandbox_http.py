@@ -157,7 +157,7 @@ def test_clients_that_leave_do_no_harm(sandbox_a, get, capfd):
 
 def test_bug_in_a_server_is_reported(capfd):
     """What goes wrong while a reply is made ends the connection, and its traceback is printed."""
-    server = HttpServer(lambda request: Reply(b"", headers={"X": request.nonsense}))
+    server = HttpServer(lambda request: Reply(b"", status=int("nonsense")))
     with pytest.raises(RemoteDisconnected):
         urlopen(server.url, timeout=20)  # noqa: S310 - a loopback server
     server.stop()

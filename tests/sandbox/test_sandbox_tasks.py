@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from urllib.parse import quote
 
 import pytest
+import requests
 
 from handinger_analytics.sandbox import Sandbox
 
@@ -52,12 +54,9 @@ EXAMPLE_FILES = [
 @pytest.fixture(scope="module")
 def bodies(sandbox_a):
     """Every task body of the generation A sandbox, read over one connection."""
-    import requests
-
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Authorization"] = f"Bearer {sandbox_a.api_key}"
-        quote = requests.utils.quote
         return [
             session.get(f"{sandbox_a.url}/api/tasks/{quote(task_id, safe='')}", timeout=20).json()
             for task_id in sandbox_a.task_ids
