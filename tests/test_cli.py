@@ -141,14 +141,14 @@ def test_errors_are_one_line_and_a_code(run, arguments, environment, code, text)
 def test_an_error_of_the_process(tmp_path):
     """Started by its name, a command ends in the same way, and prints no traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "handinger_analytics", "fetch", "a", "--out", "o"],
+        [sys.executable, "-m", "handinger_analytics", "spend", "nowhere"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
+    assert done.stderr.startswith("error: cannot read 'nowhere': no such file or folder")
     assert done.stderr.count("\n") == 1
 
 
@@ -303,6 +303,7 @@ def test_budget_check_has_a_code_of_its_own(run, kept):
     assert run("budget", "now.parquet", "--limit", "100", cwd=kept).exit_code == 0
 
 
+@pytest.mark.slow
 def test_report_is_written(run, kept):
     """One page, from the folder that fetch leaves."""
     done = run("report", "demo", "--out", "page.html", "--title", "May & June", cwd=kept)

@@ -119,7 +119,7 @@ def test_failures_are_listed(run, archive, monkeypatch):
     assert bad in result.output
     result = run("status", archive.uri)
     assert result.exit_code == 3
-    assert "NO: 1 missing, 1 failed" in result.output
+    assert "NO: 1 missing, 1 could not be fetched" in result.output
     assert bad in result.output
 
 

@@ -22,6 +22,7 @@ from handinger_analytics.archive import Archive
 from handinger_analytics.archive.recording import record_rows, remember
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.result import fetched_of
+from handinger_analytics.sources import kept_at
 from tests.archive.conftest import NOON, assert_same_rows
 from tests.samples import encoded, task_of, turn_of
 
@@ -73,6 +74,19 @@ def test_archive_in_a_bucket(bucket, sandbox, client):
     assert archive.compact() > 0
     assert archive.vacuum(dt.timedelta(0)) > 0
     assert_same_rows(archive.turns(), fetched.turns)
+
+
+@pytest.mark.parametrize("scheme", ["s3", "s3a"])
+def test_what_is_kept_in_a_bucket(bucket, client, sandbox, monkeypatch, scheme):
+    """With the usual environment, an archive and Parquet are told apart; Arrow does not know ``s3a``."""
+    for name, value in bucket.items():
+        monkeypatch.setenv(name, value)
+    archive = Archive(f"{scheme}://bucket/{scheme}/archive")
+    archive.sync(sandbox.task_ids[:5], client=client)
+    assert len(kept_at(archive.uri).turns()) == len(archive.turns())
+    ha.export_parquet(archive.turns(), f"s3://bucket/{scheme}/fetched/turns.parquet")
+    kept = kept_at(f"s3://bucket/{scheme}/fetched/")
+    assert_same_rows(kept.turns(), archive.turns())
 
 
 def test_two_writers_in_a_bucket(bucket, sandbox, client):

@@ -166,6 +166,7 @@ def test_series_of_workers_is_a_source(open_lookup):
         assert "Type words to search" in page(lookup)
 
 
+@pytest.mark.slow
 def test_cancel_a_slow_source(slow_source):
     """A cancel ends the wait for a webhook log at once; what it brings later is left aside."""
     sandbox, lookup = slow_source
@@ -182,6 +183,7 @@ def test_cancel_a_slow_source(slow_source):
     assert sandbox.stats.by_route["webhook"] == 1
 
 
+@pytest.mark.slow
 def test_cancel_a_lookup_while_the_source_is_read(slow_source):
     """The first cancel ends the lookup alone: the source goes on being read, and can be searched then."""
     sandbox, lookup = slow_source
@@ -197,6 +199,7 @@ def test_cancel_a_lookup_while_the_source_is_read(slow_source):
     assert len(offered(lookup)) == 8
 
 
+@pytest.mark.slow
 def test_clear_leaves_the_source(slow_source):
     """A clear forgets what was looked up, and the source goes on being read."""
     sandbox, lookup = slow_source
