@@ -16,7 +16,7 @@ from handinger_analytics import provenance
 from handinger_analytics.arguments import zone_info
 from handinger_analytics.budget import budget_status
 from handinger_analytics.budget.days import days_of
-from handinger_analytics.budget.past import open_turns, spent_by_day
+from handinger_analytics.budget.history import open_turns, spend_history
 from handinger_analytics.plots.axes import closed_on_error, count_axis, legend_beside, open_axes, styled
 from handinger_analytics.plots.dates import date_axis, date_numbers
 from handinger_analytics.plots.groups import PALETTE, STATUS_COLOURS
@@ -66,6 +66,7 @@ def plot_budget(
     --------
     >>> ax = ha.plot_budget(turns, limit=40_000, tz="Europe/Madrid", as_of="2026-06-18T12:00Z")
     >>> ax.get_title()
+    'Credits of the month: within the limit'
     """
     table = budget_status(turns, limit=limit, period=period, tz=tz, schedules=schedules, as_of=as_of)
     status = table["value"]
@@ -90,7 +91,7 @@ def plot_budget(
 def _spent_so_far(turns: Any, status: pd.Series[Any], period: str, tz: str) -> tuple[list[Any], list[int]]:
     """Return the starts of the days up to now and now itself, and what was spent by each of them."""
     days = days_of(period, zone_info(tz), status["as_of"])
-    by_day = spent_by_day(open_turns(turns, with_tasks=False), days, []).period
+    by_day = spend_history(open_turns(turns, with_tasks=False), days, []).this_period
     instants = [*days.starts[days.first : days.today + 1], status["as_of"]]
     return instants, [0, *np.cumsum(by_day).tolist()]
 

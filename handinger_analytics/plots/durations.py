@@ -18,7 +18,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from handinger_analytics.arguments import column_names
 from handinger_analytics.metrics.durations import durations
-from handinger_analytics.metrics.engines import MEASURES, biggest_first, open_frame, to_pandas
+from handinger_analytics.metrics.engines import MEASURES, biggest_first, collect, open_frame
 from handinger_analytics.plots.axes import (
     SpacedLocator,
     closed_on_error,
@@ -83,12 +83,13 @@ def plot_durations(
     --------
     >>> ax = ha.plot_durations(turns, by="triggered_by")
     >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['ui', 'api', 'schedule', 'email']
     """
     columns = column_names(by, "by")
     source = open_frame(turns, MEASURES if columns else ["duration_ms"], by=columns)
     spent = biggest_first(source.sums(columns), columns) if columns else pd.DataFrame()
     groups = Groups.ranked(spent, columns)
-    rows = to_pandas(source.frame.select(*columns, "duration_ms"))
+    rows = collect(source.frame.select(*columns, "duration_ms"))
     took = pd.DataFrame({"group": groups.positions(rows), "duration_ms": rows["duration_ms"]})
     marks = durations(took, by="group" if columns else None)
     title, ylabel = f"Duration of {count(len(took), 'turn')}", groups.title or "turns"

@@ -13,7 +13,7 @@ from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from handinger_analytics.metrics.engines import MEASURES, biggest_first, open_frame, to_pandas
+from handinger_analytics.metrics.engines import MEASURES, biggest_first, collect, open_frame
 from handinger_analytics.plots.axes import (
     SpacedLocator,
     closed_on_error,
@@ -67,10 +67,11 @@ def plot_credits_vs_tokens(
     --------
     >>> ax = ha.plot_credits_vs_tokens(turns, by="triggered_by")
     >>> [points.get_label() for points in ax.collections]
+    ['email', 'schedule', 'api', 'ui']
     """
     source = open_frame(turns, MEASURES, by=by)
     spent = biggest_first(source.sums(source.by), source.by)
-    rows = to_pandas(source.frame.select(*source.by, "credits", "input_tokens", "output_tokens"))
+    rows = collect(source.frame.select(*source.by, "credits", "input_tokens", "output_tokens"))
     tokens, credits_ = _visible(rows["input_tokens"] + rows["output_tokens"]), _visible(rows["credits"])
     title = f"Credits against tokens, {count(len(rows), 'turn')}"
     ax = open_axes(ax, source.attrs, title=title, xlabel="tokens, read and written", ylabel="credits")

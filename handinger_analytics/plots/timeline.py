@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from handinger_analytics.arguments import check_whole_number, zone_info
-from handinger_analytics.metrics.engines import STARTED_MS, Input, open_frame, to_pandas
+from handinger_analytics.metrics.engines import STARTED_MS, OpenFrame, collect, open_frame
 from handinger_analytics.plots.axes import (
     closed_on_error,
     legend_beside,
@@ -71,6 +71,7 @@ def plot_timeline(turns: Any, *, n: int = 25, tz: str = "UTC", ax: Axes | None =
     --------
     >>> ax = ha.plot_timeline(turns, n=10, tz="Europe/Madrid")
     >>> ax.get_title()
+    'Turns of the last 10 of 198 tasks'
     """
     zone = zone_info(tz)
     check_whole_number(n, "n", "how many tasks, a whole number from 1")
@@ -86,11 +87,11 @@ def plot_timeline(turns: Any, *, n: int = 25, tz: str = "UTC", ax: Axes | None =
     return ax
 
 
-def _latest(source: Input, n: int) -> tuple[pd.DataFrame, int]:
+def _latest(source: OpenFrame, n: int) -> tuple[pd.DataFrame, int]:
     """Return the turns of the ``n`` tasks worked on last, in order, and how many tasks there are."""
     tasks = source.aggregate(["task_id"], last=nw.col(STARTED_MS).max())
     last = tasks.nlargest(n, "last", keep="first")["task_id"].tolist()
-    rows = to_pandas(source.frame.filter(nw.col("task_id").is_in(last)))
+    rows = collect(source.frame.filter(nw.col("task_id").is_in(last)))
     rows["title"] = rows.get("task_title", rows["task_id"]).fillna(rows["task_id"])
     rows["start"] = pd.to_datetime(rows[STARTED_MS], unit="ms", utc=True)
     rows["end"] = pd.to_datetime(rows["completed_at"], utc=True)

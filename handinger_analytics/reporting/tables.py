@@ -11,7 +11,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
-from handinger_analytics.metrics.engines import open_frame, to_pandas
+from handinger_analytics.metrics.engines import collect, open_frame
 from handinger_analytics.metrics.top_tasks import top_tasks
 from handinger_analytics.metrics.waste import waste
 from handinger_analytics.text import duration, number, picture_text, share
@@ -63,7 +63,7 @@ def top_table(tasks: Any, turns: Any) -> Table:
     """Tabulate the tasks that cost most, each with its page where the address is https."""
     top = top_tasks(turns, n=_TOP_TASKS)
     links = open_frame(tasks, ["task_id", "url"], name="tasks").frame
-    found = to_pandas(links.filter(nw.col("task_id").is_in(top["task_id"].tolist())))
+    found = collect(links.filter(nw.col("task_id").is_in(top["task_id"].tolist())))
     urls = dict(zip(found["task_id"], found["url"], strict=True))
     headings = {
         "task": "task",
