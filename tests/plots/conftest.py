@@ -22,12 +22,18 @@ def fetched() -> FetchResult:
 
 @pytest.fixture
 def turns(fetched: FetchResult) -> pd.DataFrame:
-    """Give each test turns of its own."""
+    """Give each test turns of its own, of two months."""
     return fetched.turns.copy()
 
 
 @pytest.fixture
-def incomplete_turns(turns: pd.DataFrame) -> pd.DataFrame:
+def few_turns(turns: pd.DataFrame) -> pd.DataFrame:
+    """Give each test turns of its own, of the first two weeks."""
+    return turns.sort_values("started_at").head(80).reset_index(drop=True)
+
+
+@pytest.fixture
+def incomplete_turns(few_turns: pd.DataFrame) -> pd.DataFrame:
     """Say of the turns that 12 of 200 tasks could not be fetched."""
-    turns.attrs["handinger"] = {"schema": 1, "requested": 200, "failed": 12, "complete": False}
-    return turns
+    few_turns.attrs["handinger"] = {"schema": 1, "requested": 200, "failed": 12, "complete": False}
+    return few_turns

@@ -115,13 +115,13 @@ def test_ticks_do_not_overlap(plot, options, turns):
 
 
 @each_plot
-def test_the_given_axes_are_drawn_on(plot, options, turns):
+def test_the_given_axes_are_drawn_on(plot, options, few_turns):
     """An Axes is used when given, and never one that happens to be current."""
     _, (current, given) = plt.subplots(2)
     plt.sca(current)
-    assert plot(turns, ax=given, **options) is given
+    assert plot(few_turns, ax=given, **options) is given
     assert not current.has_data()
-    assert plot(turns, **options) not in (current, given)
+    assert plot(few_turns, **options) not in (current, given)
 
 
 @each_plot
@@ -137,33 +137,33 @@ def test_no_style_is_changed_and_none_is_fixed(plot, options, incomplete_turns):
 
 
 @each_plot
-def test_further_keywords_reach_matplotlib(plot, options, turns):
+def test_further_keywords_reach_matplotlib(plot, options, few_turns):
     """They go to the method the docstring names; one it does not know is refused there."""
     assert "matplotlib.axes.Axes." in plot.__doc__
     with pytest.raises((AttributeError, TypeError), match="no_such_option"):
-        plot(turns, no_such_option=1, **options)
+        plot(few_turns, no_such_option=1, **options)
 
 
 @each_plot
-def test_the_frame_is_left_alone(plot, options, turns):
+def test_the_frame_is_left_alone(plot, options, few_turns):
     """Drawing changes no column, row or attribute of it."""
-    before, attrs = turns.copy(), dict(turns.attrs)
-    plot(turns, **options)
-    pd.testing.assert_frame_equal(turns, before)
-    assert turns.attrs == attrs
+    before, attrs = few_turns.copy(), dict(few_turns.attrs)
+    plot(few_turns, **options)
+    pd.testing.assert_frame_equal(few_turns, before)
+    assert few_turns.attrs == attrs
 
 
 @each_plot
-@pytest.mark.parametrize("engine", ["polars", "duckdb"])
-def test_any_engine_gives_the_same_picture(plot, options, engine, fetched, tmp_path):
+@pytest.mark.parametrize("engine", ["polars", pytest.param("duckdb", marks=pytest.mark.slow)])
+def test_any_engine_gives_the_same_picture(plot, options, engine, few_turns, tmp_path):
     """The same turns read by another engine are the same artists."""
     library = pytest.importorskip(engine)
-    export_parquet(fetched.turns, tmp_path / "turns.parquet")
+    export_parquet(few_turns, tmp_path / "turns.parquet")
     read = {
         "polars": lambda: library.scan_parquet(tmp_path / "turns.parquet"),
         "duckdb": lambda: library.read_parquet(str(tmp_path / "turns.parquet")),
     }
-    other, pandas = plot(read[engine](), **options), plot(fetched.turns, **options)
+    other, pandas = plot(read[engine](), **options), plot(few_turns, **options)
     assert other.get_title() == pandas.get_title()
     assert _numbers(other) == _numbers(pandas)
 

@@ -134,6 +134,6 @@ def test_what_budget_status_refuses_is_refused():
     """Before a figure is opened."""
     with pytest.raises(ArgumentError, match="limit: expected credits"):
         plot_budget(STEADY, limit=0)
-    with pytest.raises(ArgumentError, match="^period: expected 'day', .* or 'year', found 'fortnight'"):
+    with pytest.raises(ArgumentError, match=r"^period: expected 'day', .* or 'year', found 'fortnight'"):
         plot_budget(STEADY, limit=10, period="fortnight")
     assert plt.get_fignums() == []

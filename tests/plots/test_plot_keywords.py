@@ -87,7 +87,7 @@ COMMON = {"lw": 3, "linewidth": 3, "c": "#123456", "color": "#123456", "alpha": 
 @pytest.mark.parametrize(("name", "options"), VARIANTS, ids=[f"{n} {o}" for n, o in VARIANTS])
 def test_what_every_artist_has_may_be_set_in_every_plot(name, options, keyword):
     """By the usual spellings, with and without groups; the data have it in the picture."""
-    ax = drawn(getattr(plots, name)(FEW, **{keyword: COMMON[keyword]}, **options))
+    ax = getattr(plots, name)(FEW, **{keyword: COMMON[keyword]}, **options)
     is_line = name == "plot_budget" or "cumulative" in options
     artist = (ax.lines if is_line else ax.patches or ax.collections)[0]
     asked = {"lw": "linewidth", "c": "color"}.get(keyword, keyword)

@@ -16,13 +16,13 @@ TURNS = turns_of(*({"worker_id": f"wrk_{n % 3}", "credits": n, "seq": n} for n i
 
 @pytest.fixture
 def scans() -> list[int]:
-    """Rows that were read, an entry each time."""
+    """Collect how many rows were read, an entry each time."""
     return []
 
 
 @pytest.fixture
 def polars_turns(scans) -> Any:
-    """Turns that Polars asks a Python source for, once per scan."""
+    """Give turns that Polars asks a Python source for, once per scan."""
     polars = pytest.importorskip("polars")
     plugins = pytest.importorskip("polars.io.plugins")
     whole = polars.from_pandas(TURNS)
@@ -37,7 +37,7 @@ def polars_turns(scans) -> Any:
 
 @pytest.fixture
 def duckdb_turns(scans, tmp_path) -> Iterator[Any]:
-    """Turns whose rows DuckDB shows to a Python function whenever it reads them."""
+    """Give turns whose rows DuckDB shows to a Python function whenever it reads them."""
     duckdb = pytest.importorskip("duckdb")
     TURNS.to_parquet(tmp_path / "turns.parquet")
 
@@ -47,7 +47,7 @@ def duckdb_turns(scans, tmp_path) -> Iterator[Any]:
 
     with duckdb.connect() as connection:
         connection.create_function("seen", seen, ["BIGINT"], "BOOLEAN", type="arrow", side_effects=True)
-        yield connection.sql(f"SELECT * FROM '{tmp_path}/turns.parquet' WHERE seen(seq)")
+        yield connection.read_parquet(str(tmp_path / "turns.parquet")).filter("seen(seq)")
 
 
 @pytest.mark.parametrize("engine", ["polars_turns", "duckdb_turns"])

@@ -81,7 +81,9 @@ def test_rows_taken_away_give_their_place_back(turns):
 
 
 @named(ALONG_X)
-@pytest.mark.parametrize("shape", [(1, 2), (2, 2)], ids=["of two", "of four"])
+@pytest.mark.parametrize(
+    "shape", [pytest.param((1, 2), id="of two", marks=pytest.mark.slow), pytest.param((2, 2), id="of four")]
+)
 def test_ticks_along_x_do_not_overlap(name, options, shape, turns):
     """There are fewer of them where there is less place."""
     _, cells = plt.subplots(*shape, squeeze=False)

@@ -72,14 +72,23 @@ def fetched() -> FetchResult:
 
 @pytest.fixture
 def tasks(fetched) -> pd.DataFrame:
-    """Give each test tasks of its own."""
-    return fetched.tasks.copy()
+    """Give each test tasks of its own: the twenty most expensive ones, and those that still run."""
+    spent = fetched.turns.groupby("task_id")["credits"].sum()
+    shown = fetched.tasks["task_id"].isin(spent.nlargest(20).index) | (fetched.tasks["status"] == "running")
+    return fetched.tasks[shown].reset_index(drop=True)
 
 
 @pytest.fixture
-def turns(fetched) -> pd.DataFrame:
-    """Give each test turns of its own."""
-    return fetched.turns.copy()
+def turns(fetched, tasks) -> pd.DataFrame:
+    """Give each test the turns of its tasks."""
+    return fetched.turns[fetched.turns["task_id"].isin(tasks["task_id"])].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def whole(fetched, tmp_path_factory) -> Page:
+    """Write a report of all that was fetched, with everything that a report may hold."""
+    options = {"limit": 28_000, "price": 0.5, "tz": "Europe/Madrid", "title": "May & June"}
+    return write(fetched.tasks, fetched.turns, tmp_path_factory.mktemp("whole"), **options)
 
 
 @pytest.fixture
@@ -90,7 +99,8 @@ def attacked(tasks, turns) -> tuple[pd.DataFrame, pd.DataFrame]:
     turns["task_title"] = titles
     turns["worker_id"] = turns["worker_id"].map(workers)
     tasks["worker_id"] = tasks["worker_id"].map(workers)
-    tasks["url"] = [f"javascript:{ATTACKS[0]}", f'https://x/"{ATTACKS[1]}'] * (len(tasks) // 2)
+    urls = (f"javascript:{ATTACKS[0]}", f'https://x/"{ATTACKS[1]}')
+    tasks["url"] = [urls[n % 2] for n in range(len(tasks))]
     return tasks, turns
 
 
@@ -101,27 +111,25 @@ def write(tasks, turns, folder: Path, **options) -> Page:
     return Page(path)
 
 
-def test_the_report_has_all_its_parts(tasks, turns, tmp_path):
+def test_the_report_has_all_its_parts(whole):
     """Overview, spend, top tasks, waste, anomalies, budget, completeness, and four pictures."""
-    page = write(tasks, turns, tmp_path, limit=28_000, price=0.5, tz="Europe/Madrid", title="May & June")
-    ids = {attrs["aria-labelledby"] for tag, attrs in page.tags if tag == "section"}
+    ids = {attrs["aria-labelledby"] for tag, attrs in whole.tags if tag == "section"}
     assert ids == {"overview", "spend", "top", "waste", "anomalies", "budget", "completeness"}
-    assert Counter(tag for tag, _ in page.tags)["svg"] == 4
-    assert "May & June" in page.text
-    assert "<title>May &amp; June</title>" in page.html
-    assert "2026-05-01 20:00 to 2026-06-30 13:59, Europe/Madrid" in page.text
+    assert Counter(tag for tag, _ in whole.tags)["svg"] == 4
+    assert "May & June" in whole.text
+    assert "<title>May &amp; June</title>" in whole.html
+    assert "2026-05-01 20:00 to 2026-06-30 13:59, Europe/Madrid" in whole.text
 
 
-def test_the_numbers_are_those_of_the_frames(tasks, turns, tmp_path):
+def test_the_numbers_are_those_of_the_frames(fetched, whole):
     """Credits, cost and counts of the whole, and the most expensive task first."""
-    page = write(tasks, turns, tmp_path, price=0.5)
-    total = turns["credits"].sum()
-    assert f"credits {total:,}" in page.text
-    assert f"cost {total / 2:,.2f}" in page.text
-    assert f"turns {len(turns):,}" in page.text
-    dearest = turns.groupby("task_id")["credits"].sum().idxmax()
-    assert page.links[0] == tasks.set_index("task_id").loc[dearest, "url"]
-    assert len(page.links) == 15
+    total = fetched.turns["credits"].sum()
+    assert f"credits {total:,}" in whole.text
+    assert f"cost {total / 2:,.2f}" in whole.text
+    assert f"turns {len(fetched.turns):,}" in whole.text
+    dearest = fetched.turns.groupby("task_id")["credits"].sum().idxmax()
+    assert whole.links[0] == fetched.tasks.set_index("task_id").loc[dearest, "url"]
+    assert len(whole.links) == 15
 
 
 def test_budget_and_price_are_optional(tasks, turns, tmp_path):
@@ -132,21 +140,20 @@ def test_budget_and_price_are_optional(tasks, turns, tmp_path):
     assert Counter(tag for tag, _ in page.tags)["svg"] == 3
 
 
-def test_the_file_stands_alone(tasks, turns, tmp_path):
+def test_the_file_stands_alone(whole):
     """It loads nothing, runs nothing, and every name in it is used once."""
-    page = write(tasks, turns, tmp_path, limit=28_000)
-    tags = {tag for tag, _ in page.tags}
+    tags = {tag for tag, _ in whole.tags}
     assert tags.isdisjoint({"script", "link", "iframe", "object", "embed", "img", "base", "form"})
-    assert page.all("src") == []
-    assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
-    assert "@import" not in page.html
-    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", page.html))
-    elsewhere = [attrs["xlink:href"] for _, attrs in page.tags if "xlink:href" in attrs]
+    assert whole.all("src") == []
+    assert not any(name.startswith("on") for _, attrs in whole.tags for name in attrs)
+    assert "@import" not in whole.html
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", whole.html))
+    elsewhere = [attrs["xlink:href"] for _, attrs in whole.tags if "xlink:href" in attrs]
     inline = [target for target in elsewhere if not target.startswith("data:image/png;base64,")]
     assert all(target.startswith("#") for target in inline)
-    assert max(Counter(page.all("id")).values()) == 1
-    assert {target.removeprefix("#") for target in inline} <= set(page.all("id"))
-    (policy,) = [attrs for _, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
+    assert max(Counter(whole.all("id")).values()) == 1
+    assert {target.removeprefix("#") for target in inline} <= set(whole.all("id"))
+    (policy,) = [attrs for _, attrs in whole.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
     assert policy["content"].startswith("default-src 'none'; style-src 'unsafe-inline'")
 
 
@@ -222,12 +229,12 @@ def test_the_same_data_give_the_same_file(tasks, turns, tmp_path):
     assert plt.get_fignums() == []
 
 
-def test_any_engine_makes_the_same_report(fetched, tmp_path):
+def test_any_engine_makes_the_same_report(tasks, turns, tmp_path):
     """Apart from what only a pandas frame can say about its fetch."""
     polars = pytest.importorskip("polars")
-    pandas = write(fetched.tasks, fetched.turns, tmp_path).html
+    pandas = write(tasks, turns, tmp_path).html
     lazy = []
-    for frame in (fetched.tasks, fetched.turns):
+    for frame in (tasks, turns):
         export_parquet(frame, tmp_path / "frame.parquet")
         lazy.append(polars.read_parquet(tmp_path / "frame.parquet").lazy())
     assert write(*lazy, tmp_path).html == pandas
@@ -262,9 +269,18 @@ def test_a_tilde_is_the_home_folder(tasks, turns, tmp_path, monkeypatch):
     assert (tmp_path / "r.html").exists()
 
 
+def test_a_uri_is_a_place_too(tasks, turns, tmp_path):
+    """It is written as the path would be, and returned as it was given."""
+    uri = (tmp_path / "report.html").as_uri()
+    assert report(tasks, turns, uri, as_of=AS_OF) == uri
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    with pytest.raises(FileError, match="'nowhere://report.html' is not a URI that can be used"):
+        report(tasks, turns, "nowhere://report.html")
+
+
 def test_mistakes_are_those_of_the_metrics(tasks, turns, tmp_path):
     """And no file is written."""
-    with pytest.raises(ArgumentError, match="^tz: expected an IANA name of a time zone, found 'Madrid'"):
+    with pytest.raises(ArgumentError, match=r"^tz: expected an IANA name of a time zone, found 'Madrid'"):
         write(tasks, turns, tmp_path, tz="Madrid")
     with pytest.raises(FrameError, match="no column 'url'"):
         write(tasks.drop(columns="url"), turns, tmp_path)
@@ -286,6 +302,7 @@ def opened(path: Path) -> dict[str, dict]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_browser_shows_it_and_nothing_else_happens(attacked, tmp_path):
     """No console message, no request, no script of the data; the page is never wider than the window."""
     write(*attacked, tmp_path, limit=28_000, price=0.5, title=ATTACKS[1])
@@ -303,6 +320,7 @@ def test_a_browser_shows_it_and_nothing_else_happens(attacked, tmp_path):
         assert all(link.startswith("https://") for link in seen["links"])
 
 
+@pytest.mark.slow
 def test_a_long_id_leaves_the_numbers_in_view(tasks, turns, tmp_path):
     """On a desktop no table is wider than its place, however long the ids of workers are."""
     ids = {worker: f"wrk_{number}" + "x" * 300 for number, worker in enumerate(turns["worker_id"].unique())}
@@ -313,6 +331,7 @@ def test_a_long_id_leaves_the_numbers_in_view(tasks, turns, tmp_path):
     assert all(needed <= there for needed, there in widths)
 
 
+@pytest.mark.slow
 def test_the_browser_would_have_noticed(tmp_path):
     """The same titles unescaped, in a page without our policy, do run and do ask for things."""
     (tmp_path / "naive.html").write_text(f"<title>x</title>{ATTACKS[0]}{ATTACKS[1]}")
