@@ -79,9 +79,8 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
 
     Examples
     --------
-    >>> from handinger_analytics import Sandbox
-    >>> with Sandbox(tasks=3) as sandbox:
-    ...     lookup = TaskLookup(sandbox.client())
+    >>> with ha.Sandbox(tasks=3) as sandbox:
+    ...     lookup = ha.TaskLookup(sandbox.client())
     ...     lookup.look_up(sandbox.task_ids[0])
     ...     lookup.wait(timeout=30)
     True
@@ -254,8 +253,10 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         try:
             with client_or_default(self._client) as client:
                 gate = requester_of(client).gate
-                self._ticker.set()
-                self._ticker = repeat(lambda: self._tick(gate, job, ids, began))
+                with self._state.lock:
+                    if self._state.under_way(job):
+                        self._ticker.set()
+                        self._ticker = repeat(lambda: self._tick(gate, job, ids, began))
                 result = fetch(ids, client=client, on_error="collect", progress=False, cancel=job.cancel)
         except HandingerError as error:
             result, problem = error.result, error_words(error)
@@ -276,7 +277,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         """Show the seconds of a lookup, or those that the server asks to wait; False when there are none."""
         pause = math.ceil(gate.closed_for)
         with self._state.lock:
-            busy = self._state.jobs.get("lookup") is job
+            busy = self._state.under_way(job)
             if busy and not job.cancel.is_set():
                 self._status.say(WAITING if pause else looking_up(ids), "busy")
             if pause:

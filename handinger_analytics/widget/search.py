@@ -104,9 +104,9 @@ class TaskIndex:
 
     Examples
     --------
-    >>> from handinger_analytics import parse_bodies
-    >>> TaskIndex(parse_bodies([]).tasks).search("invoice")
-    (0, [])
+    >>> how_many, (newest,) = TaskIndex(tasks).search("sao invoice", limit=1)
+    >>> how_many, newest.title
+    (2, 'Daily invoice report, São Paulo')
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:

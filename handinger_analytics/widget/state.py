@@ -47,13 +47,17 @@ class State:
         self.jobs: dict[str, Job] = {}
         self._threads = 0
 
+    def under_way(self, job: Job | None) -> bool:
+        """Tell whether a job has neither ended nor been taken out."""
+        return job is not None and self.jobs.get(job.kind) is job
+
     def end(self, job: Job | None) -> bool:
-        """Take a job out of what is under way; False if it was taken out before, or replaced."""
+        """Take a job out of what is under way; False where it was not."""
         with self.lock:
-            current = job is not None and self.jobs.get(job.kind) is job
-            if job is not None and current:
-                del self.jobs[job.kind]
-            return current
+            if job is None or not self.under_way(job):
+                return False
+            del self.jobs[job.kind]
+            return True
 
     def run(self, work: Callable[[], None]) -> None:
         """Start work in a thread of its own; `wait` waits for it from now on."""

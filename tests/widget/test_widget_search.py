@@ -24,6 +24,13 @@ def parsed():
     return parse_bodies(BODIES)
 
 
+@pytest.fixture(scope="module")
+def fetched_tasks(sandbox):
+    """Fetch the tasks of the well-behaved sandbox."""
+    with sandbox.client() as client:
+        return fetch(sandbox.task_ids, client=client).tasks
+
+
 def texts(lookup) -> list[str]:
     """Return the matches on offer, without the marks that isolate their direction."""
     return [button.description.replace("\u2068", "").replace("\u2069", "") for button in matches(lookup)]
@@ -155,10 +162,10 @@ def test_ids_that_the_source_lacks(open_lookup, client, parsed, text):
     assert fetched_of(lookup.value).task_ids == (text,)
 
 
-def test_part_of_an_id(open_lookup, sandbox, client):
+def test_part_of_an_id(open_lookup, sandbox, client, fetched_tasks):
     """While an id is typed its task stays on offer; the whole id takes the matches away."""
     wanted = sandbox.task_ids[3]
-    lookup = open_lookup(client, source=fetch(sandbox.task_ids, client=client).tasks)
+    lookup = open_lookup(client, source=fetched_tasks)
     assert lookup.wait(30)
     for length in range(9, len(wanted)):
         entry(lookup).value = wanted[:length]
@@ -269,8 +276,8 @@ def test_webhook_log_of_another_organization(open_lookup):
     assert "Nothing can be searched: Your key has no access to it." in page(lookup)
 
 
-def test_fetched_frames_are_a_source(open_lookup, sandbox, client):
+def test_fetched_frames_are_a_source(open_lookup, client, fetched_tasks):
     """What was fetched can be searched as it is."""
-    lookup = open_lookup(client, source=fetch(sandbox.task_ids, client=client).tasks)
+    lookup = open_lookup(client, source=fetched_tasks)
     assert lookup.wait(30)
     assert "The newest 8 of 120 tasks; more words narrow them down" in page(lookup)
