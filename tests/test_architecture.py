@@ -155,8 +155,8 @@ def test_nothing_private_of_other_objects(path):
         assert not foreign, f"line {node.lineno}: {ast.unparse(node)}"
 
 
-FOREIGN = {"_tz", "_storage_options"}
-"""Attributes of other libraries for which there is no public way: Matplotlib, deltalake."""
+FOREIGN = {"_storage_options"}
+"""Attributes of other libraries for which there is no public way: deltalake."""
 
 
 def is_own(node: ast.expr) -> bool:

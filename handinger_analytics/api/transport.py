@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -75,9 +76,9 @@ class Transport:
 
     def __init__(self, settings: Settings, session: Session | None = None) -> None:
         self._settings = settings
-        self._session = session
         self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
         self._pool: Any = None
+        self._exchange = self._through_pool if session is None else partial(self._through_session, session)
         self._path_prefix = urlsplit(settings.base_url).path
         preparing = session or requests.Session()
         self._template = self._prepared(preparing)
@@ -94,7 +95,7 @@ class Transport:
         request and with it the key, and would be the context of whatever is raised after it.
         """
         try:
-            return self._through_pool(path) if self._session is None else self._through_session(path)
+            return self._exchange(path)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # urllib3 counts a refused connection among the timeouts, too.
             timed_out = isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError))
@@ -124,13 +125,10 @@ class Transport:
         )
         return Answer(answer.status, answer.headers, answer.data)
 
-    def _through_session(self, path: str) -> Answer:
-        assert self._session is not None  # noqa: S101 - for the type checker
+    def _through_session(self, session: Session, path: str) -> Answer:
         request = self._template.copy()
         request.url = self._settings.base_url + path
-        answer = self._session.send(
-            request, timeout=self._settings.timeout, allow_redirects=False, **self._options
-        )
+        answer = session.send(request, timeout=self._settings.timeout, allow_redirects=False, **self._options)
         return Answer(answer.status_code, answer.headers, answer.content)
 
     def _opened_pool(self) -> Any:

@@ -76,8 +76,8 @@ def discover_task_ids(
 
     Notes
     -----
-    Pages shift while new deliveries are logged. The walk goes on until it has passed the last page
-    there is then, so an entry that moved to a later page is met there; one met twice counts once.
+    Entries move to later pages while new deliveries are logged. Pages are read up to the last one that
+    there is by then, so an entry that moved is met on its new page; one met twice counts once.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def discover_task_ids(
 
 
 def _executions(client: Client, worker_id: str, cancel: threading.Event | None) -> Iterator[wire.Execution]:
-    """Every entry of a worker's log, walking pages until there are no more or somebody cancels."""
+    """Yield every entry of a worker's log, page by page to the last one, or until somebody cancels."""
     for page in itertools.count(1):
         if cancel is not None and cancel.is_set():
             raise HandingerError(f"cancelled before page {page} of the webhook log of worker {worker_id!r}")

@@ -119,9 +119,8 @@ def _normalized(values: str | Iterable[str], kind: Kind) -> list[str]:
     try:
         found = [values] if isinstance(values, str) else list(values)
     except TypeError:
-        raise TaskIdError.unexpected(
-            name, "a string, or strings in a list, Series or other iterable", values
-        ) from None
+        expected = "a string, or strings in a list, Series or other iterable"
+        raise TaskIdError.unexpected(name, expected, values) from None
     advice = "drop missing values first, for example with Series.dropna()"
     ids = (id_from(value, kind, f"{name}[{position}]", advice) for position, value in enumerate(found))
     return list(dict.fromkeys(ids))
