@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from email.utils import formatdate
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import pytest
@@ -64,10 +65,10 @@ def test_task_is_read_whole_in_either_generation(sandbox, client):
             request = Request(f"{sandbox.url}{path}", headers={"Authorization": f"Bearer {sandbox.api_key}"})  # noqa: S310
             return json.loads(urlopen(request).read())  # noqa: S310 - the sandbox, on this machine
 
-        sent = get(f"/api/tasks/{requests.utils.quote(task_id, safe='')}")
+        sent = get(f"/api/tasks/{quote(task_id, safe='')}")
         turns = sent.get("turns")
         if turns is None:
-            turns = get(f"/api/tasks/{requests.utils.quote(task_id, safe='')}/turns")["items"]
+            turns = get(f"/api/tasks/{quote(task_id, safe='')}/turns")["items"]
         read = client.retrieve_task(task_id)
         assert read.task.id == sent["task"]["id"] == task_id
         assert read.task.totals.credits == sent["task"]["totals"]["credits"]

@@ -37,12 +37,13 @@ def secure(authority):
     """Serve a task over TLS with a certificate of that authority: its URL, and what it was asked."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
-    handler = type("Handler", (_Answer,), {"asked": []})
+    asked: list[str] = []
+    handler = type("Handler", (_Answer,), {"asked": asked})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        yield f"https://localhost:{server.server_address[1]}", handler.asked
+        yield f"https://localhost:{server.server_address[1]}", asked
         server.shutdown()
         thread.join()
 

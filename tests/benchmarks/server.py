@@ -71,7 +71,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport: asyncio.WriteTransport = transport
 
     def data_received(self, data: bytes) -> None:
         self._received += data

@@ -6,6 +6,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
 from handmade import AWKWARD
+from matplotlib.cbook import is_math_text
 
 from handinger_analytics.plots.labels import label
 
