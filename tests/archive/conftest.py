@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Iterator
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 import handinger_analytics as ha
 from handinger_analytics import Sandbox
 from handinger_analytics.archive import Archive
+from handinger_analytics.archive.merging import Merged
 from handinger_analytics.archive.recording import record_rows, remember
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.result import fetched_of
@@ -32,18 +34,19 @@ def archive(tmp_path) -> Archive:
     return Archive(tmp_path / "archive")
 
 
+def record_bodies(archive: Archive, *bodies: bytes, at: dt.datetime = NOON) -> Merged:
+    """Record bodies as a sync would that fetched them at a given time."""
+    fetched = fetched_of(ha.parse_bodies(bodies, on_error="raise"))
+    storage = Storage.at(archive.uri)
+    storage.create()
+    ids_version = remember(storage, fetched.task_ids)
+    return record_rows(storage, fetched.rows, ids_version, at, dt.datetime.now(dt.UTC))
+
+
 @pytest.fixture
 def record(archive):
-    """Return a function that records bodies as a sync would that fetched them at a given time."""
-
-    def write(*bodies: bytes, at: dt.datetime = NOON):
-        fetched = fetched_of(ha.parse_bodies(bodies, on_error="raise"))
-        storage = Storage.at(archive.uri)
-        storage.create()
-        ids_version = remember(storage, fetched.task_ids)
-        return record_rows(storage, fetched.rows, ids_version, at, dt.datetime.now(dt.UTC))
-
-    return write
+    """Return a function that records bodies in the archive."""
+    return functools.partial(record_bodies, archive)
 
 
 def in_order(frame: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ NOTHING = dt.timedelta(0)
 
 @pytest.fixture
 def half_written(archive, record):
-    """Leave the turns of task b in the archive, but not the task, as a writer does that dies in between."""
+    """Leave turns of task b in the archive without the task, as a writer that is killed in between does."""
     record(body_a("a", turns=2))
     record(body_a("b", turns=3))
     for name in ("ids", "tasks"):
@@ -68,7 +68,7 @@ def test_half_written_batch_is_not_doubled_by_others(half_written, record):
 
 
 def test_half_written_batch_can_change_before_it_is_completed(half_written, record):
-    """What a dead writer left behind is replaced like anything else."""
+    """Turns left behind by a killed writer are replaced like any others."""
     moved = turn_of("b", 0, startedAt="2026-06-02T00:00:00.000Z", credits=7)
     record(encoded({"task": task_of("b"), "turns": [moved]}), at=NOON + HOUR)
     assert half_written.turns(["credits"])["credits"].tolist().count(7) == 1
@@ -134,7 +134,7 @@ def test_state_whose_files_are_gone(archive, record):
 
 
 def test_pointer_never_goes_back(archive, record):
-    """A writer that names older turns than the commit before it does not take those turns away."""
+    """A commit with older versions than the commit before it does not hide the turns of that one."""
     record(body_a("a", turns=2))
     record(body_a("b", turns=2))
     before = pointer_of(delta_table(archive, "tasks"))
@@ -148,7 +148,7 @@ def test_pointer_never_goes_back(archive, record):
 
 
 def test_commits_of_others_are_passed_over(archive, record):
-    """An OPTIMIZE by another tool names no turns; the commit before it counts."""
+    """An OPTIMIZE by another tool has no pointer; that of the commit before it counts."""
     record(body_a("a", turns=2))
     record(body_a("b", turns=2))
     delta_table(archive, "tasks").optimize.compact()
@@ -212,7 +212,7 @@ def test_status(archive, record):
 
 
 def test_half_written_batch_can_move_with_its_task(half_written, record):
-    """What a dead writer left behind is found although its task begins in a later month now."""
+    """Turns left behind by a killed writer are replaced although their task now begins in a later month."""
     june = "2026-06-02T00:00:00.000Z"
     turn = turn_of("b", 0, startedAt=june, completedAt=june)
     record(encoded({"task": task_of("b", createdAt=june, completedAt=june), "turns": [turn]}), at=NOON + HOUR)

@@ -93,7 +93,7 @@ def test_same_rows_write_nothing(archive, record):
 
 
 def test_turn_before_its_task_is_there_once(archive, record):
-    """A turn that claims to have started months before its task was created is found again, too."""
+    """A turn that started months before its task was created is found again and replaced."""
     early = turn_of("a", 0, startedAt="2026-01-01T00:00:00.000Z")
     record(body("a", early))
     record(body("a", early | {"credits": 7}), at=NOON + HOUR)
@@ -199,7 +199,7 @@ def test_task_that_moves_to_another_month_is_there_once(archive, record, before,
 
 
 def test_turn_of_an_early_month_can_move(archive, record):
-    """A turn that claimed to have started before its task leaves that month, too."""
+    """A turn that had started before its task is deleted from that month when it moves."""
     record(body("a", turn_of("a", 0, startedAt="2026-01-01T00:00:00.000Z")))
     record(body("a", turn_of("a", 0, startedAt=JUNE, credits=7)), at=NOON + HOUR)
     assert credits_of(archive) == {"trn_a_0": 7}
@@ -213,7 +213,7 @@ def test_earlier_fetch_brings_nothing_back(archive, record):
 
 
 def test_time_of_a_wrong_clock_does_not_win(archive, record):
-    """What claims to have been fetched in the future gives way to what is fetched now."""
+    """Rows stamped with a future time are replaced by those fetched now."""
     future = dt.datetime.now(dt.UTC) + 365 * 24 * HOUR
     record(body("a", turn_of("a", 0, credits=1), turn_of("a", 1)), at=future)
     assert record(body("a", turn_of("a", 0, credits=2)), at=dt.datetime.now(dt.UTC)).changed == 1

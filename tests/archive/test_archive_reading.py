@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import shutil
+import sys
 from pathlib import Path
 
 import duckdb
@@ -13,7 +16,8 @@ import pytest
 
 import handinger_analytics as ha
 from handinger_analytics import ArgumentError, FrameError, PartialDataWarning
-from tests.archive.conftest import HOUR, NOON, assert_same_rows
+from handinger_analytics.archive import Archive
+from tests.archive.conftest import HOUR, NOON, assert_same_rows, record_bodies
 from tests.samples import encoded, task_of, turn_of
 
 STARTS = {
@@ -24,9 +28,11 @@ STARTS = {
 }
 
 
-@pytest.fixture
-def filled(archive, record):
-    """Fill the archive with one task whose four turns lie around the ends of May, 1, 2, 4 and 8 credits."""
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """Fill an archive with one task whose four turns lie around the ends of May, 1, 2, 4 and 8 credits."""
+    archive = Archive(tmp_path_factory.mktemp("filled") / "archive")
+    record = functools.partial(record_bodies, archive)
     turns = [turn_of("a", seq, startedAt=start, credits=2**seq) for seq, start in STARTS.items()]
     record(encoded({"task": task_of("a", createdAt=STARTS[0], workerId="wrk_1"), "turns": turns[:2]}))
     record(
@@ -68,13 +74,14 @@ def test_time_range(filled, since, until, credits):
     assert (pc.sum(table["credits"]).as_py() or 0) == credits
 
 
-def test_other_months_are_not_touched(filled):
+def test_other_months_are_not_touched(filled, tmp_path):
     """A month is read even if the files of all others are gone."""
-    for path in filled.files("turns"):
+    archive = Archive(shutil.copytree(filled.uri, tmp_path / "copy"))
+    for path in archive.files("turns"):
         if "month=2026-05" not in path:
             Path(path).unlink()
-    assert filled.turns(since="2026-05-01", until="2026-05-31T23:59:59.999Z")["credits"].sum() == 2
-    lazy = filled.turns(since="2026-05-01", until="2026-05-31T23:59:59.999Z", engine="polars")
+    assert archive.turns(since="2026-05-01", until="2026-05-31T23:59:59.999Z")["credits"].sum() == 2
+    lazy = archive.turns(since="2026-05-01", until="2026-05-31T23:59:59.999Z", engine="polars")
     assert lazy.select(pl.col("credits").sum()).collect().item() == 2
 
 
@@ -231,6 +238,13 @@ def test_columns_are_one_name_or_several(filled, columns, engine):
     frame = filled.turns(columns, engine=engine)
     names = frame.columns if engine == "pandas" else frame.collect_schema().names()
     assert list(names) == ["credits"]
+
+
+def test_engine_that_is_not_installed(filled, monkeypatch):
+    """The error says what to install."""
+    monkeypatch.setitem(sys.modules, "polars", None)  # as Python marks what cannot be imported
+    with pytest.raises(ArgumentError, match=r"found 'polars'; pip install 'handinger-analytics\[polars\]'"):
+        filled.turns(engine="polars")
 
 
 def test_unknown_table_has_no_files(filled):

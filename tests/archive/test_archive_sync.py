@@ -118,7 +118,7 @@ def test_unknown_word_for_an_end_is_final(archive, serve):
 
 
 def test_answer_for_another_id_is_no_answer(archive, serve):
-    """What was asked for is missing still, though the server sent some task."""
+    """If the server sends another task than the one asked for, that one is still missing."""
     with serve(Reply(body_a("tsk_2"))).client() as client:
         archive.sync("tsk_1", client=client)
     assert archive.tasks()["task_id"].tolist() == ["tsk_2"]
@@ -126,7 +126,7 @@ def test_answer_for_another_id_is_no_answer(archive, serve):
 
 
 def test_a_batch_is_as_old_as_its_beginning(archive):
-    """Rows have the time before they were asked for: what is fetched meanwhile is later."""
+    """Rows are stamped with the time before their requests: what is fetched meanwhile is newer."""
     with Sandbox(tasks=1, seed=7, latency=0.3) as sandbox, sandbox.client() as client:
         archive.sync(sandbox.task_ids, client=client)
     assert dt.datetime.now(dt.UTC) - archive.status().last_sync > dt.timedelta(seconds=0.3)
@@ -143,7 +143,7 @@ def test_longest_spans(archive, serve, option):
 
 
 def test_sync_after_one_with_a_wrong_clock(archive, busy):
-    """What was stamped with a time to come is fetched again, and then the archive equals a fetch."""
+    """Tasks stamped with a future time are fetched again, and then the archive equals a fetch."""
     with busy.client() as client:
         archive.sync(busy.task_ids, client=client, now=dt.datetime(2038, 1, 1, tzinfo=dt.UTC))
         busy.advance(5 * DAY)
@@ -173,7 +173,7 @@ def test_task_with_an_unfinished_turn_is_not_final(archive, serve):
 
 
 def test_failures_are_kept_and_tried_first(archive, tmp_path):
-    """What failed is reported and kept, heads the next sync, and is forgotten when it heals."""
+    """Failures are reported and kept; the next sync begins with their ids, and deletes them once fetched."""
     with Sandbox(tasks=30, seed=7, generation="B") as sandbox:
         ids = sandbox.task_ids
         always = {ids[20]: "404", ids[10]: "403"}
@@ -248,7 +248,7 @@ def test_sync_with_nothing_to_do_is_a_sync(archive, sandbox, client):
 
 
 def test_forgotten_tasks_are_not_asked_for(archive):
-    """What is forgotten is in no sync, fails no more and is not missing; what was recorded of it stays."""
+    """A forgotten task is not fetched and not missing any more; what was recorded of it stays."""
     with Sandbox(tasks=10, seed=7) as sandbox, sandbox.client() as client:
         ids = sandbox.task_ids
         archive.sync(ids[:8], client=client)
