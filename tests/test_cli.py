@@ -156,6 +156,7 @@ def test_an_error_of_the_process(tmp_path):
     ("arguments", "text"),
     [
         (["spend", "x", "--tz", "Europe/Madird"], "--tz: expected an IANA name of a time zone"),
+        (["spend", "demo", "--price", "nan"], "--price: expected money per credit"),
         (["budget", "demo", "--limit", "5", "--tz", ""], "--tz: expected an IANA name of a time zone"),
         (["fetch", "a", "", "--out", "o"], "[TASK_ID...]: expected a non-empty string, found ''"),
     ],
