@@ -93,6 +93,7 @@ def report(
     >>> ha.report(tasks, turns, "june.html", tz="Europe/Madrid", price=0.012).name
     'june.html'
     """
+    filesystem, target = located(path)
     moment = utc_instant(as_of, "as_of") or now()
     checked = check(tasks, turns)
     verdict = provenance.of(checked)
@@ -119,7 +120,6 @@ def report(
         "as_of": f"{moment:%Y-%m-%d %H:%M} UTC",
     }
     html = _TEMPLATES.get_template("report.html").render(page)
-    filesystem, target = located(path)
     with file_errors("write the report", path), replaced(filesystem, target) as stream:
         stream.write(html.encode())
     return text if "://" in (text := os.fspath(path)) else Path(text).expanduser()
