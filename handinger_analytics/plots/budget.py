@@ -88,7 +88,7 @@ def plot_budget(
     return ax
 
 
-def _spent_so_far(turns: Any, status: pd.Series[Any], period: str, tz: str) -> tuple[list[Any], list[int]]:
+def _spent_so_far(turns: Any, status: pd.Series[Any], period: Period, tz: str) -> tuple[list[Any], list[int]]:
     """Return the starts of the days up to now and now itself, and what was spent by each of them."""
     days = days_of(period, zone_info(tz), status["as_of"])
     by_day = spend_history(open_turns(turns, with_tasks=False), days, []).this_period
