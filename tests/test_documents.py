@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -124,6 +125,26 @@ def test_places_in_the_documents_are_there():
     )
     assert told
     assert [place for place in told if not (ROOT / place).exists()] == []
+
+
+def test_functions_in_the_documents_are_where_they_say():
+    """Whoever follows a task through the code, or looks for something, finds each function in its file."""
+    told = re.findall(r"`([\w.]+)`(?: and `\w+`)? (?:\||in) `(handinger_analytics/[\w/]+\.py)`", CONTRIBUTING)
+    assert len(told) > 40
+    for name, path in told:
+        scope: ast.AST = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        for part in name.split("."):
+            found = [node for node in ast.iter_child_nodes(scope) if part in names_of(node)]
+            assert found, f"{name} is not in {path}"
+            scope = found[0]
+
+
+def names_of(node: ast.AST) -> set[str]:
+    """Return what a statement defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def test_recipes_in_the_documents_are_there():

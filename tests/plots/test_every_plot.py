@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from handmade import AWKWARD, captions, drawn, turns_of
 from matplotlib.colors import to_hex, to_rgb
 
 from handinger_analytics import plots
@@ -17,6 +16,7 @@ from handinger_analytics.errors import FrameError
 from handinger_analytics.parquet import export_parquet
 from handinger_analytics.plots.groups import OTHER_COLOUR, PALETTE
 from handinger_analytics.text import amount, duration
+from tests.plots.handmade import AWKWARD, captions, drawn, turns_of
 
 OPTIONS = {
     "plot_credits_vs_tokens": [{}, {"by": "worker_id"}],

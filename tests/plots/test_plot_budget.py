@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import pytest
-from handmade import captions, drawn, legend_labels, turns_of
 from matplotlib.colors import to_hex
 from matplotlib.dates import num2date
 
 from handinger_analytics.errors import ArgumentError
 from handinger_analytics.plots import plot_budget
+from tests.plots.handmade import captions, drawn, legend_labels, turns_of
 
 STEADY = turns_of(
     *({"started_at": f"2026-05-{day:02}T09:00+00:00", "credits": 100} for day in range(1, 32)),

@@ -7,12 +7,12 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
-from handmade import AWKWARD, captions, turns_of
 from matplotlib.figure import Figure
 from matplotlib.testing.compare import compare_images
 
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.plots import plot_dashboard
+from tests.plots.handmade import AWKWARD, captions, turns_of
 
 SERIES = ".".join(mpl.__version__.split(".")[:2])
 BASELINE = Path(__file__).parent / "baseline" / f"dashboard-matplotlib-{SERIES}.png"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from handmade import drawn, turns_of
 
 from handinger_analytics import plots
+from tests.plots.handmade import drawn, turns_of
 
 TWO_O_CLOCK = ["02:00\nCEST", "02:00\nCET"]
 

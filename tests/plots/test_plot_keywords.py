@@ -5,11 +5,11 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from handmade import drawn, legend_labels, turns_of
 from matplotlib.colors import LogNorm, to_hex
 
 from handinger_analytics import plots
 from handinger_analytics.errors import ArgumentError
+from tests.plots.handmade import drawn, legend_labels, turns_of
 
 FEW = turns_of({"credits": 2, "worker_id": "wrk_b"}, {"credits": 5}, {"credits": 1, "status": "error"})
 ALL = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
-from handmade import AWKWARD
 from matplotlib.cbook import is_math_text
 
 from handinger_analytics.plots.labels import label
+from tests.plots.handmade import AWKWARD
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import pytest
-from handmade import drawn
 
 from handinger_analytics import plots
+from tests.plots.handmade import drawn
 
 LEGENDS = {
     "plot_spend": {"by": "worker_id"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from handmade import drawn, legend_labels, turns_of
 from matplotlib.colors import to_hex
 
 from handinger_analytics.errors import ArgumentError
@@ -17,6 +16,7 @@ from handinger_analytics.plots import (
     plot_tokens,
     plot_waste,
 )
+from tests.plots.handmade import drawn, legend_labels, turns_of
 
 WORK = turns_of(
     {"worker_id": "wrk_a", "task_id": "tsk_1", "credits": 30, "input_tokens": 100, "output_tokens": 20},

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from handmade import turns_of
 
 from handinger_analytics import plots
+from tests.plots.handmade import turns_of
 
 TURNS = turns_of(*({"worker_id": f"wrk_{n % 3}", "credits": n, "seq": n} for n in range(30)))
 

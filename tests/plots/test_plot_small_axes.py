@@ -6,9 +6,9 @@ import itertools
 
 import matplotlib.pyplot as plt
 import pytest
-from handmade import drawn, turns_of
 
 from handinger_analytics import plots
+from tests.plots.handmade import drawn, turns_of
 
 BUDGET = {"limit": 30_000, "as_of": "2026-06-20T00:00+00:00"}
 ROWS = [

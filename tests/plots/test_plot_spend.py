@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from handmade import AWKWARD, captions, drawn, legend_labels, turns_of
 from matplotlib.colors import to_hex
 from matplotlib.dates import num2date
 
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.plots import plot_spend
 from handinger_analytics.plots.groups import PALETTE
+from tests.plots.handmade import AWKWARD, captions, drawn, legend_labels, turns_of
 
 THREE_DAYS = turns_of(
     {"started_at": "2026-05-11T09:00+00:00", "worker_id": "wrk_a", "credits": 30},
