@@ -4,6 +4,8 @@ import datetime as dt
 import json
 import os
 import re
+import resource
+import signal
 from decimal import Decimal
 
 import numpy as np
@@ -200,25 +202,27 @@ def test_a_file_that_cannot_be_replaced_stays(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["turns.parquet", "mine.txt"]
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path):
-    """When space runs out the error says so, the old file is as it was, and nothing is left over."""
-    import resource
-    import signal
-
-    target = tmp_path / "turns.parquet"
-    ha.export_parquet(parsed(), target)
-    before = target.read_bytes()
-    big = parsed(input=os.urandom(200_000).hex())
+@pytest.fixture
+def small_files():
+    """Let no file grow beyond 50,000 bytes, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
-    try:
-        with pytest.raises(FileError, match="cannot write"):
-            ha.export_parquet(big, target)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, handler)
-    assert target.read_bytes() == before
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("partition_by", [None, "month"])
+def test_a_full_disk_leaves_the_old_file(tmp_path, small_files, partition_by):
+    """When space runs out the error says so, the old file or dataset is as it was, nothing is left over."""
+    target = tmp_path / "turns.parquet"
+    ha.export_parquet(parsed(), target, partition_by=partition_by)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    big = parsed(input=os.urandom(200_000).hex())
+    with pytest.raises(FileError, match="cannot write"):
+        ha.export_parquet(big, target, partition_by=partition_by)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["turns.parquet"]
 
 

@@ -217,14 +217,16 @@ class Storage:
 
 
 def _checked_options(options: Mapping[str, str] | None) -> dict[str, str]:
-    """Return a copy of the options; messages name types alone, since a value may be a secret."""
-    found: object = None if isinstance(options, Mapping | None) else type(options)
+    """Return a copy of the options; a message names types alone, since a value may be a secret."""
+    if options is None:
+        return {}
+    found: object = type(options)
     if isinstance(options, Mapping):
-        texts = (name for name, value in options.items() if isinstance(name, str) and isinstance(value, str))
-        found = {name: type(options[name]) for name in options.keys() - texts}
+        texts = {name for name, value in options.items() if isinstance(name, str) and isinstance(value, str)}
+        found = {name: type(value) for name, value in options.items() if name not in texts}
     if found:
         raise ArgumentError.unexpected("storage_options", "a mapping of str to str", found)
-    return dict(options or {})
+    return dict(options)
 
 
 def filesystem(table: DeltaTable) -> pafs.FileSystem:
