@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import os
 import re
-import resource
 import signal
 from decimal import Decimal
 
@@ -205,6 +204,7 @@ def test_a_file_that_cannot_be_replaced_stays(tmp_path):
 @pytest.fixture
 def small_files():
     """Let no file grow beyond 50,000 bytes, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="Windows has no limits on the size of files")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
