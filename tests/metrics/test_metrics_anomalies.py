@@ -215,6 +215,7 @@ def spikes_of(credits_: list[int | None], threshold: float, least: int) -> list[
     return found
 
 
+@pytest.mark.slow
 @given(workers=st.lists(histories, min_size=1, max_size=3), threshold=st.sampled_from([1.0, 3.5, 5.0]))
 def test_every_spike(workers: list[list[int | None]], threshold: float):
     """Judging day by day in plain Python finds the same spikes, whatever the order of the rows."""
