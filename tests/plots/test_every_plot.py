@@ -9,7 +9,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.text import Text
 
 from handinger_analytics import plots
 from handinger_analytics.errors import FrameError
@@ -77,8 +79,7 @@ def test_awkward_text_is_drawn_literally(plot, options):
     rows = [{"worker_id": text, "task_title": text, "task_id": f"tsk_{n}"} for n, text in enumerate(AWKWARD)]
     for some in (rows, rows[:1], rows[-6:]):
         ax = drawn(plot(turns_of(*some), **options))
-        texts = ax.findobj(mpl.text.Text)
-        formulas = [text.get_text() for text in texts if text._preprocess_math(text.get_text())[1]]
+        formulas = [text.get_text() for text in ax.findobj(Text) if is_math_text(text.get_text())]
         assert [text for text in formulas if "mathdefault" not in text] == []
 
 
@@ -131,7 +132,7 @@ def test_no_style_is_changed_and_none_is_fixed(plot, options, incomplete_turns):
         before = dict(mpl.rcParams)
         ax = drawn(plot(incomplete_turns, **options))
         assert dict(mpl.rcParams) == before
-        texts = [text for text in ax.findobj(mpl.text.Text) if text.get_text() and text.get_visible()]
+        texts = [text for text in ax.findobj(Text) if text.get_text() and text.get_visible()]
         assert min(sum(to_rgb(text.get_color())) for text in texts) > 1
         assert all(to_hex(line.get_color()) != "#000000" for line in ax.lines)
 

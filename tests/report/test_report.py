@@ -160,7 +160,7 @@ def test_the_file_stands_alone(whole):
 def test_markup_in_the_data_is_text(attacked, tmp_path):
     """Titles and ids are shown as they are, none becomes a tag, an attribute or a template."""
     clean = {"svg": 4}
-    page = write(*attacked, tmp_path, limit=28_000, title=ATTACKS[0])
+    page = write(*attacked, folder=tmp_path, limit=28_000, title=ATTACKS[0])
     tags = Counter(tag for tag, _ in page.tags)
     assert (tags["script"], tags["img"], tags["svg"]) == (0, 0, clean["svg"])
     for attack in ATTACKS[:5]:
@@ -237,7 +237,7 @@ def test_any_engine_makes_the_same_report(tasks, turns, tmp_path):
     for frame in (tasks, turns):
         export_parquet(frame, tmp_path / "frame.parquet")
         lazy.append(polars.read_parquet(tmp_path / "frame.parquet").lazy())
-    assert write(*lazy, tmp_path).html == pandas
+    assert write(*lazy, folder=tmp_path).html == pandas
 
 
 def test_a_report_is_replaced_whole(tasks, turns, tmp_path):
@@ -307,7 +307,7 @@ def opened(path: Path) -> dict[str, dict]:
 @pytest.mark.slow
 def test_a_browser_shows_it_and_nothing_else_happens(attacked, tmp_path):
     """No console message, no request, no script of the data; the page is never wider than the window."""
-    write(*attacked, tmp_path, limit=28_000, price=0.5, title=ATTACKS[1])
+    write(*attacked, folder=tmp_path, limit=28_000, price=0.5, title=ATTACKS[1])
     both = opened(tmp_path / "report.html")
     assert list(both) == ["desktop", "phone"]
     for seen in both.values():
