@@ -18,6 +18,11 @@ import handinger_analytics as ha
 def fetching(ids: list[str], cancel: threading.Event) -> None:
     """Ids in, frames out."""
     with ha.Client(api_key="hdg_live_1", timeout=5.0) as client:
+        assert_type(client.retrieve_task("tsk_1"), ha.TaskWithTurns)
+        assert_type(client.retrieve_worker("wrk_1"), ha.Worker)
+        assert_type(client.retrieve_webhook("wrk_1"), ha.Webhook)
+        assert_type(client.retrieve_webhook_executions("wrk_1", page=2), ha.ExecutionPage)
+        assert_type(client.retrieve_schedules("wrk_1"), ha.ScheduleList)
         result = ha.fetch(ids, client=client, on_error="collect", progress=False, cancel=cancel)
     assert_type(result, ha.FetchResult)
     assert_type(result.tasks, pd.DataFrame)
@@ -94,7 +99,10 @@ def archives() -> None:
     assert_type(archive.turns(["credits"], since="2026-05-01"), pd.DataFrame)
     assert_type(archive.tasks(), pd.DataFrame)
     assert_type(archive.turns(engine="duckdb"), Any)
+    assert_type(archive.turns("credits", since=dt.date(2026, 5, 1)), pd.DataFrame)
+    assert_type(archive.as_of(3), ha.ArchiveView)
     assert_type(archive.as_of(3).turns(), pd.DataFrame)
+    assert_type(archive.status(), ha.ArchiveStatus)
 
     archive.turns(engine="spark")  # type: ignore[call-overload]
     archive.sync(refresh="always")  # type: ignore[arg-type]
@@ -106,6 +114,8 @@ def sandboxes() -> None:
         assert_type(sandbox, ha.Sandbox)
         assert_type(sandbox.task_ids, list[str])
         assert_type(sandbox.client(), ha.Client)
+        assert_type(sandbox.stats, ha.Stats)
+    ha.Sandbox(generation="C")  # type: ignore[arg-type]
 
 
 def errors() -> None:
