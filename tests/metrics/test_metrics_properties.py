@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections import Counter
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -69,38 +70,45 @@ def rows_near_a_change(draw: st.DrawFn, freq: str) -> list[dict]:
 groupings = st.lists(st.sampled_from(COLUMNS), unique=True, max_size=3)
 
 
-def begins_period(instant: dt.datetime, freq: str, zone: ZoneInfo) -> bool:
-    """Tell whether the clock on the wall starts a new period at a full minute."""
-    now, before = instant.astimezone(zone), (instant - MINUTE).astimezone(zone)
+def first_date(date: dt.date, freq: str) -> dt.date:
+    """Return the first date of the day, week, month, quarter or year of a date."""
+    if freq == "D":
+        return date
+    if freq == "W":
+        return date - date.weekday() * DAY
+    month = {"MS": date.month, "QS": date.month - (date.month - 1) % 3, "YS": 1}[freq]
+    return date.replace(day=1, month=month)
+
+
+def begins_period(before: dt.datetime, now: dt.datetime, freq: str) -> bool:
+    """Tell from the clock on the wall at two successive full minutes whether a new period starts."""
     if freq == "h":
         return now.minute == 0 or now.utcoffset() != before.utcoffset()
-    return label(instant, freq, zone) > label(instant - MINUTE, freq, zone)
+    return first_date(now.date(), freq) > first_date(before.date(), freq)
+
+
+def start_of_period(instant: dt.datetime, freq: str, zone: ZoneInfo) -> dt.datetime:
+    """Go back, minute by minute, to the start of the period that an instant falls in."""
+    minute = EPOCH + (instant - EPOCH) // MINUTE * MINUTE
+    while not begins_period((minute - MINUTE).astimezone(zone), minute.astimezone(zone), freq):
+        minute -= MINUTE
+    return minute
 
 
 def label(instant: dt.datetime, freq: str, zone: ZoneInfo) -> dt.datetime | dt.date:
     """Name the period an instant falls in: its first date, or for hours its first minute."""
     if freq == "h":
-        minute = EPOCH + (instant - EPOCH) // MINUTE * MINUTE
-        while not begins_period(minute, freq, zone):
-            minute -= MINUTE
-        return minute
-    date = instant.astimezone(zone).date()
-    return {
-        "D": date,
-        "W": date - date.weekday() * DAY,
-        "MS": date.replace(day=1),
-        "QS": date.replace(day=1, month=date.month - (date.month - 1) % 3),
-        "YS": date.replace(day=1, month=1),
-    }[freq]
+        return start_of_period(instant, freq, zone)
+    return first_date(instant.astimezone(zone).date(), freq)
 
 
 def minutes_that_begin(first: dt.datetime, last: dt.datetime, freq: str, zone: ZoneInfo) -> list[dt.datetime]:
     """List every start of a period from that of ``first`` to that of ``last``, minute by minute."""
-    start = EPOCH + (first - EPOCH) // MINUTE * MINUTE
-    while not begins_period(start, freq, zone):
-        start -= MINUTE
-    count = (last - start) // MINUTE
-    return [m for m in (start + n * MINUTE for n in range(count + 1)) if begins_period(m, freq, zone)]
+    start = start_of_period(first, freq, zone)
+    minutes = [start + number * MINUTE for number in range(-1, (last - start) // MINUTE + 1)]
+    shown = [minute.astimezone(zone) for minute in minutes]
+    pairs = zip(minutes[1:], pairwise(shown), strict=True)
+    return [minute for minute, (before, now) in pairs if begins_period(before, now, freq)]
 
 
 @pytest.mark.parametrize("freq", DAYS_SPANNED)
