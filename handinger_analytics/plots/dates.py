@@ -33,7 +33,7 @@ class _DateLocator(dates.AutoDateLocator):
     def get_locator(self, dmin: dt.datetime, dmax: dt.datetime) -> Any:
         most = min(_MOST_TICKS, 1 + max(2, labels_that_fit(self.axis)))
         self.maxticks = dict.fromkeys(self.maxticks, most)
-        # Twice as many ticks as the fewest must be allowed: Matplotlib's intervals double about.
+        # The fewest are at most half of the most, or none of Matplotlib's intervals might fit between.
         self.minticks = min(3, (most - 1) // 2)
         return super().get_locator(dmin, dmax)  # type: ignore[no-untyped-call]  # Matplotlib has no types for it
 
