@@ -18,7 +18,7 @@ import pandas as pd
 from handinger_analytics import Sandbox, fetch
 from handinger_analytics.widget import TaskLookup
 from tests.benchmarks.bench_spend import report
-from tests.widget.touching import control, entry, markup, matches
+from tests.widget.driver import control, entry, markup, matches
 
 TURNS = 500
 TASKS = 100_000

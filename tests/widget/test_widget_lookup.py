@@ -16,7 +16,7 @@ from handinger_analytics.tables.schema import TASKS, TURNS
 from handinger_analytics.widget import TaskLookup
 from tests.samples import body_a
 from tests.scripted import Reply
-from tests.widget.touching import click, control, enter, entry, eventually, markup, page, parts
+from tests.widget.driver import click, control, enter, entry, eventually, markup, page, parts
 
 EXAMPLE = "tsk_2Z-YWz3hFq6VlW"
 LINK = f"https://v3.handinger.com/worker/wrk_vk81XUHKHG-qr4/task/{EXAMPLE}"

@@ -9,7 +9,7 @@ from handinger_analytics import FrameError, Sandbox, discover_task_ids, export_p
 from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.widget.search import TaskIndex, entered_ids
 from tests.samples import body_a
-from tests.widget.touching import click, control, enter, entry, matches, page
+from tests.widget.driver import click, control, enter, entry, matches, page
 
 BODIES = [
     body_a("tsk_a", title="Invoice for São Paulo", createdAt="2026-05-01T22:30:00.000Z"),

@@ -13,7 +13,7 @@ from handinger_analytics import Archive, ArgumentError, Sandbox, export_parquet,
 from handinger_analytics.sandbox import Faults
 from handinger_analytics.widget import TaskLookup
 from tests.samples import body_a
-from tests.widget.touching import click, control, entry, eventually, matches, page
+from tests.widget.driver import click, control, entry, eventually, matches, page
 
 SLOW = "tsk_2Z-YWz3hFq6VlW"
 """A task whose answer is late, too."""

@@ -1,4 +1,4 @@
-"""Hands and eyes for the widget: find a control by what a person sees, use it, read the page."""
+"""Use the widget as a person does: find a control by its label, use it, read the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets as w
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 def parts(widget: Any) -> Iterator[Any]:
@@ -47,13 +47,13 @@ def enter(lookup: Any, text: str) -> None:
     """Type a text and press Enter, as the front end reports it, and wait for the answer."""
     entry(lookup).value = text
     entry(lookup)._handle_custom_msg({"event": "submit"}, [])
-    assert lookup.wait(PATIENCE)
+    assert lookup.wait(TIMEOUT)
 
 
 def click(lookup: Any, description: str) -> None:
     """Click a button and wait for what it started."""
     control(lookup, description).click()
-    assert lookup.wait(PATIENCE)
+    assert lookup.wait(TIMEOUT)
 
 
 def markup(lookup: Any) -> str:
@@ -67,9 +67,9 @@ def page(lookup: Any) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup(lookup))).split())
 
 
-def eventually(condition: Callable[[], Any], patience: float = PATIENCE) -> None:
+def eventually(condition: Callable[[], Any], timeout: float = TIMEOUT) -> None:
     """Wait until something is so."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it never came about"
         time.sleep(0.02)

@@ -5,7 +5,7 @@ import pytest
 
 from handinger_analytics import FileError, load_parquet
 from handinger_analytics.widget.history import file_names
-from tests.widget.touching import click, control, enter, page
+from tests.widget.driver import click, control, enter, page
 
 EXAMPLE = "tsk_2Z-YWz3hFq6VlW"
 
