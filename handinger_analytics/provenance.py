@@ -75,7 +75,7 @@ def merged(*provenances: Provenance) -> Provenance:
 
 
 def of(frame: Any) -> Provenance:
-    """Return a copy of what a pandas frame, Arrow table or dataset says of itself; empty where it says nothing.
+    """Return a copy of what a pandas frame, Arrow table or dataset says of itself, or nothing.
 
     Frames of other engines carry nothing along.
     """
