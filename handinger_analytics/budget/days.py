@@ -1,4 +1,4 @@
-"""The days a budget looks at: the history behind, today, and the rest of the period."""
+"""The days that matter to a budget: those of the history, today, and the rest of the period."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Days:
     end : pandas.Timestamp
         First instant after the period.
     as_of : pandas.Timestamp
-        The moment looked from, in the same zone.
+        Moment of the status, in the same zone.
     first : int
         Position of the first day of the period.
     known : int
@@ -54,11 +54,6 @@ class Days:
     def starts(self) -> pd.DatetimeIndex:
         """First instant of each day, ``datetime64[ms, tz]``."""
         return self.periods.starts
-
-    @property
-    def start(self) -> pd.Timestamp:
-        """First instant of the period."""
-        return self.starts[self.first]
 
     @property
     def bounds_ms(self) -> NDArray[np.int64]:
@@ -96,8 +91,8 @@ def days_of(period: Period, zone: ZoneInfo, as_of: datetime, known: datetime | N
     as_of : datetime
         The moment whose period it is.
     known : datetime, optional
-        Until when turns are known, at most ``as_of``, which is the default. The days are looked at
-        from here or, if it comes later, from the start of the period.
+        Until when turns are known, at most ``as_of``, which is the default. It becomes the moment of
+        the status or, if the period began later, the start of the period does.
 
     Raises
     ------

@@ -187,7 +187,7 @@ def _values(limit: float, days: Days, history: SpendHistory, runs: ScheduledRuns
         "days_elapsed": days.elapsed,
         "days_left": float(days.left.sum()),
         "history_days": len(history.full_days),
-        "period_start": days.start,
+        "period_start": days.starts[days.first],
         "period_end": days.end,
         "as_of": days.as_of,
     }

@@ -232,7 +232,7 @@ def collect(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
 
 def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_null(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if pa.types.is_null(kind) or _is_text(kind):
         return pd.Series(column.to_pylist(), dtype=STRING)
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         # Polars counts in uint32, DuckDB sums in decimal(38, 0).
@@ -243,6 +243,11 @@ def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
         whole = pd.Series(integers.to_pandas(types_mapper=lambda _: pd.Int64Dtype()))
         return whole if column.null_count else whole.astype("int64")
     return pd.Series(column.to_pandas())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(matches(kind) for matches in kinds)
 
 
 def biggest_first(groups: pd.DataFrame, by: list[str], measure: str = "credits") -> pd.DataFrame:
@@ -284,9 +289,9 @@ def _readable(native: Any, columns: list[str]) -> Any:
 
 
 def _pandas_dtype(kind: pa.DataType) -> Any:
-    # None is the dtype pandas chooses; of text that is all missing it makes floats, of other columns with
-    # a gap floats or objects.
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    # None leaves the choice to pandas. Of text that is all missing it makes floats, of other columns with
+    # a gap floats or objects; and by Arrow's string views it groups wrongly.
+    if _is_text(kind):
         return STRING
     chosen = (pa.types.is_floating, pa.types.is_timestamp, pa.types.is_dictionary, pa.types.is_null)
     return None if any(matches(kind) for matches in chosen) else pd.ArrowDtype(kind)

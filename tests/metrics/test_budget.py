@@ -363,7 +363,7 @@ def test_crossing_by_schedule():
         ({"type": "cron", "cron": "0 8 * * *", "worker_id": "wrk_new"}, "it has no task yet"),
     ],
 )
-def test_schedules_that_say_nothing(plan: dict, why: str):
+def test_unusable_schedules(plan: dict, why: str):
     """A worker whose schedule cannot be used is judged by its history, and the reason says so."""
     rows = scheduled_history()
     found = status(rows, schedules=plans(plan))

@@ -85,6 +85,16 @@ def test_arrow_text_without_a_value():
     assert found["turns"].tolist() == [2]
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()], ids=str)
+def test_every_kind_of_arrow_text(kind: pa.DataType):
+    """Text groups alike however Arrow keeps it, a missing value as a group of its own."""
+    table = turns_table([{"credits": 4}, {"credits": 2}, {"credits": 1}])
+    found = spend(table.append_column("team", pa.array(["a", None, "b"], kind)), by="team")
+    expected = pd.Series(["a", None, "b"], dtype=pd.StringDtype(na_value=np.nan), name="team")
+    pd.testing.assert_series_equal(found["team"], expected)
+    assert found["credits"].tolist() == [4, 2, 1]
+
+
 def test_missing_credits_in_arrow():
     """An Arrow table with a gap is refused for the gap, not for becoming floats."""
     table = turns_table([{}, {}])
