@@ -152,7 +152,7 @@ class TaskIndex:
         # The longest word first: it leaves the fewest rows for the others.
         for word in sorted(_folded_words(words), key=len, reverse=True):
             texts = self._words if positions is None else self._words.take(positions)
-            here = pc.indices_nonzero(pc.match_substring(texts, word))
+            here = _places_of(pc.match_substring(texts, word))
             positions = here if positions is None else positions.take(here)
         if positions is None:
             return self._rows.num_rows, _matches(self._rows.slice(0, limit))
@@ -169,7 +169,7 @@ class TaskIndex:
         ]
         if not masks:
             return None
-        return pc.indices_nonzero(pc.fill_null(functools.reduce(pc.and_, masks), False))
+        return _places_of(pc.fill_null(functools.reduce(pc.and_, masks), False))
 
 
 def searched_columns(names: Iterable[str]) -> list[str]:
@@ -256,6 +256,12 @@ def _folded_words(text: str) -> list[str]:
 
 def _matches(rows: pa.Table) -> list[Match]:
     return [Match(**row) for row in rows.to_pylist()]
+
+
+def _places_of(mask: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Positions of what is true."""
+    # Before 26.0.1 PyArrow ends the process on a chunked array without chunks, which one of no rows may be.
+    return pc.indices_nonzero(mask.combine_chunks() if isinstance(mask, pa.ChunkedArray) else mask)
 
 
 def _folded(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
+import pyarrow as pa
 
 from handinger_analytics.api.client import Client
 from handinger_analytics.archive.view import ArchiveView
@@ -51,7 +52,12 @@ def open_source(source: Source, client: Client | None, cancel: threading.Event |
         return TaskIndex(source)
     if (frame := _lazy(source)) is not None:
         columns = searched_columns(frame.collect_schema().names())
-        return TaskIndex(frame.select(*columns).collect("pyarrow").to_pandas())
+        table = frame.select(*columns).collect("pyarrow").to_arrow()
+        # Polars' categories have unsigned codes, which pandas takes from recent versions of PyArrow only.
+        plain = [
+            f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in table.schema
+        ]
+        return TaskIndex(table.cast(pa.schema(plain)).to_pandas())
     return TaskIndex(discover_task_ids(source, client=client, as_frame=True, cancel=cancel))
 
 
