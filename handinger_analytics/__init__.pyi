@@ -12,8 +12,11 @@ from .api.wire import (
     Webhook,
     Worker,
 )
-from .archive import Archive, ArchiveStatus, ArchiveView, SyncReport
-from .budget import budget_status
+from .archive.archive import Archive
+from .archive.status import ArchiveStatus
+from .archive.syncing import SyncReport
+from .archive.view import ArchiveView
+from .budget.status import budget_status
 from .errors import (
     APIConnectionError,
     APIError,
@@ -53,23 +56,21 @@ from .metrics.summarize import summarize
 from .metrics.tokens import tokens
 from .metrics.top_tasks import top_tasks
 from .metrics.waste import waste
-from .parquet import export_parquet, load_parquet
-from .plots import (
-    plot_budget,
-    plot_credits_vs_tokens,
-    plot_dashboard,
-    plot_durations,
-    plot_heatmap,
-    plot_pareto,
-    plot_spend,
-    plot_timeline,
-    plot_tokens,
-    plot_waste,
-)
+from .parquet.files import export_parquet, load_parquet
+from .plots.budget import plot_budget
+from .plots.dashboard import plot_dashboard
+from .plots.durations import plot_durations
+from .plots.heatmap import plot_heatmap
+from .plots.pareto import plot_pareto
+from .plots.scatter import plot_credits_vs_tokens
+from .plots.spend import plot_spend
+from .plots.timeline import plot_timeline
+from .plots.tokens import plot_tokens
+from .plots.waste import plot_waste
 from .provenance import SCHEMA_VERSION
-from .reporting import report
+from .reporting.page import report
 from .sandbox import Faults, Sandbox, Stats
-from .widget import TaskLookup
+from .widget.lookup import TaskLookup
 
 __all__ = [
     "SCHEMA_VERSION",

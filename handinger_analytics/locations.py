@@ -1,7 +1,7 @@
-"""Paths and URIs: what is there, replacing files and folders in one step, and what can go wrong.
+"""Paths and URIs: what is there, replacing files whole or not at all, and what can go wrong.
 
-A file or folder is written beside its target under a temporary name and renamed when it is complete,
-so that readers see the old content or the new, and an error leaves the old one.
+A file is written beside its target under a temporary name and renamed when it is complete, so that
+readers see the old content or the new, and an error leaves the old one. A folder takes two renames.
 """
 
 from __future__ import annotations

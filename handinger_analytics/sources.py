@@ -9,11 +9,11 @@ from typing import Literal
 import pandas as pd
 import pyarrow.fs as pafs
 
-from handinger_analytics.archive import Archive
+from handinger_analytics.archive.archive import Archive
 from handinger_analytics.errors import FileError
 from handinger_analytics.locations import Place, file_errors, located
-from handinger_analytics.parquet import load_parquet
 from handinger_analytics.parquet.datasets import open_dataset
+from handinger_analytics.parquet.files import load_parquet
 from handinger_analytics.tables.selection import Columns
 
 

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from handinger_analytics import plots
+import handinger_analytics as ha
 from handinger_analytics.fetching.fetch import fetch
 from handinger_analytics.sandbox import Sandbox
 
@@ -35,31 +35,31 @@ def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
     incomplete.attrs = {"handinger": {"requested": 200, "failed": 12, "complete": False}}
     many = pd.concat([turns] * 20, ignore_index=True)
     return {
-        "spend": lambda: plots.plot_spend(turns, tz=TZ),
-        "spend_by_worker": lambda: plots.plot_spend(turns, by="worker_id", tz=TZ, limit=3000),
-        "spend_by_title": lambda: plots.plot_spend(turns, by="task_title", freq="W", tz=TZ),
-        "spend_cumulative": lambda: plots.plot_spend(turns, by="worker_id", cumulative=True, limit=60_000),
-        "spend_incomplete": lambda: plots.plot_spend(incomplete, by="triggered_by", tz=TZ),
-        "spend_few_days": lambda: plots.plot_spend(turns.tail(30), by="worker_id", tz=TZ),
-        "spend_hours": lambda: plots.plot_spend(turns.tail(5), by="worker_id", tz=TZ),
-        "spend_one_turn": lambda: plots.plot_spend(turns.head(1)),
-        "tokens": lambda: plots.plot_tokens(turns, tz=TZ),
-        "tokens_by_worker": lambda: plots.plot_tokens(turns, by="worker_id"),
-        "durations": lambda: plots.plot_durations(turns),
-        "durations_by_worker": lambda: plots.plot_durations(turns, by="worker_id"),
-        "credits_vs_tokens": lambda: plots.plot_credits_vs_tokens(turns, by="worker_id"),
-        "credits_vs_tokens_many": lambda: plots.plot_credits_vs_tokens(many),
-        "heatmap": lambda: plots.plot_heatmap(turns, tz=TZ),
-        "pareto": lambda: plots.plot_pareto(turns),
-        "timeline": lambda: plots.plot_timeline(turns, tz=TZ),
-        "timeline_one_task": lambda: plots.plot_timeline(turns[turns["task_id"] == longest], tz=TZ),
-        "timeline_running": lambda: plots.plot_timeline(turns[turns["task_id"] == running], tz=TZ),
-        "budget": lambda: plots.plot_budget(turns, limit=40_000, tz=TZ, as_of="2026-06-18T12:00Z"),
-        "budget_exceeded": lambda: plots.plot_budget(turns, limit=15_000, tz=TZ, as_of="2026-06-18T12:00Z"),
-        "budget_little_data": lambda: plots.plot_budget(turns, limit=5_000, as_of="2026-05-05T12:00Z"),
-        "waste": lambda: plots.plot_waste(turns),
-        "dashboard": lambda: plots.plot_dashboard(incomplete, tz=TZ, limit=3000),
-        "no_turns": lambda: plots.plot_spend(turns.head(0), by="worker_id"),
+        "spend": lambda: ha.plot_spend(turns, tz=TZ),
+        "spend_by_worker": lambda: ha.plot_spend(turns, by="worker_id", tz=TZ, limit=3000),
+        "spend_by_title": lambda: ha.plot_spend(turns, by="task_title", freq="W", tz=TZ),
+        "spend_cumulative": lambda: ha.plot_spend(turns, by="worker_id", cumulative=True, limit=60_000),
+        "spend_incomplete": lambda: ha.plot_spend(incomplete, by="triggered_by", tz=TZ),
+        "spend_few_days": lambda: ha.plot_spend(turns.tail(30), by="worker_id", tz=TZ),
+        "spend_hours": lambda: ha.plot_spend(turns.tail(5), by="worker_id", tz=TZ),
+        "spend_one_turn": lambda: ha.plot_spend(turns.head(1)),
+        "tokens": lambda: ha.plot_tokens(turns, tz=TZ),
+        "tokens_by_worker": lambda: ha.plot_tokens(turns, by="worker_id"),
+        "durations": lambda: ha.plot_durations(turns),
+        "durations_by_worker": lambda: ha.plot_durations(turns, by="worker_id"),
+        "credits_vs_tokens": lambda: ha.plot_credits_vs_tokens(turns, by="worker_id"),
+        "credits_vs_tokens_many": lambda: ha.plot_credits_vs_tokens(many),
+        "heatmap": lambda: ha.plot_heatmap(turns, tz=TZ),
+        "pareto": lambda: ha.plot_pareto(turns),
+        "timeline": lambda: ha.plot_timeline(turns, tz=TZ),
+        "timeline_one_task": lambda: ha.plot_timeline(turns[turns["task_id"] == longest], tz=TZ),
+        "timeline_running": lambda: ha.plot_timeline(turns[turns["task_id"] == running], tz=TZ),
+        "budget": lambda: ha.plot_budget(turns, limit=40_000, tz=TZ, as_of="2026-06-18T12:00Z"),
+        "budget_exceeded": lambda: ha.plot_budget(turns, limit=15_000, tz=TZ, as_of="2026-06-18T12:00Z"),
+        "budget_little_data": lambda: ha.plot_budget(turns, limit=5_000, as_of="2026-05-05T12:00Z"),
+        "waste": lambda: ha.plot_waste(turns),
+        "dashboard": lambda: ha.plot_dashboard(incomplete, tz=TZ, limit=3000),
+        "no_turns": lambda: ha.plot_spend(turns.head(0), by="worker_id"),
     }
 
 

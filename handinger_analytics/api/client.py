@@ -1,4 +1,4 @@
-"""What is asked of the API, and when it is asked again."""
+"""The API client: one method per endpoint, and the loop that retries a request."""
 
 from __future__ import annotations
 
@@ -47,8 +47,11 @@ class Client:
     -----
     A context manager, and safe to share between threads: they share one pool of connections and one
     gate, so a 429 that one of them meets holds all of them. Wherever an id is taken, a dashboard link
-    may stand for it. All methods raise a subclass of `APIError` for a request that is not answered, and
-    `TaskIdError` for what cannot be an id.
+    may stand for it. All methods raise a subclass of `APIError` if the request fails, and
+    `TaskIdError` if an id is invalid.
+
+    Generation A of the API has the turns in the answer about the task, generation B at an address of
+    their own; the client learns from the answers which one it faces.
 
     Examples
     --------
@@ -93,7 +96,7 @@ class Client:
         Parameters
         ----------
         task_id : str
-            Any non-empty string.
+            Id of the task, or its dashboard link.
 
         Returns
         -------
@@ -169,7 +172,7 @@ class Requester:
         return self.read(path, wire.TurnList, what, cancel).items
 
     def read(self, path: str, kind: type[Record], what: str, cancel: threading.Event | None = None) -> Record:
-        """Send a request until it is answered, or not worth another attempt.
+        """Send a request, and retry it until it is answered or not worth another attempt.
 
         Parameters
         ----------
@@ -188,7 +191,7 @@ class Requester:
             One of its subclasses, see `handinger_analytics.errors`.
         """
         budget = WaitBudget(self.settings.max_wait, cancel)
-        # A 429 that another thread met may hold us before our first request, for longer than we may wait.
+        # Reported if another thread's 429 keeps the gate closed for longer than we may wait to send at all.
         rejection = Rejection("rate limited", RateLimitError, 429)
         sent = 0
         for attempt in range(1, self.settings.max_attempts + 1):
@@ -201,9 +204,8 @@ class Requester:
                     self.gate.succeeded()
                     return outcome
                 rejection = outcome
-                wait = rejection.wait or backoff(
-                    attempt
-                )  # asked to wait no time at all, it is still refusing
+                # A wait of 0, as in `Retry-After: 0`, counts as none asked for: the server still refuses.
+                wait = rejection.wait or backoff(attempt)
                 if rejection.status == 429:
                     self.gate.close_for(wait)
                 if not rejection.worth_another_attempt or attempt == self.settings.max_attempts:
@@ -218,8 +220,8 @@ class Requester:
         message = f"{what}: {rejection.message}"
         if wait is not None:
             message += (
-                f"; the wait of {wait:,.0f} s that is due is more than max_wait={self.settings.max_wait:g} "
-                "leaves. Try again later, or with a larger max_wait"
+                f"; the next attempt would have to wait {wait:,.0f} s, more than is left of "
+                f"max_wait={self.settings.max_wait:g}. Try again later, or with a larger max_wait"
             )
         elif sent > 1:
             message += f" (after {sent} attempts)"

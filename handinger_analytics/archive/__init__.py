@@ -9,10 +9,3 @@ they see has all of its turns. Turns whose task is not recorded, because their w
 still at work, are hidden until a later batch is recorded; they are replaced when their task is fetched.
 A commit fails if another process committed first; the change is then made again on the new state.
 """
-
-from handinger_analytics.archive.archive import Archive
-from handinger_analytics.archive.status import ArchiveStatus
-from handinger_analytics.archive.syncing import SyncReport
-from handinger_analytics.archive.view import ArchiveView
-
-__all__ = ["Archive", "ArchiveStatus", "ArchiveView", "SyncReport"]

@@ -54,7 +54,7 @@ def publish(
     ids: int = 0,
     sync: tuple[dt.datetime, dt.datetime] | None = None,
 ) -> None:
-    """Let readers of ``tasks`` see later versions of the other tables, and when a sync was."""
+    """Commit a new `Pointer` to ``tasks``: versions of the other tables, and the time of a sync."""
 
     def write() -> None:
         tasks = storage.open(TASKS_LAYOUT)
@@ -102,7 +102,7 @@ def record_rows(
     fetched_at : datetime
         When their fetch began.
     now : datetime
-        The present. Rows stamped later than this come from a wrong clock; their time is ignored.
+        Current time. A recorded ``synced_at`` after it comes from a wrong clock and does not count as newer.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def record_rows(
         tasks, turns = _without(all_tasks, newer), _without(all_turns, newer)
         ids, before = tasks["task_id"].combine_chunks(), pointer_of(target)
         since = _first_start(recorded[BEGAN_AT], all_tasks[BEGAN_AT], all_turns["started_at"])
-        # Turns of a writer that died may lie in any month.
+        # A writer that was killed after it committed turns may have left some in any month.
         since_of_turns = since if same_rows(target_turns, before.turns) else None
         merged = merge(target_turns, TURNS_LAYOUT, turns, ids, times, since_of_turns)
         new, changed = new + merged.new, changed + merged.changed
@@ -155,7 +155,7 @@ def _replace_ids(storage: Storage, rows: pa.Table) -> None:
 
 
 def _spans(tasks: pa.Table, turns: pa.Table) -> dict[str, pa.ChunkedArray]:
-    """When each task and its turns began and had ended; the end is null while any is unfinished."""
+    """Start and end of each task, its turns included; the end is null while any of them is unfinished."""
     spans = pa.concat_tables([_span(tasks, "created_at"), _span(turns, "started_at")])
     grouped = spans.group_by("task_id").aggregate([("final", "all"), ("begin", "min"), ("end", "max")])
     of_task = grouped.take(pc.index_in(tasks["task_id"], value_set=grouped["task_id"].combine_chunks()))
@@ -173,7 +173,7 @@ def _span(rows: pa.Table, start: str) -> pa.Table:
 
 
 def _recorded(tasks: DeltaTable, task_ids: pa.ChunkedArray) -> pa.Table:
-    """When some tasks were fetched, and when they began, as it is recorded."""
+    """``synced_at`` and ``began_at`` of those of the tasks that are in the archive."""
     return dataset(tasks, TASKS_LAYOUT, extra=(SYNCED_AT, BEGAN_AT)).to_table(
         columns=["task_id", SYNCED_AT, BEGAN_AT],
         filter=pc.field("task_id").isin(task_ids.unique()),
@@ -195,7 +195,7 @@ def _without(rows: pa.Table, task_ids: pa.ChunkedArray) -> pa.Table:
 
 
 def _id_rows(task_ids: pa.Array, **marks: object) -> pa.Table:
-    """Rows of ``ids``, null in all other columns."""
+    """Rows for the table ``ids``: the ids, the given ``marks``, null elsewhere."""
     schema = IDS_LAYOUT.schema
     values = {field.name: pa.scalar(marks.get(field.name), field.type) for field in schema}
     columns = {name: pa.repeat(value, len(task_ids)) for name, value in values.items()}

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pointer:
-    """What a commit to ``tasks`` says about the other tables.
+    """Versions of the other tables that belong to a version of ``tasks``; part of its commit.
 
     Attributes
     ----------
@@ -51,13 +51,13 @@ class Pointer:
     def advanced(
         self, turns: int = 0, ids: int = 0, sync: tuple[dt.datetime, dt.datetime] | None = None
     ) -> Pointer:
-        """Return the later of each, so that a recorded task keeps its turns.
+        """Return a pointer to the later version of each table: versions never go back.
 
-        ``sync`` is when a sync began, and the present. An earlier sync that lies after the present had a
-        wrong clock: its time is ignored.
+        ``sync`` is when a sync began, and the current time. A recorded time of a sync that is in the
+        future comes from a wrong clock and is dropped.
         """
-        began, present = map(milliseconds, sync) if sync else (0, self.synced)
-        synced = max(began, self.synced if self.synced <= present else 0)
+        began, now = map(milliseconds, sync) if sync else (0, self.synced)  # without a sync it stays
+        synced = max(began, self.synced if self.synced <= now else 0)
         return Pointer(max(self.turns, turns), max(self.ids, ids), synced)
 
     @property

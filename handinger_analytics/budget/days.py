@@ -16,11 +16,11 @@ from handinger_analytics.metrics.periods import DAY_MS, Periods, periods_between
 from handinger_analytics.times import PERIODS, Period, milliseconds
 
 HISTORY_DAYS = 56
-"""Days before today that a forecast rests on: eight weeks, so that old habits fade."""
+"""Days before today that a forecast rests on: eight weeks, so that outdated spending drops out."""
 
-_LONGEST_MS = 370 * DAY_MS
+_LONGER_THAN_A_YEAR_MS = 370 * DAY_MS
 _FIRST_YEAR, _LAST_YEAR = 2, 9997
-"""Years in which the period and the history of a moment lie within the calendar in every time zone."""
+"""Years of ``as_of`` for which period and history are within the range of datetime in every zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Days:
         Moment of the status, in the same zone.
     first : int
         Position of the first day of the period.
-    known : int
-        Position of the day on which the turns end: that of ``as_of``, or one before the period.
+    last_data_day : int
+        Position of the last day with data; before ``first`` if the data end before the period.
     today : int
         Position of the day of ``as_of``.
     """
@@ -47,7 +47,7 @@ class Days:
     end: pd.Timestamp
     as_of: pd.Timestamp
     first: int
-    known: int
+    last_data_day: int
     today: int
 
     @property
@@ -74,9 +74,9 @@ class Days:
         return self.today - self.first + 1 - float(self.left[0])
 
     def weekdays(self, history: int) -> NDArray[np.int64]:
-        """Weekday (Monday 0) of so many days before the turns end, then of each day that is left."""
+        """Weekdays (Monday is 0) of the ``history`` days before `last_data_day`, then of the days left."""
         weekdays = self.starts.day_of_week.to_numpy().astype(np.int64)
-        return np.append(weekdays[self.known - history : self.known], weekdays[self.today :])
+        return np.append(weekdays[self.last_data_day - history : self.last_data_day], weekdays[self.today :])
 
 
 def days_of(period: Period, zone: ZoneInfo, as_of: datetime, known: datetime | None = None) -> Days:
@@ -91,8 +91,8 @@ def days_of(period: Period, zone: ZoneInfo, as_of: datetime, known: datetime | N
     as_of : datetime
         The moment whose period it is.
     known : datetime, optional
-        Until when turns are known, at most ``as_of``, which is the default. It becomes the moment of
-        the status or, if the period began later, the start of the period does.
+        When the data end, at most ``as_of``, which is the default. The status is of this moment, or of
+        the start of the period if that is later.
 
     Raises
     ------
@@ -104,12 +104,16 @@ def days_of(period: Period, zone: ZoneInfo, as_of: datetime, known: datetime | N
         years = f"a moment in the years {_FIRST_YEAR} to {_LAST_YEAR}"
         raise ArgumentError.unexpected("as_of", years, as_of.isoformat())
     # A moment between two milliseconds belongs to the earlier one, as turns do.
-    now = pd.Timestamp(as_of).tz_convert(zone).as_unit("ms")
-    now_ms = milliseconds(now)
-    start, end = periods_between(PERIODS[period], zone, now_ms, now_ms + _LONGEST_MS).starts[:2]
-    seen = now if known is None else pd.Timestamp(known).tz_convert(zone).as_unit("ms")
-    now = max(start, seen)
-    begin = min(milliseconds(start), milliseconds(now) - (HISTORY_DAYS + 1) * DAY_MS)
+    moment = pd.Timestamp(as_of).tz_convert(zone).as_unit("ms")
+    moment_ms = milliseconds(moment)
+    start, end = periods_between(PERIODS[period], zone, moment_ms, moment_ms + _LONGER_THAN_A_YEAR_MS).starts[
+        :2
+    ]
+    data_end = moment if known is None else pd.Timestamp(known).tz_convert(zone).as_unit("ms")
+    status_time = max(start, data_end)
+    # A day more than the history: where the clocks change, 56 days are not 56 times 24 hours.
+    begin = min(milliseconds(start), milliseconds(status_time) - (HISTORY_DAYS + 1) * DAY_MS)
     periods = periods_between("D", zone, begin, milliseconds(end) - 1)
-    first, last, today = np.maximum(periods.starts.searchsorted([start, seen, now], side="right") - 1, 0)
-    return Days(periods, end, now, int(first), int(last), int(today))
+    positions = periods.starts.searchsorted([start, data_end, status_time], side="right") - 1
+    first, last_data_day, today = np.maximum(positions, 0)
+    return Days(periods, end, status_time, int(first), int(last_data_day), int(today))

@@ -64,9 +64,9 @@ def spend_history(source: OpenFrame, days: Days, workers: list[str]) -> SpendHis
     # The day of the first turn is left out: chosen for having a turn, it is no typical day.
     bounds = days.bounds_ms
     first_full = len(bounds) if first_ms is None else int(np.searchsorted(bounds, first_ms, side="right"))
-    since = max(0, days.today - HISTORY_DAYS, min(first_full, days.known))
+    since = max(0, days.today - HISTORY_DAYS, min(first_full, days.last_data_day))
     spent, replaced = _credits_by_day(source, days, workers)
-    full_days = (spent - replaced)[since : days.known]
+    full_days = (spent - replaced)[since : days.last_data_day]
     return SpendHistory(spent[days.first : days.today + 1], full_days, first_ms)
 
 

@@ -48,7 +48,7 @@ def reasons(values: dict[str, Any], history: SpendHistory, days: Days, known: Pr
 def _too_little(history: SpendHistory, days: Days) -> str:
     """Say what is missing for a projection."""
     needed = f"a projection needs {MIN_HISTORY_DAYS} whole days of turns"
-    if days.known < days.today:
+    if days.last_data_day < days.today:
         return f"{needed} in the {HISTORY_DAYS} days before the period: fetch them again"
     if history.first_ms is None or history.first_ms > milliseconds(days.as_of):
         return f"{needed} before today and there are no turns up to {days.as_of:%Y-%m-%d %H:%M}"

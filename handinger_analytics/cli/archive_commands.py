@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from handinger_analytics.archive import Archive
+from handinger_analytics.archive.archive import Archive
 from handinger_analytics.cli import exit_codes, options
 from handinger_analytics.cli.output import show_failures, show_lines
 from handinger_analytics.text import terminal_text

@@ -18,8 +18,8 @@ from handinger_analytics.fetching.result import FetchResult
 from handinger_analytics.locations import file_errors
 from handinger_analytics.metrics.spend import spend
 from handinger_analytics.metrics.summarize import summarize
-from handinger_analytics.parquet import export_parquet
-from handinger_analytics.plots import plot_spend
+from handinger_analytics.parquet.files import export_parquet
+from handinger_analytics.plots.spend import plot_spend
 from handinger_analytics.sandbox import Generation, Sandbox
 from handinger_analytics.text import count, terminal_text
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from handinger_analytics import reporting
 from handinger_analytics.cli import options
 from handinger_analytics.cli.output import exit_if_incomplete
+from handinger_analytics.reporting.page import report as write_report
 from handinger_analytics.sources import kept_at
 
 
@@ -26,6 +26,6 @@ def report(source: str, out: Path, price: float | None, limit: float | None, tit
     """
     kept = kept_at(source)
     turns = kept.turns()
-    path = reporting.report(kept.tasks(), turns, out, tz=tz, price=price, limit=limit, title=title)
+    path = write_report(kept.tasks(), turns, out, tz=tz, price=price, limit=limit, title=title)
     click.echo(str(path), err=True)
     exit_if_incomplete(turns)

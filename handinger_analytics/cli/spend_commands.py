@@ -7,7 +7,7 @@ from typing import get_args
 
 import click
 
-from handinger_analytics.budget import budget_status
+from handinger_analytics.budget.status import budget_status
 from handinger_analytics.cli import exit_codes, options
 from handinger_analytics.cli.output import exit_if_incomplete, show_table
 from handinger_analytics.metrics import spend as spending

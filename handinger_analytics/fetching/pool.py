@@ -93,9 +93,9 @@ class Pool:
         self._with_turns = with_turns
         self._stop = threading.Event()
         self._total = len(task_ids)
-        self._asked_as: dict[str, str] = {}
-        self._reached = False
-        self._unreachable: APIConnectionError | None = None
+        self._requested_as: dict[str, str] = {}
+        self._any_answer = False
+        self._connection_error: APIConnectionError | None = None
         self._todo: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
         for item in enumerate(task_ids):
             self._todo.put(item)
@@ -123,7 +123,7 @@ class Pool:
                 bar.show(self.collector.done, self.collector.failed)
 
     def stop(self) -> None:
-        """Stop the threads; one that waits for a slow answer is left to end by itself, unheard."""
+        """Stop the threads; one that still waits for an answer is not joined, and its result is dropped."""
         self._stop.set()
         self._requester.gate.wake()
         deadline = time.monotonic() + _STOP_SECONDS
@@ -148,12 +148,12 @@ class Pool:
     def _fetch_one(self, position: int, task_id: str) -> None:
         task: wire.Task | None = None
         try:
-            if self._unreachable is not None and not self._reached:
-                message = f"task {task_id!r}: not tried, since no request before it was answered at all: "
-                raise type(self._unreachable)(message + str(self._unreachable), attempts=0)
+            if self._connection_error is not None and not self._any_answer:
+                message = f"task {task_id!r}: skipped, since the server answered no request before: "
+                raise type(self._connection_error)(message + str(self._connection_error), attempts=0)
             answer = self._requester.read_task(task_id, self._stop)
-            self._reached = True
-            self._check_new(task_id, answer.task.id)
+            self._any_answer = True
+            self._check_not_repeated(task_id, answer.task.id)
             task, turns = answer.task, answer.turns
             if not isinstance(turns, list):
                 turns = self._requester.read_turns(task_id, self._stop) if self._with_turns else []
@@ -161,19 +161,22 @@ class Pool:
             raise
         except APIError as error:
             if not isinstance(error, APIConnectionError):
-                self._reached = True
-            elif self._unreachable is None and self.collector.failed >= len(self._threads):
-                self._unreachable = error  # none of the first ids got an answer: the rest would wait in vain
+                self._any_answer = True
+            elif self._connection_error is None and self.collector.failed >= len(self._threads):
+                # There was no answer for an id of each thread: the rest would wait in vain.
+                self._connection_error = error
             stage = "task" if task is None else "turns"
             self.collector.take(position, task, failure=Failure.of(task_id, stage, error))
         else:
             self.collector.take(position, task, turns)
 
-    def _check_new(self, task_id: str, came: str) -> None:
-        """Refuse a task that came for another id already: it would count twice."""
-        asked_as = self._asked_as.setdefault(came, task_id)
-        if asked_as != task_id:
-            message = f"task {task_id!r}: the answer is task {came!r}, which came for {asked_as!r} already"
+    def _check_not_repeated(self, requested: str, returned: str) -> None:
+        """Raise if this task was returned for another requested id already: it would count twice."""
+        first = self._requested_as.setdefault(returned, requested)
+        if first != requested:
+            message = (
+                f"task {requested!r}: the server returned task {returned!r}, as it had for {first!r} already"
+            )
             raise APIResponseValidationError(message, http_status=200)
 
 

@@ -116,7 +116,7 @@ class OpenFrame:
     def result(
         self, groups: pd.DataFrame, columns: Iterable[str], *, measure: str = "credits"
     ) -> pd.DataFrame:
-        """Return the grouping columns and these, the group with most of a measure first, with provenance."""
+        """Return the grouping columns and ``columns``, largest ``measure`` first, with provenance."""
         ranked = biggest_first(groups, self.by, measure)[[*self.by, *columns]]
         return provenance.attach(ranked, self.attrs)
 
@@ -125,7 +125,7 @@ class OpenFrame:
         counts = counts.rename(columns={STARTED_MS: "started_at"})
         found = ", ".join(f"{name} in {count} row(s)" for name, count in counts.iloc[0].items() if count)
         return FrameError(
-            f"missing values: {found}. A sum over them would be too small without saying so; "
+            f"missing values: {found}. Sums would silently be too small; "
             "drop those rows or fetch their tasks again."
         )
 
@@ -212,7 +212,7 @@ def grouping(by: str | Iterable[str] | None, reserved: Collection[str]) -> list[
     for group in groups:
         if group in reserved:
             raise ArgumentError.unexpected(
-                "by", "columns that the result does not have itself", group, "rename that of the frame"
+                "by", "columns with other names than those of the result", group, "rename it in the frame"
             )
     return groups
 
@@ -262,7 +262,7 @@ def _lazy(native: Any, name: str = "turns") -> nw.LazyFrame[Any]:
     except (TypeError, ValueError) as error:
         raise FrameError(
             f"{name}: expected a DataFrame (pandas, pyarrow, Polars, DuckDB or PySpark) with one row "
-            f"each, found {type(native).__name__}: {error}"
+            f"per {name.removesuffix('s')}, found {type(native).__name__}: {error}"
         ) from error
     return opened
 
@@ -280,7 +280,7 @@ def _readable(native: Any, columns: list[str]) -> Any:
     for column in columns:
         kind = native[column].dtype
         if isinstance(kind, pd.DatetimeTZDtype) and str(kind.tz) != "UTC":
-            # Of other zones narwhals reads only names of one plain word.
+            # narwhals cannot parse the names of most other zones.
             changed[column] = pd.DatetimeTZDtype(kind.unit, "UTC")
         if isinstance(kind, pd.ArrowDtype) and pa.types.is_dictionary(kind.pyarrow_dtype):
             # pandas 2 makes groups of Arrow categories that do not occur.
@@ -289,12 +289,12 @@ def _readable(native: Any, columns: list[str]) -> Any:
 
 
 def _pandas_dtype(kind: pa.DataType) -> Any:
-    # None leaves the choice to pandas. Of text that is all missing it makes floats, of other columns with
-    # a gap floats or objects; and by Arrow's string views it groups wrongly.
+    # None is pandas' default. It makes floats of text that is all missing, floats or objects of other
+    # columns with missing values, and groups Arrow's string views wrongly.
     if _is_text(kind):
         return STRING
-    chosen = (pa.types.is_floating, pa.types.is_timestamp, pa.types.is_dictionary, pa.types.is_null)
-    return None if any(matches(kind) for matches in chosen) else pd.ArrowDtype(kind)
+    left_to_pandas = (pa.types.is_floating, pa.types.is_timestamp, pa.types.is_dictionary, pa.types.is_null)
+    return None if any(matches(kind) for matches in left_to_pandas) else pd.ArrowDtype(kind)
 
 
 def _with_started_ms(opened: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

@@ -64,7 +64,7 @@ def closed_on_error(plot: Callable[_P, _Drawn]) -> Callable[_P, _Drawn]:
 def styled(
     artist: type[Artist], ours: Mapping[str, Any], theirs: Mapping[str, Any], *, fixed: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Merge the user's keywords over ours, whichever of its names in Matplotlib each has.
+    """Merge keywords; the user's override ours, and aliases such as ``lw`` count as the same keyword.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def refuse(theirs: Mapping[str, Any], fixed: Collection[str]) -> None:
     """Raise an `ArgumentError` if one of the user's keywords is decided by the data."""
     for name in theirs:
         if name in fixed:
-            expected = "no value, as the data decide it"
+            expected = "no value, since the plot takes it from the data"
             raise ArgumentError.unexpected(name, expected, theirs[name], "leave it out")
 
 
@@ -110,7 +110,7 @@ def open_axes(ax: Axes | None, known: Provenance, *, rows: int = 0, **texts: str
     known : dict
         Provenance of what is drawn.
     rows : int
-        Labelled rows for which a new figure is high enough.
+        Number of labelled rows that a new figure must be tall enough for.
     **texts : str
         ``title``, ``xlabel``, ``ylabel``.
     """
@@ -146,7 +146,7 @@ def no_turns(ax: Axes) -> Axes:
 
 
 def count_axis(axis: Axis, *, ticks: int = 9) -> None:
-    """Tick an axis at whole numbers, written compactly; below zero lie amounts that are drawn downwards."""
+    """Tick an axis at whole numbers, written compactly; negative positions are amounts drawn downwards."""
 
     def write(value: float, _: int | None) -> str:
         return amount(abs(value), largest=float(np.abs(axis.get_view_interval()).max()))
@@ -171,7 +171,7 @@ class SpacedLocator(FixedLocator):
     """Ticks at given places, except those too near to the tick before."""
 
     def tick_values(self, vmin: Any, vmax: Any) -> Any:
-        """Return the ticks to draw; how far the axis reaches is asked of the axis itself."""
+        """Return the ticks to draw; the limits are read from the axis, not from the arguments."""
         axis: Any = self.axis
         ticks = super().tick_values(vmin, vmax)
         low, high, *places = axis.get_transform().transform([*axis.get_view_interval(), *ticks])
@@ -190,7 +190,7 @@ def labels_that_fit(axis: Any, ems: float = _DATE_EMS) -> int:
 
 
 def row_axis(ax: Axes, labels: Sequence[str], *, fewest: int = 1) -> float:
-    """Give each label a row, the first at the top, with space for the fewest rows there may be.
+    """Give each label a row, the first at the top; the axis is at least ``fewest`` rows tall.
 
     In a figure without a layout engine the labels shrink if they would take most of the width or lie
     over each other.

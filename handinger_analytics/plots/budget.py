@@ -14,9 +14,9 @@ from matplotlib.lines import Line2D
 
 from handinger_analytics import provenance
 from handinger_analytics.arguments import zone_info
-from handinger_analytics.budget import budget_status
 from handinger_analytics.budget.days import days_of
 from handinger_analytics.budget.history import open_turns, spend_history
+from handinger_analytics.budget.status import budget_status
 from handinger_analytics.plots.axes import closed_on_error, count_axis, legend_beside, open_axes, styled
 from handinger_analytics.plots.dates import date_axis, date_numbers
 from handinger_analytics.plots.groups import PALETTE, STATUS_COLOURS

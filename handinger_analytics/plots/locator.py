@@ -27,7 +27,7 @@ _OVERHANG_EMS = 3
 class ShrinkingLocator:
     """Axes locator that makes room for row labels, legend and caption beside the data.
 
-    What has left the Axes, as after it was cleared or was given another legend, takes no room.
+    A legend, caption or row labels that no longer belong to the Axes, after it was cleared, take no room.
 
     Attributes
     ----------

@@ -12,13 +12,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from handinger_analytics import provenance
 from handinger_analytics.arguments import utc_instant
-from handinger_analytics.budget import budget_status
+from handinger_analytics.budget.status import budget_status
 from handinger_analytics.locations import Place, file_errors, located, replaced
 from handinger_analytics.metrics.anomalies import anomalies
 from handinger_analytics.metrics.check import check
 from handinger_analytics.metrics.spend import spend
 from handinger_analytics.metrics.summarize import summarize
-from handinger_analytics.plots import plot_budget, plot_heatmap, plot_spend, plot_waste
+from handinger_analytics.plots.budget import plot_budget
+from handinger_analytics.plots.heatmap import plot_heatmap
+from handinger_analytics.plots.spend import plot_spend
+from handinger_analytics.plots.waste import plot_waste
 from handinger_analytics.reporting.pictures import picture
 from handinger_analytics.reporting.tables import (
     anomalies_table,

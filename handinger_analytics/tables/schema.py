@@ -1,8 +1,9 @@
 """The one table of columns: what each is called, where it comes from, its type, unit and meaning.
 
-Everything else that needs a column's name or type reads it from here, so a frame with no rows has
-the same columns and types as one with a million. When a column is renamed, retyped or removed,
-``provenance.SCHEMA_VERSION`` goes up; files carry it.
+The types are Arrow's; `frames.to_pandas` says which dtypes they become in pandas. Everything else that
+needs a column's name or type reads it from here, so a frame with no rows has the same columns and types
+as one with a million. When a column is renamed, retyped or removed, ``provenance.SCHEMA_VERSION`` goes
+up; files carry it.
 """
 
 from __future__ import annotations

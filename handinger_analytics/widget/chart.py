@@ -36,7 +36,7 @@ def timeline_image(turns: pd.DataFrame, zone: ZoneInfo) -> str:
         return ""
     from matplotlib.figure import Figure
 
-    from handinger_analytics.plots import plot_timeline
+    from handinger_analytics.plots.timeline import plot_timeline
 
     drawn = _some(turns).sort_values(["started_at", "task_id", "seq"])
     drawn.attrs = {}  # other ids of the session may be missing: these tasks are here

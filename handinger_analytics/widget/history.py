@@ -9,7 +9,7 @@ import ipywidgets as w
 import pandas as pd
 
 from handinger_analytics.errors import FileError, HandingerError
-from handinger_analytics.parquet import export_parquet
+from handinger_analytics.parquet.files import export_parquet
 from handinger_analytics.text import count, page_text
 from handinger_analytics.widget.controls import NARROW, button, classed, row, set_visible
 from handinger_analytics.widget.messages import error_words

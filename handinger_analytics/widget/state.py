@@ -1,7 +1,7 @@
 """What the widget knows, and the threads that change it, so that a notebook never freezes.
 
-ipykernel sends what a widget changes through a thread of its own, so a widget may be updated from any
-thread. A thread runs in a copy of the context it was started in: what it changes then counts as the
+ipykernel sends updates of widgets from its own I/O thread, so any thread may update one. A thread runs
+in a copy of the context it was started in: what it changes then counts as the
 output of the cell or click that started it.
 """
 
@@ -37,7 +37,7 @@ class State:
     retry_ids : sequence of str
         Ids whose lookup may succeed the next time.
     jobs : dict of str to Job
-        What is under way: of each kind one at most.
+        What is under way, at most one job of each kind.
     """
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class State:
         self._threads = 0
 
     def under_way(self, job: Job | None) -> bool:
-        """Tell whether a job has neither ended nor been taken out."""
+        """Tell whether a job has neither ended nor been removed."""
         return job is not None and self.jobs.get(job.kind) is job
 
     def end(self, job: Job | None) -> bool:
-        """Take a job out of what is under way; False where it was not."""
+        """Remove a job that is under way; return False if it was not."""
         with self.lock:
             if job is None or not self.under_way(job):
                 return False
@@ -72,7 +72,7 @@ class State:
 
         with self.lock:
             self._threads += 1
-        _start_thread(counted, "handinger-lookup")
+        _start_thread(counted, "handinger-widget")
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until all work has ended; False if ``timeout`` seconds pass before."""

@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 
 import handinger_analytics as ha
-from handinger_analytics import Sandbox
-from handinger_analytics.archive import Archive
+from handinger_analytics import Archive, Sandbox
 from handinger_analytics.archive.merging import Merged
 from handinger_analytics.archive.recording import record_rows, remember
 from handinger_analytics.archive.storage import Storage

@@ -10,8 +10,7 @@ import time
 import pytest
 
 import handinger_analytics as ha
-from handinger_analytics import Sandbox
-from handinger_analytics.archive import Archive
+from handinger_analytics import Archive, Sandbox
 from tests.archive.conftest import assert_same_rows
 
 pytestmark = pytest.mark.slow

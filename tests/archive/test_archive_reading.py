@@ -15,8 +15,7 @@ import pyarrow.dataset as ds
 import pytest
 
 import handinger_analytics as ha
-from handinger_analytics import ArgumentError, FrameError, PartialDataWarning
-from handinger_analytics.archive import Archive
+from handinger_analytics import Archive, ArgumentError, FrameError, PartialDataWarning
 from tests.archive.conftest import HOUR, NOON, assert_same_rows, record_bodies
 from tests.samples import encoded, task_of, turn_of
 

@@ -17,8 +17,7 @@ import pytest
 import requests
 
 import handinger_analytics as ha
-from handinger_analytics import FileError
-from handinger_analytics.archive import Archive
+from handinger_analytics import Archive, FileError
 from handinger_analytics.archive.recording import record_rows, remember
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.result import fetched_of

@@ -14,8 +14,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 import handinger_analytics as ha
-from handinger_analytics import ArgumentError, FileError, Sandbox
-from handinger_analytics.archive import Archive
+from handinger_analytics import Archive, ArgumentError, FileError, Sandbox
 from handinger_analytics.archive.storage import Storage
 from tests.archive.conftest import HOUR, NOON, assert_same_rows
 from tests.samples import body_a, encoded, task_of, turn_of
@@ -73,7 +72,7 @@ def test_file_size_limit(tmp_path):
     code = """
 import resource, sys
 import handinger_analytics as ha
-from handinger_analytics.archive import Archive
+from handinger_analytics import Archive
 archive = Archive(sys.argv[1])
 with ha.Sandbox(tasks=400, seed=7) as sandbox, sandbox.client() as client:
     archive.sync(sandbox.task_ids[:100], client=client)

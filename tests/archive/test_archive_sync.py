@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 import handinger_analytics as ha
-from handinger_analytics import ArgumentError, AuthenticationError, Sandbox, TaskIdError
-from handinger_analytics.archive import Archive
+from handinger_analytics import Archive, ArgumentError, AuthenticationError, Sandbox, TaskIdError
 from handinger_analytics.archive.recording import record_failures
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.result import fetched_of

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import handinger_analytics as ha
-from handinger_analytics.archive import Archive
+from handinger_analytics import Archive
 from handinger_analytics.archive.recording import record_rows, remember
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.result import fetched_of

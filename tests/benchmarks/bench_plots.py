@@ -20,35 +20,35 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from handinger_analytics import plots
+import handinger_analytics as ha
 from tests.benchmarks.turns_parquet import turns_parquet
 
 WANTED_SECONDS = 2.0
 ROUNDS = 3
 TZ = "Europe/Madrid"
 MATPLOTLIB = str(Path(mpl.__file__).parent)
-OURS = str(Path(plots.__file__).parent)
+OURS = str(Path(ha.__file__).parent / "plots")
 
 
 def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
     """Return each plot, by what it is called."""
     return {
-        "plot_spend": lambda: plots.plot_spend(turns, tz=TZ),
-        "plot_spend by worker, days": lambda: plots.plot_spend(turns, by="worker_id", freq="D", tz=TZ),
-        "plot_spend by worker, hours": lambda: plots.plot_spend(turns, by="worker_id", freq="h", tz=TZ),
-        "plot_spend cumulative": lambda: plots.plot_spend(turns, by="worker_id", cumulative=True, tz=TZ),
-        "plot_tokens": lambda: plots.plot_tokens(turns, tz=TZ),
-        "plot_tokens by worker": lambda: plots.plot_tokens(turns, by="worker_id"),
-        "plot_durations": lambda: plots.plot_durations(turns),
-        "plot_durations by worker": lambda: plots.plot_durations(turns, by="worker_id"),
-        "plot_credits_vs_tokens": lambda: plots.plot_credits_vs_tokens(turns),
-        "plot_credits_vs_tokens by worker": lambda: plots.plot_credits_vs_tokens(turns, by="worker_id"),
-        "plot_heatmap": lambda: plots.plot_heatmap(turns, tz=TZ),
-        "plot_pareto": lambda: plots.plot_pareto(turns),
-        "plot_timeline": lambda: plots.plot_timeline(turns, tz=TZ),
-        "plot_budget": lambda: plots.plot_budget(turns, limit=90_000, tz=TZ, as_of="2026-06-18T12:00Z"),
-        "plot_waste": lambda: plots.plot_waste(turns),
-        "plot_dashboard": lambda: plots.plot_dashboard(turns, tz=TZ),
+        "plot_spend": lambda: ha.plot_spend(turns, tz=TZ),
+        "plot_spend by worker, days": lambda: ha.plot_spend(turns, by="worker_id", freq="D", tz=TZ),
+        "plot_spend by worker, hours": lambda: ha.plot_spend(turns, by="worker_id", freq="h", tz=TZ),
+        "plot_spend cumulative": lambda: ha.plot_spend(turns, by="worker_id", cumulative=True, tz=TZ),
+        "plot_tokens": lambda: ha.plot_tokens(turns, tz=TZ),
+        "plot_tokens by worker": lambda: ha.plot_tokens(turns, by="worker_id"),
+        "plot_durations": lambda: ha.plot_durations(turns),
+        "plot_durations by worker": lambda: ha.plot_durations(turns, by="worker_id"),
+        "plot_credits_vs_tokens": lambda: ha.plot_credits_vs_tokens(turns),
+        "plot_credits_vs_tokens by worker": lambda: ha.plot_credits_vs_tokens(turns, by="worker_id"),
+        "plot_heatmap": lambda: ha.plot_heatmap(turns, tz=TZ),
+        "plot_pareto": lambda: ha.plot_pareto(turns),
+        "plot_timeline": lambda: ha.plot_timeline(turns, tz=TZ),
+        "plot_budget": lambda: ha.plot_budget(turns, limit=90_000, tz=TZ, as_of="2026-06-18T12:00Z"),
+        "plot_waste": lambda: ha.plot_waste(turns),
+        "plot_dashboard": lambda: ha.plot_dashboard(turns, tz=TZ),
     }
 
 

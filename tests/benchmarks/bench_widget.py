@@ -15,8 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from handinger_analytics import Sandbox, fetch
-from handinger_analytics.widget import TaskLookup
+from handinger_analytics import Sandbox, TaskLookup, fetch
 from tests.benchmarks.bench_spend import report
 from tests.widget.driver import control, entry, markup, matches
 

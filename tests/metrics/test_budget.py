@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handinger_analytics.budget import budget_status
+from handinger_analytics import budget_status
 from handinger_analytics.errors import ArgumentError, FrameError
 from tests.metrics.turns_by_hand import turns_table
 

@@ -177,7 +177,7 @@ def test_attrs():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"by": "kind"}, "by: expected columns that the result does not have itself, found 'kind'"),
+        ({"by": "kind"}, "by: expected columns with other names than those of the result, found 'kind'"),
         ({"freq": None}, "freq: expected one of .*, found None"),
         ({"threshold": 0}, "threshold: expected a score, a number above 0, found 0"),
         ({"share": 50}, "share: expected a share of the whole, above 0 and up to 1, found 50"),

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from handinger_analytics.budget import budget_status
+from handinger_analytics import budget_status
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.anomalies import anomalies
 from handinger_analytics.metrics.check import check

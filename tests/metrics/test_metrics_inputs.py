@@ -12,6 +12,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from handinger_analytics import plot_timeline
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.anomalies import anomalies
 from handinger_analytics.metrics.check import check
@@ -22,7 +23,6 @@ from handinger_analytics.metrics.summarize import summarize
 from handinger_analytics.metrics.tokens import tokens
 from handinger_analytics.metrics.top_tasks import top_tasks
 from handinger_analytics.metrics.waste import waste
-from handinger_analytics.plots import plot_timeline
 from tests.metrics.turns_by_hand import tasks_table, turns_table
 
 METRICS = [summarize, spend, durations, tokens, top_tasks, waste]

@@ -243,7 +243,10 @@ def test_other_units_and_zones_of_the_column():
         ({"tz": "Europe"}, "tz: expected an IANA name of a time zone, found 'Europe'"),
         ({"tz": None}, "tz: expected an IANA name of a time zone, found None"),
         ({"by": ["worker_id", 3]}, "by: expected names of columns, one or several, found 3"),
-        ({"by": "credits"}, "by: expected columns that the result does not have itself, found 'credits'"),
+        (
+            {"by": "credits"},
+            "by: expected columns with other names than those of the result, found",
+        ),
         ({"price": -1}, "price: expected money per credit, a number from 0, found -1"),
         ({"price": float("nan")}, "found nan"),
         ({"price": "1"}, "found '1'"),

@@ -13,9 +13,9 @@ from matplotlib.cbook import is_math_text
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.text import Text
 
-from handinger_analytics import plots
+import handinger_analytics as ha
+from handinger_analytics import export_parquet
 from handinger_analytics.errors import FrameError
-from handinger_analytics.parquet import export_parquet
 from handinger_analytics.plots.groups import OTHER_COLOUR, PALETTE
 from handinger_analytics.text import amount, duration
 from tests.plots.handmade import AWKWARD, captions, drawn, turns_of
@@ -31,7 +31,7 @@ OPTIONS = {
     "plot_waste": [{}],
 }
 EACH = [
-    pytest.param(getattr(plots, name), options, id=f"{name} {options}")
+    pytest.param(getattr(ha, name), options, id=f"{name} {options}")
     for name, variants in OPTIONS.items()
     for options in variants
 ]
@@ -67,7 +67,7 @@ def test_a_group_may_be_missing(name):
     """Turns without the value are a group of their own, also where none has it."""
     turns = turns_of({"created_by_user_id": None}, {"created_by_user_id": "usr_1", "credits": 5})
     for some, expected in ((turns, ["usr_1", "(none)"]), (turns.head(1), ["(none)"])):
-        ax = drawn(getattr(plots, name)(some, by="created_by_user_id"))
+        ax = drawn(getattr(ha, name)(some, by="created_by_user_id"))
         legend = ax.get_legend()
         texts = [t.get_text() for t in (*ax.get_yticklabels(), *(legend.get_texts() if legend else ()))]
         assert set(expected) <= set(texts)
@@ -197,12 +197,12 @@ def test_a_worker_keeps_its_colour_across_plots(turns):
             label[:12]: to_hex(handle.get_facecolor()) for handle, label in zip(handles, labels, strict=True)
         }
 
-    bars = plots.plot_spend(turns, by="worker_id")
+    bars = ha.plot_spend(turns, by="worker_id")
     legend = bars.get_legend()
     assert colours(legend.legend_handles, [text.get_text() for text in legend.get_texts()]) == expected
-    boxes = plots.plot_durations(turns, by="worker_id")
+    boxes = ha.plot_durations(turns, by="worker_id")
     assert colours(boxes.patches, [tick.get_text() for tick in boxes.get_yticklabels()]) == expected
-    part = plots.plot_credits_vs_tokens(turns, by="worker_id")
+    part = ha.plot_credits_vs_tokens(turns, by="worker_id")
     points = {c.get_label()[:12]: to_hex(c.get_facecolor()[0]) for c in part.collections}
     assert points == expected
 

@@ -7,8 +7,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.dates import num2date
 
+from handinger_analytics import plot_budget
 from handinger_analytics.errors import ArgumentError
-from handinger_analytics.plots import plot_budget
 from tests.plots.handmade import captions, drawn, legend_labels, turns_of
 
 STEADY = turns_of(

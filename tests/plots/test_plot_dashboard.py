@@ -10,8 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.testing.compare import compare_images
 
+from handinger_analytics import plot_dashboard
 from handinger_analytics.errors import ArgumentError, FrameError
-from handinger_analytics.plots import plot_dashboard
 from tests.plots.handmade import AWKWARD, captions, turns_of
 
 SERIES = ".".join(mpl.__version__.split(".")[:2])

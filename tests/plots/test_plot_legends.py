@@ -5,7 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import pytest
 
-from handinger_analytics import plots
+import handinger_analytics as ha
 from tests.plots.handmade import drawn
 
 LEGENDS = {
@@ -26,7 +26,7 @@ def test_the_data_give_way_to_the_legend(name, shape, turns):
     _, cells = plt.subplots(*shape, squeeze=False)
     ax = cells[0, 0]
     place = ax.get_window_extent().frozen()
-    drawn(getattr(plots, name)(turns, ax=ax, **LEGENDS[name]))
+    drawn(getattr(ha, name)(turns, ax=ax, **LEGENDS[name]))
     data, legend = ax.get_window_extent(), ax.get_legend().get_window_extent()
     assert data.x0 >= place.x0 - 1
     assert data.x1 < legend.x0 < legend.x1 <= place.x1 + 1
@@ -38,10 +38,10 @@ def test_the_data_get_their_place_back(turns):
     """After the legend is taken away, or another is put over the data."""
     figure, ax = plt.subplots()
     whole = ax.get_window_extent().bounds
-    drawn(plots.plot_spend(turns, by="worker_id", ax=ax))
+    drawn(ha.plot_spend(turns, by="worker_id", ax=ax))
     narrow = ax.get_window_extent().bounds
     ax.clear()
-    drawn(plots.plot_spend(turns, by="worker_id", ax=ax))
+    drawn(ha.plot_spend(turns, by="worker_id", ax=ax))
     assert ax.get_window_extent().bounds == pytest.approx(narrow)
     ax.legend(loc="upper right")
     figure.canvas.draw()
@@ -51,7 +51,7 @@ def test_the_data_get_their_place_back(turns):
 def test_a_later_layout_is_followed(turns):
     """Nothing is cut off after the figure was told to lay itself out tightly."""
     figure, ax = plt.subplots()
-    drawn(plots.plot_spend(turns, by="worker_id", ax=ax))
+    drawn(ha.plot_spend(turns, by="worker_id", ax=ax))
     figure.tight_layout()
     drawn(ax)
     assert ax.get_tightbbox().x1 <= figure.bbox.x1
@@ -62,7 +62,7 @@ def test_a_legend_in_an_inset_stays_in_it(turns):
     """Also an Axes that another one places."""
     _, outer = plt.subplots()
     ax = outer.inset_axes([0.1, 0.1, 0.8, 0.8])
-    drawn(plots.plot_spend(turns, by="worker_id", ax=ax))
+    drawn(ha.plot_spend(turns, by="worker_id", ax=ax))
     place, data = outer.get_window_extent(), ax.get_window_extent()
     assert data.x0 == pytest.approx(place.x0 + 0.1 * place.width, abs=1)
     assert ax.get_legend().get_window_extent().x1 <= place.x0 + 0.9 * place.width + 1

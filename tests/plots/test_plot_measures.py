@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from handinger_analytics.errors import ArgumentError
-from handinger_analytics.plots import (
+from handinger_analytics import (
     plot_credits_vs_tokens,
     plot_durations,
     plot_heatmap,
@@ -16,6 +15,7 @@ from handinger_analytics.plots import (
     plot_tokens,
     plot_waste,
 )
+from handinger_analytics.errors import ArgumentError
 from tests.plots.handmade import drawn, legend_labels, turns_of
 
 WORK = turns_of(

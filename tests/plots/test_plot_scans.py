@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from handinger_analytics import plots
+import handinger_analytics as ha
 from tests.plots.handmade import turns_of
 
 TURNS = turns_of(*({"worker_id": f"wrk_{n % 3}", "credits": n, "seq": n} for n in range(30)))
@@ -70,6 +70,6 @@ def test_the_frame_is_read_as_often_as_needed(name, options, most, engine, scans
     """Once for the first and last start where there are periods, once for what is drawn."""
     turns = request.getfixturevalue(engine)
     scans.clear()
-    ax = getattr(plots, name)(turns, **options)
-    assert ax.get_title() == getattr(plots, name)(TURNS, **options).get_title()
+    ax = getattr(ha, name)(turns, **options)
+    assert ax.get_title() == getattr(ha, name)(TURNS, **options).get_title()
     assert sum(scans) == most * len(TURNS)

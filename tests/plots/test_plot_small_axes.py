@@ -7,7 +7,7 @@ import itertools
 import matplotlib.pyplot as plt
 import pytest
 
-from handinger_analytics import plots
+import handinger_analytics as ha
 from tests.plots.handmade import drawn, turns_of
 
 BUDGET = {"limit": 30_000, "as_of": "2026-06-20T00:00+00:00"}
@@ -45,7 +45,7 @@ def test_rows_have_their_names_within_the_figure(name, options, turns):
     """Alone in a figure the data give way to them, also to long ones."""
     turns["worker_id"] = turns["worker_id"] + "_with_quite_a_long_name"
     _, ax = plt.subplots()
-    drawn(getattr(plots, name)(turns, ax=ax, **options))
+    drawn(getattr(ha, name)(turns, ax=ax, **options))
     assert min(box.x0 for box in extents(ax.get_yticklabels())) >= 0
     assert ax.get_window_extent().width >= 0.25 * 0.775 * ax.figure.bbox.width
 
@@ -54,8 +54,8 @@ def test_rows_have_their_names_within_the_figure(name, options, turns):
 def test_rows_of_neighbours_stay_apart(name, options, turns):
     """The names of the right one do not lie over the left one, in a figure of a usual page."""
     _, (left, right) = plt.subplots(1, 2, figsize=(11, 5))
-    getattr(plots, name)(turns, ax=left, **options)
-    drawn(getattr(plots, name)(turns, ax=right, **options))
+    getattr(ha, name)(turns, ax=left, **options)
+    drawn(getattr(ha, name)(turns, ax=right, **options))
     assert min(box.x0 for box in extents(right.get_yticklabels())) > left.get_window_extent().x1
 
 
@@ -63,7 +63,7 @@ def test_rows_of_neighbours_stay_apart(name, options, turns):
 def test_rows_do_not_lie_over_each_other(name, options, turns):
     """Their text is smaller where many share half of a page."""
     _, (ax, _) = plt.subplots(2, figsize=(6.4, 8))
-    drawn(getattr(plots, name)(turns, ax=ax, **options))
+    drawn(getattr(ha, name)(turns, ax=ax, **options))
     boxes = sorted((box.y0, box.y1) for box in extents(ax.get_yticklabels()))
     # The boxes of letters with and without accents differ: a tenth of an em of overlap cannot be seen.
     assert all(low >= high - 1 for (_, high), (low, _) in itertools.pairwise(boxes))
@@ -73,7 +73,7 @@ def test_rows_taken_away_give_their_place_back(turns):
     """The data have the whole place once other ticks are set or the Axes is cleared."""
     figure, ax = plt.subplots()
     whole = ax.get_window_extent().bounds
-    drawn(plots.plot_pareto(turns, ax=ax))
+    drawn(ha.plot_pareto(turns, ax=ax))
     assert ax.get_window_extent().width < 0.8 * whole[2]
     ax.clear()
     figure.canvas.draw()
@@ -88,7 +88,7 @@ def test_ticks_along_x_do_not_overlap(name, options, shape, turns):
     """There are fewer of them where there is less place."""
     _, cells = plt.subplots(*shape, squeeze=False)
     ax = cells[-1, 0]
-    drawn(getattr(plots, name)(turns, ax=ax, **options))
+    drawn(getattr(ha, name)(turns, ax=ax, **options))
     low, high = ax.get_window_extent().x0 - 1, ax.get_window_extent().x1 + 1
     boxes = [(box.x0, box.x1) for box in extents(ax.get_xticklabels())]
     boxes = sorted(box for box in boxes if low <= sum(box) / 2 <= high)
@@ -102,7 +102,7 @@ def test_few_periods_are_all_named_where_there_is_place():
     _, alone = plt.subplots()
     _, ((small, _), _) = plt.subplots(2, 2)
     names = [
-        [tick.get_text() for tick in drawn(plots.plot_spend(turns, ax=ax)).get_xticklabels()]
+        [tick.get_text() for tick in drawn(ha.plot_spend(turns, ax=ax)).get_xticklabels()]
         for ax in (alone, small)
     ]
     assert names[0] == [f"0{hour}:00" for hour in range(3, 10)]
@@ -114,8 +114,8 @@ def test_the_caption_stays_below_where_the_title_would_be(incomplete_turns):
     _, cells = plt.subplots(2, 2)
     complete = incomplete_turns.copy()
     complete.attrs = {}
-    plain = drawn(plots.plot_durations(complete, ax=cells[1, 0]))
-    ax = drawn(plots.plot_durations(incomplete_turns, ax=cells[1, 1]))
+    plain = drawn(ha.plot_durations(complete, ax=cells[1, 0]))
+    ax = drawn(ha.plot_durations(incomplete_turns, ax=cells[1, 1]))
     assert ax.title.get_window_extent().y0 == pytest.approx(plain.title.get_window_extent().y0, abs=3)
     caption = ax.child_axes[0].xaxis.label.get_window_extent()
     assert ax.get_window_extent().y1 < caption.y0 < caption.y1 <= ax.title.get_window_extent().y0
@@ -126,7 +126,7 @@ def test_the_title_stands_over_data_and_legend(incomplete_turns):
     _, (ax, other) = plt.subplots(2)
     middle = sum(ax.get_window_extent().intervalx) / 2
     for cell in (ax, other):
-        plots.plot_waste(incomplete_turns, ax=cell)
+        ha.plot_waste(incomplete_turns, ax=cell)
     other.title.set_x(0.25)
     drawn(ax)
     texts = (ax.title, ax.child_axes[0].xaxis.label)

@@ -12,8 +12,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.dates import num2date
 
+from handinger_analytics import plot_spend
 from handinger_analytics.errors import ArgumentError, FrameError
-from handinger_analytics.plots import plot_spend
 from handinger_analytics.plots.groups import PALETTE
 from tests.plots.handmade import AWKWARD, captions, drawn, legend_labels, turns_of
 

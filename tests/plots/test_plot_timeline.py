@@ -8,8 +8,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.dates import num2date
 
+from handinger_analytics import plot_timeline
 from handinger_analytics.errors import ArgumentError
-from handinger_analytics.plots import plot_timeline
 from tests.plots.handmade import AWKWARD, captions, drawn, legend_labels, turns_of
 
 FOLLOWED_UP = turns_of(

@@ -16,11 +16,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
+from handinger_analytics import export_parquet, report
 from handinger_analytics.errors import ArgumentError, FileError, FrameError
 from handinger_analytics.fetching.fetch import fetch
 from handinger_analytics.fetching.result import FetchResult
-from handinger_analytics.parquet import export_parquet
-from handinger_analytics.reporting import report
 from handinger_analytics.sandbox import Sandbox
 
 AS_OF = "2026-06-18T12:00Z"

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from handinger_analytics import Sandbox
-from handinger_analytics.widget import TaskLookup
+from handinger_analytics import Sandbox, TaskLookup
 
 
 @pytest.fixture(scope="session")

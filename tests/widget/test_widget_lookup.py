@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 from traitlets import TraitError
 
-from handinger_analytics import Archive, ArgumentError, FetchResult, Sandbox
+from handinger_analytics import Archive, ArgumentError, FetchResult, Sandbox, TaskLookup
 from handinger_analytics.sandbox import Faults
 from handinger_analytics.tables.schema import TASKS, TURNS
-from handinger_analytics.widget import TaskLookup
 from tests.samples import body_a
 from tests.scripted import Reply
 from tests.widget.driver import click, control, enter, entry, eventually, markup, page, parts
@@ -431,7 +430,7 @@ def test_close_leaves_nothing_behind(client):
     lookup.close()
     assert set(w.Widget.get_manager_state()["state"]) == before
     eventually(
-        lambda: not [t for t in threading.enumerate() if t.name in ("handinger-lookup", "handinger-ticker")]
+        lambda: not [t for t in threading.enumerate() if t.name in ("handinger-widget", "handinger-ticker")]
     )
 
 

@@ -116,7 +116,7 @@ def test_example_notebook_runs(tmp_path, kernel_finds_us):
 
 def test_matplotlib_waits_for_a_chart():
     """Making a widget loads no Matplotlib; the first chart does."""
-    code = "import sys, handinger_analytics.widget as w; w.TaskLookup(); print('matplotlib' in sys.modules)"
+    code = "import sys, handinger_analytics as ha; ha.TaskLookup(); print('matplotlib' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )

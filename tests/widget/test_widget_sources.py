@@ -9,9 +9,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from handinger_analytics import Archive, ArgumentError, Sandbox, export_parquet, parse_bodies
+from handinger_analytics import Archive, ArgumentError, Sandbox, TaskLookup, export_parquet, parse_bodies
 from handinger_analytics.sandbox import Faults
-from handinger_analytics.widget import TaskLookup
 from tests.samples import body_a
 from tests.widget.driver import click, control, entry, eventually, matches, page
 
