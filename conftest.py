@@ -16,6 +16,11 @@ import handinger_analytics as ha
 os.environ["MPLBACKEND"] = "agg"  # a developer's own may need a screen, or a notebook
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Start three workers for two processors: tests wait for servers and timers for a third of their time."""
+    return max(1, 3 * (os.cpu_count() or 1) // 2)
+
+
 def pytest_collection_finish() -> None:
     """Keep garbage collections from looking at what imports left: that took 8 % of the time of all tests."""
     gc.freeze()

@@ -420,6 +420,7 @@ def test_one_odd_answer_costs_one_id(serve):
     assert result.failures["task_id"].tolist() == ["t2"]
 
 
+@pytest.mark.slow
 def test_cancel_returns_what_is_there(generation):
     """Setting the event ends the fetch soon, without an error; the rest can be fetched later."""
     cancel = threading.Event()

@@ -100,12 +100,12 @@ class Faults:
 
     Examples
     --------
-    >>> faults = ha.Faults(rate=0.5, kinds=["503"])
+    >>> faults = ha.Faults(rate=0.5, kinds=["429-seconds"], retry_after=0.05)
     >>> with ha.Sandbox(tasks=3, faults=faults) as sandbox, sandbox.client() as client:
     ...     ha.fetch(sandbox.task_ids, client=client).complete
     True
     >>> sandbox.stats.by_fault
-    {'503': 3}
+    {'429-seconds': 3}
     """
 
     ALL: ClassVar[tuple[FaultKind, ...]] = _KINDS

@@ -156,6 +156,7 @@ def test_commits_of_others_are_passed_over(archive, record):
     assert len(archive.tasks()) == 2
 
 
+@pytest.mark.slow
 def test_compact_and_vacuum_change_no_row(archive, record):
     """Fewer files hold the same rows, the old ones go with a vacuum, and so do the states that need them."""
     for number in range(6):
@@ -177,6 +178,7 @@ def test_compact_and_vacuum_change_no_row(archive, record):
     assert len(archive.turns()) == 13
 
 
+@pytest.mark.slow
 def test_sync_compacts_what_is_scattered(archive, serve):
     """Many small batches of one month do not leave as many files behind."""
     ids = [f"tsk_{number}" for number in range(20)]

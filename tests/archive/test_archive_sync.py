@@ -76,6 +76,7 @@ def test_finished_tasks_are_not_fetched_again(archive, busy):
     assert busy.stats.requests - before == 2 * len(unfinished)
 
 
+@pytest.mark.slow
 def test_follow_up_is_found_while_a_task_settles(archive, busy):
     """After ten days of syncs the archive is what a fetch of everything gives."""
     with busy.client() as client:

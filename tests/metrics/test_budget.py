@@ -528,6 +528,7 @@ moments = st.integers(0, 5000).map(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(moments, st.integers(0, 2**40)), max_size=12),

@@ -111,6 +111,7 @@ def minutes_that_begin(first: dt.datetime, last: dt.datetime, freq: str, zone: Z
     return [minute for minute, (before, now) in pairs if begins_period(before, now, freq)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freq", DAYS_SPANNED)
 @settings(max_examples=25)
 @given(data=st.data(), by=groupings, tz=st.sampled_from(ZONES))
@@ -133,6 +134,7 @@ def test_every_turn_lands_in_its_period(freq: str, data: st.DataObject, by: list
         assert {name: found[bucket][name] for name in SUMS} == {name: sums[name] for name in SUMS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freq", SOME_SLOW)
 @settings(max_examples=25)
 @given(data=st.data(), by=groupings, tz=st.sampled_from(ZONES))
@@ -164,6 +166,7 @@ def test_no_period_is_missing(freq: str, tz: str, change: str):
     assert list(starts) == minutes_that_begin(first, last, freq, zone)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(data=st.data(), by=groupings, tz=st.sampled_from(ZONES), freq=st.sampled_from([None, *DAYS_SPANNED]))
 @pytest.mark.parametrize("engine", ["polars", "duckdb"])

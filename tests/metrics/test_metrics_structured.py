@@ -226,6 +226,7 @@ def leaves(tree: object, path: tuple = ()) -> dict[tuple, object]:
     return {where: leaf for key, inner in tree.items() for where, leaf in leaves(inner, (*path, key)).items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(outputs=st.lists(trees, min_size=1, max_size=5))
 def test_nothing_is_dropped(outputs: list):

@@ -73,6 +73,7 @@ def test_a_group_may_be_missing(name):
         assert set(expected) <= set(texts)
 
 
+@pytest.mark.slow
 @each_plot
 def test_awkward_text_is_drawn_literally(plot, options):
     """As a group, as a title, alone and together: drawing warns of nothing and shows no formula."""
@@ -92,6 +93,7 @@ def test_an_incomplete_fetch_is_said_in_the_picture(plot, options, incomplete_tu
     assert ax.get_window_extent().y1 < caption.y0 < caption.y1 <= title.y0 < title.y1 <= ax.figure.bbox.y1
 
 
+@pytest.mark.slow
 @each_plot
 def test_nothing_is_cut_off(plot, options, turns):
     """Labels, legend and title all lie within the figure."""
@@ -103,6 +105,7 @@ def test_nothing_is_cut_off(plot, options, turns):
     assert box.y1 <= figure.y1
 
 
+@pytest.mark.slow
 @each_plot
 def test_ticks_do_not_overlap(plot, options, turns):
     """Neither along x nor along y, in a figure of the default size."""
@@ -125,6 +128,7 @@ def test_the_given_axes_are_drawn_on(plot, options, few_turns):
     assert plot(few_turns, **options) not in (current, given)
 
 
+@pytest.mark.slow
 @each_plot
 def test_no_style_is_changed_and_none_is_fixed(plot, options, incomplete_turns):
     """The rcParams stay as they are, and no text or line is black on a black ground."""

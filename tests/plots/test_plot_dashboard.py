@@ -45,6 +45,7 @@ def test_the_page_holds_six_plots(turns):
     )
 
 
+@pytest.mark.slow
 @compared
 def test_the_page_looks_as_it_did(turns, tmp_path):
     """Compared with a picture that a person has looked at."""

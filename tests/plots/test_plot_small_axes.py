@@ -80,6 +80,7 @@ def test_rows_taken_away_give_their_place_back(turns):
     assert ax.get_window_extent().bounds == pytest.approx(whole)
 
 
+@pytest.mark.slow
 @named(ALONG_X)
 @pytest.mark.parametrize(
     "shape", [pytest.param((1, 2), id="of two", marks=pytest.mark.slow), pytest.param((2, 2), id="of four")]

@@ -158,6 +158,7 @@ def test_odd_frames_give_labelled_axes(rows):
     assert (len(ax.containers[0]) if rows else ax.texts[0].get_text()) == (len(rows) or "no turns")
 
 
+@pytest.mark.slow
 def test_awkward_titles_are_drawn_literally():
     """As labels of the rows and as the title of a single task."""
     turns = turns_of(*({"task_id": f"tsk_{n}", "task_title": text} for n, text in enumerate(AWKWARD)))

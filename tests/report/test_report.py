@@ -170,6 +170,7 @@ def test_markup_in_the_data_is_text(attacked, tmp_path):
     assert "\u202e" not in page.html
 
 
+@pytest.mark.slow
 def test_only_https_is_linked(tasks, turns, tmp_path):
     """Any other address leaves the title as plain text."""
     good = "https://v3.handinger.com/worker/wrk_a/task/tsk_1"
@@ -196,6 +197,7 @@ def test_an_incomplete_fetch_is_said_first(tasks, turns, tmp_path):
     assert page.text.index("incomplete: 12 of 200 tasks could not be fetched") < page.text.index("Overview")
 
 
+@pytest.mark.slow
 def test_a_complete_fetch_of_finished_tasks_has_no_warning(tasks, turns, tmp_path):
     """Running tasks are the only thing the sandbox leaves open."""
     done = tasks[~tasks["status"].isin(["running", "pending"])]
@@ -220,6 +222,7 @@ def test_no_rows_make_a_report(tasks, turns, tmp_path):
         assert text in page.text
 
 
+@pytest.mark.slow
 def test_the_same_data_give_the_same_file(tasks, turns, tmp_path):
     """Whatever style is in use, and byte for byte, so that reports can be compared."""
     first = write(tasks, turns, tmp_path, limit=28_000).html
@@ -228,6 +231,7 @@ def test_the_same_data_give_the_same_file(tasks, turns, tmp_path):
     assert plt.get_fignums() == []
 
 
+@pytest.mark.slow
 def test_any_engine_makes_the_same_report(tasks, turns, tmp_path):
     """Apart from what only a pandas frame can say about its fetch."""
     polars = pytest.importorskip("polars")
@@ -250,6 +254,7 @@ def test_a_report_is_replaced_whole(tasks, turns, tmp_path):
     assert (tmp_path / "report.html").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+@pytest.mark.slow
 def test_a_place_that_cannot_be_written_is_named(tasks, turns, tmp_path):
     """The error is ours, names the path, and leaves nothing behind."""
     with pytest.raises(
@@ -262,6 +267,7 @@ def test_a_place_that_cannot_be_written_is_named(tasks, turns, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["folder.html"]
 
 
+@pytest.mark.slow
 def test_a_tilde_is_the_home_folder(tasks, turns, tmp_path, monkeypatch):
     """As in a shell."""
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -270,6 +276,7 @@ def test_a_tilde_is_the_home_folder(tasks, turns, tmp_path, monkeypatch):
     assert (tmp_path / "r.html").exists()
 
 
+@pytest.mark.slow
 def test_a_uri_is_a_place_too(tasks, turns, tmp_path):
     """It is written as the path would be, and returned as it was given."""
     uri = (tmp_path / "report.html").as_uri()

@@ -196,6 +196,7 @@ def test_draws_are_repeatable():
     assert 100 < sum(kind is not None for row in forward for kind in row) < 200
 
 
+@pytest.mark.slow
 def test_all_kinds_at_once(get):
     """By default all kinds are drawn; several threads at once still get every task."""
     assert Faults(0.5).kinds == Faults.ALL

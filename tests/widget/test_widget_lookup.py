@@ -201,6 +201,7 @@ def test_rate_limit_counts_down(open_lookup):
     assert "Cancelled. Nothing found." in page(lookup)
 
 
+@pytest.mark.slow
 def test_rate_limit_beyond_max_wait(open_lookup):
     """A wait longer than the client bears is a failure, and the seconds until it makes sense are shown."""
     faults = Faults(rate=0, always={EXAMPLE: "429-seconds"}, retry_after=40)
