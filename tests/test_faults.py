@@ -84,18 +84,19 @@ def test_two_fetches_over_one_client_survive_the_same_faults(generation):
 
 
 @pytest.mark.slow
-def test_bucket_of_200_requests_a_second_is_used_and_respected():
+def test_rate_limit_is_used_and_respected():
     """No id is lost, nine tenths of what is allowed are used, and hardly any request is refused."""
-    with Sandbox(tasks=TASKS, seed=5, rate_limit=200) as sandbox, sandbox.client() as client:
+    tasks, rate = 1000, 80  # so few a second that a machine with other work keeps up
+    with Sandbox(tasks=tasks, seed=5, rate_limit=rate) as sandbox, sandbox.client() as client:
         started = time.monotonic()
         result = fetch(sandbox.task_ids, client=client, on_error="raise")
         seconds = time.monotonic() - started
         stats = sandbox.stats
     assert result.tasks["task_id"].tolist() == sandbox.task_ids
     assert result.complete
-    assert stats.by_status[200] == TASKS
+    assert stats.by_status[200] == tasks
     refused = stats.by_status[429]
-    allowed = 200 + 200 * seconds  # the bucket is full at the start
+    allowed = rate + rate * seconds  # the bucket is full at the start
     assert refused <= 0.05 * stats.requests, f"{refused} of {stats.requests} were refused"
     assert stats.by_status[200] >= 0.9 * allowed, f"{stats.by_status[200]} of {allowed:.0f} allowed"
 

@@ -34,7 +34,7 @@ def open_panel(run_in_lab, lab, sandbox, tmp_path):
         page = run_in_lab(
             f"{name}.ipynb",
             "from pathlib import Path\nimport pandas as pd\nfrom handinger_analytics import Client",
-            "from handinger_analytics.widget import TaskLookup",
+            "from handinger_analytics import TaskLookup",
             f"client = Client(Path({str(tmp_path / 'key')!r}).read_text(), base_url={sandbox.url!r})",
             *before,
             f"lookup = TaskLookup(client, source={source}, tz='Europe/Madrid')\nlookup",

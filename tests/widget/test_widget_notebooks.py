@@ -78,7 +78,7 @@ def test_saved_notebook_keeps_the_answer_and_no_key(sandbox, tmp_path, kernel_fi
         cells=[
             nbformat.v4.new_code_cell(cell)
             for cell in (
-                f"{server}\nfrom handinger_analytics.widget import TaskLookup\nlookup = TaskLookup(client)",
+                f"{server}\nfrom handinger_analytics import TaskLookup\nlookup = TaskLookup(client)",
                 f"lookup.look_up({EXAMPLE!r}); assert lookup.wait(60)\nlookup",
                 f"lookup.look_up({sandbox.task_ids[0]!r}); assert lookup.wait(60)",
             )
