@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -61,7 +60,6 @@ def parse_bodies(
     came: dict[str, _Parts] = {}
     for number, body in enumerate([bodies] if isinstance(bodies, bytes | bytearray | str) else bodies):
         _take(number, _as_bytes(number, body), came, builder)
-        builder.build()
     newer = RowBuilder()
     failed: dict[int, Failure] = {}
     for position, (task_id, parts) in enumerate(came.items()):
@@ -80,9 +78,8 @@ def parse_bodies(
     return report_failures(FetchResult(fetched, dtype_backend), on_error, stacklevel=3)
 
 
-@dataclass(slots=True)
-class _Parts:
-    """What came for one id.
+class _Parts(msgspec.Struct, gc=False):
+    """What came for one id; there may be a hundred thousand, which the garbage collector need not visit.
 
     Attributes
     ----------
@@ -108,14 +105,10 @@ class _Parts:
 
 def _take(number: int, body: bytes, came: dict[str, _Parts], builder: RowBuilder) -> None:
     """Sort a body in: a whole task goes to the builder when it is first met, anything else waits."""
-
-    def parts_of(task_id: str) -> _Parts:
-        return came.get(task_id) or came.setdefault(task_id, _Parts(len(came)))
-
     try:
         saved = wire.decode(body, wire.SavedBody)
         if isinstance(saved.task, wire.Task):
-            parts = parts_of(saved.task.id)
+            parts = _parts_of(saved.task.id, came)
             if not isinstance(saved.turns, list):
                 parts.task = saved.task
             elif parts.built or parts.task or parts.turns is not None:
@@ -123,17 +116,22 @@ def _take(number: int, body: bytes, came: dict[str, _Parts], builder: RowBuilder
             else:
                 parts.built = True
                 builder.add(parts.position, saved.task, saved.turns)
+                builder.build()
         elif isinstance(saved.items, list) and (saved.task_id or saved.items):
-            parts_of(saved.task_id or saved.items[0].task_id).turns = saved.items
+            _parts_of(saved.task_id or saved.items[0].task_id, came).turns = saved.items
         else:
             raise wire.UnexpectedBody(
                 "neither a task nor the turns of one: expected task, or items and taskId"
             )
     except (wire.MalformedBody, wire.UnexpectedBody) as error:
         stage, task_id = _whose(body)
-        parts = parts_of(task_id or f"bodies[{number}]")
+        parts = _parts_of(task_id or f"bodies[{number}]", came)
         parts.nameless = not task_id
         parts.unreadable = _failure(task_id or f"bodies[{number}]", stage, f"bodies[{number}]: {error}")
+
+
+def _parts_of(task_id: str, came: dict[str, _Parts]) -> _Parts:
+    return came.get(task_id) or came.setdefault(task_id, _Parts(len(came)))
 
 
 def _as_bytes(number: int, body: object) -> bytes:
