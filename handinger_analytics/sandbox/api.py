@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote
 from handinger_analytics.sandbox.content import JsonObject
 from handinger_analytics.sandbox.example import EXAMPLE_LOG, EXAMPLE_TASK_ID, EXAMPLE_WORKER_ID
 from handinger_analytics.sandbox.server import Reply, error, json_reply
-from handinger_analytics.sandbox.workers import WebhookLog, schedules, worker_state
+from handinger_analytics.sandbox.workers import HOOK, WebhookLog, schedules, worker_state
 from handinger_analytics.sandbox.world import World
 
 Generation = Literal["A", "B"]
@@ -22,6 +22,7 @@ _ENDPOINTS: Final = {
     ("tasks",): "task",
     ("tasks", "turns"): "turns",
     ("workers",): "worker",
+    ("workers", "webhook"): "webhook-url",
     ("workers", "webhook", "executions"): "webhook",
     ("workers", "schedules"): "schedules",
 }
@@ -33,7 +34,7 @@ class Route:
 
     Parameters
     ----------
-    name : {"task", "turns", "worker", "webhook", "schedules", "other"}
+    name : {"task", "turns", "worker", "webhook", "webhook-url", "schedules", "other"}
         Which endpoint.
     id : str
         The decoded task or worker identifier; empty for ``other``.
@@ -134,6 +135,8 @@ class Api:
             return error(404, f"Worker {route.id!r} not found")
         if route.name == "worker":
             return self._worker(route, now)
+        if route.name == "webhook-url":
+            return json_reply({"url": HOOK, "token": "whsec_sandbox"})
         if route.name == "webhook":
             return self._webhook(route, now, repeat_entries)
         return self._schedules(route, now)

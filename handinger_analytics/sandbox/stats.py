@@ -24,8 +24,8 @@ class Stats:
     by_fault : dict of str to int
         Faults by kind; ``"rate-limit"`` counts the answers over the rate limit.
     by_route : dict of str to int
-        Requests by endpoint: ``task``, ``turns``, ``worker``, ``webhook``, ``schedules``,
-        ``other``.
+        Requests by endpoint: ``task``, ``turns``, ``worker``, ``webhook`` (its log),
+        ``webhook-url``, ``schedules``, ``other``.
     connections : int
         Connections accepted so far.
     open_connections, max_open_connections : int

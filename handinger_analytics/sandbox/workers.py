@@ -19,7 +19,9 @@ _PAGE_SIZE = 25
 _REPEATED = 3
 """Entries of the previous page with which a page begins if `repeat` is set."""
 
-_HOOK = "https://example.com/handinger-webhook"
+HOOK = "https://example.com/handinger-webhook"
+"""Where all workers report to."""
+
 _Delivery = tuple[int, int, int, int]
 """Time, position of the task (-1: none), number of the turn, attempt."""
 
@@ -187,7 +189,7 @@ class WebhookLog:
             "responseStatus": (503 if failed else 200) if reached else None,
             "taskId": task_id,
             "taskTitle": title,
-            "url": _HOOK,
+            "url": HOOK,
             "workerId": worker_id,
         }
 

@@ -107,7 +107,7 @@ def test_example_worker_exists(sandbox_a, get):
     }
 
 
-@pytest.mark.parametrize("rest", ["", "/webhook/executions", "/schedules", "?taskId=x"])
+@pytest.mark.parametrize("rest", ["", "/webhook", "/webhook/executions", "/schedules", "?taskId=x"])
 def test_worker_of_another_organization(sandbox_a, get, rest):
     """A worker of another organization is 403 on every route."""
     reply = get(sandbox_a, f"/api/workers/{sandbox_a.forbidden_worker_id}{rest}")
@@ -181,6 +181,17 @@ def test_empty_log(get):
     with Sandbox(tasks=0) as sandbox:
         log = get(sandbox, f"/api/workers/{sandbox.worker_ids[0]}/webhook/executions").json
     assert log == {"logs": [], "page": 1, "pageCount": 0, "totalCount": 0}
+
+
+def test_webhook_of_a_worker(sandbox_a, get):
+    """Every worker reports to the address that its log names."""
+    worker_id = sandbox_a.worker_ids[0]
+    webhook = get(sandbox_a, f"/api/workers/{worker_id}/webhook").json
+    assert sorted(webhook) == ["token", "url"]
+    log = get(sandbox_a, f"/api/workers/{worker_id}/webhook/executions").json["logs"]
+    assert {entry["url"] for entry in log} == {webhook["url"]}
+    with sandbox_a.client() as client:
+        assert client.retrieve_webhook(worker_id).url == webhook["url"]
 
 
 def test_schedules_of_all_types(sandbox_a, sandbox_b, get):
