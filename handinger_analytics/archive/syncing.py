@@ -215,8 +215,8 @@ class Sync:
         begun = self._moment or now()
         with ProgressBar(len(due), progress) as bar:
             if len(due):
-                with client_or_default(client) as one:
-                    self._work(batch, one, bar)
+                with client_or_default(client) as used:
+                    self._work(batch, used, bar)
         publish(self._storage, ids=self._ids_version, sync=(begun, self._moment or now()))
         return SyncReport(
             fetched=self._fetched,

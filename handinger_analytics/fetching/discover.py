@@ -88,8 +88,8 @@ def discover_task_ids(
     """
     workers = normalize_worker_ids(worker_ids)
     latest: dict[str, wire.Execution] = {}
-    with client_or_default(client) as one:
-        logs = (_executions(one, worker_id, cancel) for worker_id in workers)
+    with client_or_default(client) as used:
+        logs = (_executions(used, worker_id, cancel) for worker_id in workers)
         for execution in itertools.chain.from_iterable(logs):
             if not execution.task_id:
                 continue

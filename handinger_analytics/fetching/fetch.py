@@ -150,8 +150,8 @@ def _fetch(
 ) -> FetchResult:
     check_options(on_error, dtype_backend)
     ids = normalize_task_ids(task_ids)
-    with client_or_default(client) as one:
-        fetched, error = gather(one, ids, with_turns=with_turns, progress=progress, cancel=cancel)
+    with client_or_default(client) as used:
+        fetched, error = gather(used, ids, with_turns=with_turns, progress=progress, cancel=cancel)
     result = FetchResult(fetched, dtype_backend, client)
     if error is not None:
         raise_with_result(error, result)

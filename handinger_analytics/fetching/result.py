@@ -99,8 +99,8 @@ class FetchResult:
         AuthenticationError, FetchInterrupted
             As `fetch`; ``.result`` has the old rows, too.
         """
-        with client_or_default(client or self._client) as one:
-            newer, error = gather(one, self._fetched.missing(), progress=progress)
+        with client_or_default(client or self._client) as used:
+            newer, error = gather(used, self._fetched.missing(), progress=progress)
         result = FetchResult(self._fetched.updated(newer), self._dtype_backend, self._client)
         if error is not None:
             raise_with_result(error, result)

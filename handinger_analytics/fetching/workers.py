@@ -99,8 +99,8 @@ def fetch_worker(
     WorkerState('wrk_8Vo8zGRVLK1ZBg', 'completed': 4 messages, 0 files, 0 sources, 2 output)
     """
     check_word(dtype_backend, "dtype_backend", get_args(DtypeBackend))
-    with client_or_default(client) as one:
-        worker = one.retrieve_worker(worker_id, task_id)
+    with client_or_default(client) as used:
+        worker = used.retrieve_worker(worker_id, task_id)
 
     def frame(columns: tuple[Column, ...], records: list[Any]) -> pd.DataFrame:
         return to_pandas(table(columns, records), columns, dtype_backend=dtype_backend)
@@ -155,8 +155,8 @@ def fetch_schedules(
     """
     check_word(dtype_backend, "dtype_backend", get_args(DtypeBackend))
     workers = normalize_worker_ids(worker_ids)
-    with client_or_default(client) as one:
-        lists = [one.retrieve_schedules(worker_id) for worker_id in workers]
+    with client_or_default(client) as used:
+        lists = [used.retrieve_schedules(worker_id) for worker_id in workers]
     records = [
         SimpleNamespace(**msgspec.structs.asdict(schedule), worker_id=its.worker_id, timezone=its.timezone)
         for its in lists

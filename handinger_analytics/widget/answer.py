@@ -13,7 +13,7 @@ from handinger_analytics.widget.rendering import overview, saved_html, saved_tex
 from handinger_analytics.widget.session import empty_session
 
 
-class Answer(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+class AnswerPanel(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     """Shows tasks with their turns.
 
     The copy is an output beside the widget, hidden where that is alive. One output for both would have

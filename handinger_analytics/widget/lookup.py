@@ -22,7 +22,7 @@ from handinger_analytics.errors import HandingerError
 from handinger_analytics.fetching.fetch import fetch
 from handinger_analytics.fetching.result import FetchResult, fetched_of
 from handinger_analytics.text import count
-from handinger_analytics.widget.answer import Answer
+from handinger_analytics.widget.answer import AnswerPanel
 from handinger_analytics.widget.chart import timeline_image
 from handinger_analytics.widget.controls import InputRow, StatusBar, descendants
 from handinger_analytics.widget.finder import Finder
@@ -99,7 +99,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         self._client = client
         self._state, self._ticker = State(), threading.Event()
         self._input, self._finder, self._status = InputRow(), Finder(self._zone), StatusBar()
-        self._answer, self._history = Answer(self._zone), History()
+        self._answer, self._history = AnswerPanel(self._zone), History()
         css = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
         style = w.HTML(f"<style>{css}</style>", layout={"display": "none"})
         super().__init__([style, self._input, self._finder, self._status, self._answer, self._history])
