@@ -1,4 +1,7 @@
-"""Data files of a table: reading them, and replacing some by new ones in one commit."""
+"""Data files of a table: reading them, and replacing some by new ones in one commit.
+
+That a single file is replaced whole or not at all is the business of `handinger_analytics.locations`.
+"""
 
 from __future__ import annotations
 

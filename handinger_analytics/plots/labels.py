@@ -1,10 +1,12 @@
-"""Text from tasks, made fit for a picture: taken literally, in the fonts that are there, not too long.
+"""Text from tasks, made safe for a picture: taken literally, in the fonts that are there, not too long.
 
 Worker names, titles and ids come from a server and may hold anything. A dollar sign must not start
 a formula, and a character that no chosen font can draw becomes a box here instead of a warning for each
 drawing later. To see those characters, name a font that has them::
 
     matplotlib.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK JP"]
+
+The words of the caption of an incomplete chart are in `handinger_analytics.provenance`.
 """
 
 from __future__ import annotations
