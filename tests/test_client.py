@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import json
 import math
 import re
@@ -234,6 +235,13 @@ def test_token_of_a_webhook_is_neither_kept_nor_shown(serve):
         with pytest.raises(APIResponseValidationError, match="webhook of worker 'wrk_1'") as caught:
             client.retrieve_webhook("wrk_1")
     assert "canary" not in str(caught.value)
+
+
+def test_defaults_are_those_that_are_documented():
+    """Seconds, attempts and connections without a word from the user."""
+    given = {name: each.default for name, each in inspect.signature(Client).parameters.items()}
+    documented = {"timeout": 30.0, "max_attempts": 6, "max_wait": 300.0, "max_connections": 16}
+    assert {name: given[name] for name in documented} == documented
 
 
 def test_tab_completion_shows_what_a_user_needs():

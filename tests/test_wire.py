@@ -176,6 +176,12 @@ def test_fraction_is_refused_with_its_place(fraction):
     assert fraction == "1e400" or "turns[0].credits: expected int, found float" in str(caught.value)
 
 
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
+def test_every_int64_is_read(number):
+    """A column holds it, and so a record does, also a correction far below zero."""
+    assert turn_from(one_turn(credits=number)).credits == number
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
