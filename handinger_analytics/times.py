@@ -7,6 +7,8 @@ from typing import Literal
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MILLISECOND = dt.timedelta(milliseconds=1)
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999
+"""The years 1 to 9999 in UTC, which is what a datetime holds: milliseconds since 1970 UTC."""
 
 Freq = Literal["h", "D", "W", "MS", "QS", "YS"]
 Period = Literal["day", "week", "month", "quarter", "year"]

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from handinger_analytics import ArgumentError, parse_bodies
+from handinger_analytics import (
+    APIError,
+    APIResponseValidationError,
+    ArgumentError,
+    discover_task_ids,
+    fetch_schedules,
+    parse_bodies,
+)
 from handinger_analytics.api import wire
 from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.tables.build import Failure, RowBuilder
 from handinger_analytics.tables.frames import failures_frame
 from handinger_analytics.tables.schema import TASKS, TURNS, arrow_schema
 from tests.samples import FILES, TASK, TURN, body_a, encoded, one_turn, task_of, turn_of, turns_b
+from tests.scripted import Reply
 
 UTC = "datetime64[ms, UTC]"
 TASK_DTYPES = {
@@ -318,3 +327,85 @@ def test_many_small_turns_are_counted_by_hand():
     """A sum over generated rows is the sum of what was put in."""
     bodies = [encoded({"task": task_of(f"t{n}"), "turns": [TURN | {"credits": n * n}]}) for n in range(100)]
     assert parse_bodies(bodies).turns["credits"].sum() == 99 * 100 * 199 // 6
+
+
+EDGES = {"first": "0001-01-01T00:00:00Z", "last": "9999-12-31T23:59:59.999Z"}
+BEYOND = {"first": "0001-01-01T00:00:00+14:00", "last": "9999-12-31T23:59:59.999-12:00"}
+PLACES = {
+    "task.createdAt": ({"createdAt": ...}, {}),
+    "task.completedAt": ({"completedAt": ...}, {}),
+    "turns[1].startedAt": ({}, {"startedAt": ...}),
+    "turns[1].completedAt": ({}, {"completedAt": ...}),
+}
+"""Where a body has times."""
+
+
+def answer_at(place, task_id, time):
+    """Return the record of a task with two turns and an odd time at one place."""
+    task, turn = ({name: time for name in fields} for fields in PLACES[place])
+    turns = [turn_of(task_id), turn_of(task_id, 1, **turn)]
+    return wire.decode(encoded({"task": task_of(task_id, **task), "turns": turns}), wire.TaskWithTurns)
+
+
+def built(*answers):
+    """Return the builder and the rows of answers, whose positions count from 0."""
+    builder = RowBuilder()
+    for position, answer in enumerate(answers):
+        builder.add(position, answer.task, answer.turns)
+    return builder, builder.finish()
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("end", BEYOND)
+def test_time_outside_the_years_1_to_9999_in_utc_is_refused_for_its_task_only(place, end):
+    """The others are rows, it and its turns are not, and the error names task, field and value."""
+    names = [f"t{n}" for n in range(60)]
+    answers = [answer_at(place, name, (BEYOND if name == "t40" else EDGES)[end]) for name in names]
+    builder, rows = built(*answers)
+    others = [name for name in names if name != "t40"]
+    assert rows.tasks["task_id"].to_pylist() == others
+    assert rows.turns["task_id"].to_pylist() == [name for name in others for _ in range(2)]
+    assert rows.task_positions.tolist() == [n for n in range(60) if n != 40]
+    assert builder.refused.keys() == {40}
+    error = builder.refused[40]
+    assert isinstance(error, APIResponseValidationError)
+    assert str(error).startswith(f"task 't40': the answer is not what the API documents: {place}: ")
+    found = BEYOND[end].replace("T", " ").replace(".999", ".999000")
+    assert str(error).endswith(f"expected a time within the years 1 to 9999 in UTC, found {found}")
+
+
+def test_whatever_goes_wrong_with_one_task_is_refused_for_it_alone():
+    """An error nobody foresaw takes no other task along; it is told with its type."""
+    odd = msgspec.structs.replace(answer_at("task.createdAt", "t1", EDGES["first"]).task, title=5)
+    plain = [answer_at("task.createdAt", name, EDGES["last"]) for name in ("t0", "t1", "t2")]
+    plain[1] = msgspec.structs.replace(plain[1], task=odd)
+    builder, rows = built(*plain)
+    assert rows.tasks["task_id"].to_pylist() == ["t0", "t2"]
+    assert builder.refused.keys() == {1}
+    assert type(builder.refused[1]) is APIError
+    assert "task 't1': no row could be made of the answer (Arrow" in str(builder.refused[1])
+
+
+def test_nothing_but_refused_tasks_make_frames_without_rows():
+    """Rows and columns are as of nothing fetched."""
+    builder, rows = built(answer_at("turns[1].startedAt", "t0", BEYOND["last"]))
+    assert (rows.tasks.num_rows, rows.turns.num_rows, len(builder.refused)) == (0, 0, 1)
+    assert rows.tasks.schema == arrow_schema(TASKS)
+    assert rows.turns.schema == arrow_schema(TURNS)
+
+
+def test_planned_run_outside_the_years_1_to_9999_is_no_answer(serve):
+    """A schedule's next run, and an entry of the webhook log, are told with their place."""
+    schedule = {"id": "sch_1", "budget": "low", "input": "", "type": "cron", "nextRunAt": BEYOND["last"]}
+    server = serve(Reply(encoded({"schedules": [schedule], "workerId": "wrk_1"})))
+    with server.client() as client, pytest.raises(APIResponseValidationError, match=r"\[0\]\.nextRunAt: "):
+        fetch_schedules("wrk_1", client=client)
+    entry = {
+        "id": "log_1", "createdAt": BEYOND["last"], "durationMs": 1, "requestStatus": "success",
+        "url": "https://example.com", "workerId": "wrk_1", "taskId": "tsk_1",
+    }  # fmt: skip
+    page = {"logs": [entry], "page": 1, "pageCount": 1, "totalCount": 1}
+    with serve(Reply(encoded(page))).client() as client:
+        assert discover_task_ids("wrk_1", client=client) == ["tsk_1"]
+        with pytest.raises(APIResponseValidationError, match=r"\[0\]\.createdAt: expected a time"):
+            discover_task_ids("wrk_1", client=client, as_frame=True)

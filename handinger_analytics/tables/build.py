@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from handinger_analytics.api import wire
-from handinger_analytics.errors import APIError
+from handinger_analytics.errors import APIError, APIResponseValidationError
 from handinger_analytics.tables.schema import (
     TASKS,
     TEXT,
@@ -28,7 +28,7 @@ from handinger_analytics.tables.schema import (
     Column,
     arrow_schema,
 )
-from handinger_analytics.times import EPOCH
+from handinger_analytics.times import EPOCH, FIRST_MS, LAST_MS
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -91,9 +91,16 @@ class Rows:
 
 
 class RowBuilder:
-    """Turns records that come in any order into Arrow batches, and those into rows in the end."""
+    """Turns records that come in any order into Arrow batches, and those into rows in the end.
+
+    Attributes
+    ----------
+    refused : dict of int to APIError
+        Why a task cannot be a row, by its position; none of its turns is one either. Complete after `finish`.
+    """
 
     def __init__(self) -> None:
+        self.refused: dict[int, APIError] = {}
         self._pending: list[tuple[int, wire.Task, Sequence[wire.Turn]]] = []
         self._pending_rows = 0
         self._tasks: list[tuple[Positions, list[pa.Array]]] = []
@@ -109,22 +116,45 @@ class RowBuilder:
         if self._pending_rows < least:
             return
         pending, self._pending, self._pending_rows = self._pending, [], 0
-        tasks = [task for _, task, _ in pending]
-        turns = [turn for _, _, its_turns in pending for turn in its_turns]
-        positions = np.array([position for position, _, _ in pending], np.int64)
-        task_of_turn = np.repeat(np.arange(len(pending)), [len(its_turns) for _, _, its_turns in pending])
-        task_arrays = _arrays(TASKS, tasks)
-        of_task = {column.wire: array for column, array in zip(TASKS, task_arrays, strict=True)}
-        context = [of_task[column.wire].take(task_of_turn) for column in TURNS_CONTEXT]
-        self._tasks.append((positions, task_arrays))
-        self._turns.append((positions[task_of_turn], [*_arrays(TURNS_OWN, turns), *context]))
+        self._build(pending)
 
     def finish(self) -> Rows:
         """Put everything that was added in order; the builder is of no use after that."""
         self.build(least=0)
+        self._build([])  # where nothing was added, or all was refused, there is a batch nevertheless
         tasks, task_positions = _in_order(TASKS, self._tasks)
         turns, turn_positions = _in_order(TURNS, self._turns)
         return Rows(tasks, turns, task_positions, turn_positions)
+
+    def _build(self, added: list[tuple[int, wire.Task, Sequence[wire.Turn]]]) -> None:
+        """Make a batch; when that goes wrong, make two, until the task that cannot be a row is alone."""
+        tasks = [task for _, task, _ in added]
+        turns = [turn for _, _, its_turns in added for turn in its_turns]
+        positions = np.array([position for position, _, _ in added], np.int64)
+        task_of_turn = np.repeat(np.arange(len(added)), [len(its_turns) for _, _, its_turns in added])
+        try:
+            task_arrays = _arrays(TASKS, tasks, "task")
+            of_task = {column.wire: array for column, array in zip(TASKS, task_arrays, strict=True)}
+            context = [of_task[column.wire].take(task_of_turn) for column in TURNS_CONTEXT]
+            turn_arrays = [*_arrays(TURNS_OWN, turns, "turns[{}]"), *context]
+        except Exception as error:
+            if len(added) > 1:
+                self._build(added[: len(added) // 2])
+                self._build(added[len(added) // 2 :])
+            else:
+                self.refused[added[0][0]] = _refusal(tasks[0], error)
+        else:
+            self._tasks.append((positions, task_arrays))
+            self._turns.append((positions[task_of_turn], turn_arrays))
+
+
+def _refusal(task: wire.Task, error: Exception) -> APIError:
+    message = f"task {task.id!r}: "
+    if isinstance(error, APIResponseValidationError):
+        message += f"the answer is not what the API documents: {error}"
+        return APIResponseValidationError(message, http_status=200)
+    message += f"no row could be made of the answer ({type(error).__name__}: {error})"
+    return APIError(message, http_status=200)
 
 
 def _in_order(
@@ -146,11 +176,26 @@ def _in_order(
     return pa.Table.from_arrays(arrays, schema=arrow_schema(columns)), positions
 
 
-def table(columns: Sequence[Column], records: Sequence[object]) -> pa.Table:
-    """Table of records, in the schema that ``columns`` declare."""
+def table(columns: Sequence[Column], records: Sequence[object], place: str = "[{}]") -> pa.Table:
+    """Table of records, in the schema that ``columns`` declare.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        The columns.
+    records : sequence
+        Whose attributes are the values.
+    place : str
+        What an error calls a record; ``{}`` stands for its number.
+
+    Raises
+    ------
+    APIResponseValidationError
+        A time outside the years 1 to 9999 in UTC, which no datetime can hold.
+    """
     arrays = [
         encoded(column, pa.chunked_array([array]))
-        for column, array in zip(columns, _arrays(columns, records), strict=True)
+        for column, array in zip(columns, _arrays(columns, records, place), strict=True)
     ]
     return pa.Table.from_arrays(arrays, schema=arrow_schema(columns))
 
@@ -165,14 +210,15 @@ def encoded(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray | pa.Arr
     return pa.DictionaryArray.from_arrays(pc.index_in(plain, value_set=categories), categories)
 
 
-def _arrays(columns: Sequence[Column], records: Sequence[object]) -> list[pa.Array]:
+def _arrays(columns: Sequence[Column], records: Sequence[object], place: str) -> list[pa.Array]:
     """One array a column, those of categorical columns still plain strings."""
-    return [_array(column, list(map(attrgetter(column.wire), records))) for column in columns]
+    return [_array(column, list(map(attrgetter(column.wire), records)), place) for column in columns]
 
 
-def _array(column: Column, values: list[Any]) -> pa.Array:
+def _array(column: Column, values: list[Any], place: str) -> pa.Array:
     if column.type == TIMESTAMP:
-        return _timestamps(values)
+        first, *others = column.wire.split("_")
+        return _timestamps(values, f"{place}.{first}{''.join(map(str.title, others))}")
     if column.json:
         return _json_texts(values)
     if pa.types.is_list(column.type):
@@ -180,10 +226,18 @@ def _array(column: Column, values: list[Any]) -> pa.Array:
     return pa.array(values, column.type)
 
 
-def _timestamps(values: list[dt.datetime | None]) -> pa.Array:
+def _timestamps(values: list[dt.datetime | None], place: str) -> pa.Array:
     # Differences convert about three times as fast as aware datetimes, whose offset Arrow asks for.
     since_epoch = [None if value is None else value - EPOCH for value in values]
-    return pa.array(since_epoch, pa.duration("ms")).cast(pa.int64()).cast(TIMESTAMP)
+    instants = pa.array(since_epoch, pa.duration("ms")).cast(pa.int64())
+    ends = pc.min_max(instants).as_py()
+    for instant in ends.values():
+        if instant is not None and not FIRST_MS <= instant <= LAST_MS:
+            at = instants.index(instant).as_py()
+            raise APIResponseValidationError(
+                f"{place.format(at)}: expected a time within the years 1 to 9999 in UTC, found {values[at]}"
+            )
+    return instants.cast(TIMESTAMP)
 
 
 def _json_texts(values: list[Any]) -> pa.Array:
