@@ -2,41 +2,75 @@
 
 A file is written beside its target under a temporary name and renamed when it is complete, so that
 readers see the old content or the new, and an error leaves the old one. A folder takes two renames.
+The target of a symbolic link is replaced, not the link. What is replaced keeps its permissions, and its
+owner where we may set it. Pipes and devices are written to.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from handinger_analytics.errors import FileError, HandingerError
+from handinger_analytics.errors import ArgumentError, FileError, HandingerError
 
 Place = str | os.PathLike[str]
 """A path, or a URI that ``pyarrow.fs`` knows: ``s3://…``, ``gs://…``, ``file://…``."""
 
 
-def located(place: Place) -> tuple[pafs.FileSystem, str]:
+_DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/(?:fd/(\d{1,9})|std(?:out|(err)))")
+
+
+def place_text(place: Place, argument: str = "path") -> str:
+    """Return a place as text.
+
+    Raises
+    ------
+    ArgumentError
+        It is neither text nor a path.
+    FileError
+        It is text that no place can have.
+
+    Examples
+    --------
+    >>> place_text("")
+    Traceback (most recent call last):
+    handinger_analytics.errors.FileError: path: expected a path or URI, found ''
+    """
+    text = os.fspath(place) if isinstance(place, str | os.PathLike) else None
+    if not isinstance(text, str):
+        raise ArgumentError.unexpected(argument, "a path or URI", place)
+    if not text or re.search("[\0\ud800-\udfff]", text):
+        raise FileError(str(ArgumentError.unexpected(argument, "a path or URI", text)))
+    return text
+
+
+def located(place: Place, argument: str = "path") -> tuple[pafs.FileSystem, str]:
     """Return the file system of a place and the path within it.
 
     Raises
     ------
+    ArgumentError
+        It is neither text nor a path.
     FileError
-        It is no URI that can be used.
+        It is text that no place can have, or no URI that can be used.
     """
-    text = os.fspath(place)
+    text = place_text(place, argument)
     if "://" in text:
         try:
             filesystem, within = pafs.FileSystem.from_uri(text)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise FileError(f"{text!r} is not a URI that can be used: {error}") from None
-        return filesystem, within
+        return filesystem, place_text(within, argument)
     return pafs.LocalFileSystem(), str(Path(os.path.expanduser(text)).absolute())
 
 
@@ -56,15 +90,83 @@ def file_errors(verb: str, place: Place) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def replaced(filesystem: pafs.FileSystem, target: str) -> Iterator[pa.NativeFile]:
-    """Open a stream whose content replaces a file when the block ends without an error."""
+def written(place: Place, verb: str = "write") -> Iterator[IO[bytes]]:
+    """Open a stream whose content is at a place when the block ends without an error.
+
+    A pipe or device gets the content as it is written.
+
+    Parameters
+    ----------
+    place : str or path
+        A path or URI of a file, which is replaced if it is there, of a pipe or of a device.
+    verb : str
+        What is done, as in ``cannot write 'report.html'``.
+
+    Raises
+    ------
+    ArgumentError
+        The place is neither text nor a path.
+    FileError
+        It cannot be written; a file that was there is as it was.
+
+    Examples
+    --------
+    >>> with written("note.txt") as stream:
+    ...     stream.write(b"42 credits")
+    10
+    """
+    filesystem, target = located(place)
+    with file_errors(verb, place):
+        local = isinstance(filesystem, pafs.LocalFileSystem)
+        with _local_output(target) if local else _replaced_object(filesystem, target) as stream:
+            yield stream
+
+
+def _local_output(target: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+    if descriptor := _DESCRIPTOR.fullmatch(target):
+        # Opening it by name would truncate a file that the shell appends to, and fails for a socket.
+        number, is_stderr = descriptor.groups()
+        return open(os.dup(int(number or (2 if is_stderr else 1))), "wb")
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        return _replaced_file(os.path.realpath(target))
+    if stat.S_ISREG(mode):
+        return _replaced_file(os.path.realpath(target))
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        return open(os.open(target, os.O_WRONLY), "wb")
+    raise OSError("there is a folder, socket or block device of that name; choose another")
+
+
+@contextlib.contextmanager
+def _replaced_file(target: str) -> Iterator[IO[bytes]]:
+    old = os.path.exists(target)
+    if old:
+        os.close(os.open(target, os.O_WRONLY))  # a file that may not be written is not replaced either
+    temporary = _beside(target)
+    try:
+        # Nobody reads the new content before they may: the mode of the old file comes before it.
+        with open(temporary, "xb", opener=_private if old else None) as stream:
+            if old:
+                _take_over(target, temporary)
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+        fsync(pafs.LocalFileSystem(), os.path.dirname(target))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def _replaced_object(filesystem: pafs.FileSystem, target: str) -> Iterator[IO[bytes]]:
     temporary = _beside(target)
     try:
         with filesystem.open_output_stream(temporary) as stream:
             yield stream
-        fsync(filesystem, temporary)
         filesystem.move(temporary, target)
-        fsync(filesystem, os.path.dirname(target))
     except BaseException:
         with contextlib.suppress(OSError):
             filesystem.delete_file(temporary)
@@ -80,8 +182,14 @@ def replaced_folder(filesystem: pafs.FileSystem, target: str) -> Iterator[str]:
     if not isinstance(filesystem, pafs.LocalFileSystem):
         yield target
         return
+    target = os.path.realpath(target)
     temporary, old = _beside(target), _beside(target)
     try:
+        if os.path.exists(target):
+            os.mkdir(temporary, 0o700)
+            _take_over(target, temporary)
+        else:
+            os.makedirs(temporary)
         yield temporary
         if os.path.exists(target):
             os.rename(target, old)
@@ -97,9 +205,26 @@ def replaced_folder(filesystem: pafs.FileSystem, target: str) -> Iterator[str]:
 
 
 def _beside(target: str) -> str:
-    """Return a temporary name in the same folder, which readers of datasets overlook."""
-    folder, _, name = target.rpartition("/")
-    return f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
+    """Return a temporary name in the same folder, short and such that readers of datasets overlook it."""
+    return f"{os.path.dirname(target)}/.{uuid.uuid4().hex}.tmp"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _take_over(target: str, temporary: str) -> None:
+    """Give what replaces a file or folder its permissions, and its owner and group where we may."""
+    shutil.copystat(target, temporary)
+    os.utime(temporary)
+    if hasattr(os, "chown"):
+        old = os.stat(target)
+        try:
+            os.chown(temporary, -1, old.st_gid)
+        except OSError:  # what the old group may do is not for another group
+            os.chmod(temporary, stat.S_IMODE(old.st_mode) & ~stat.S_IRWXG)
+        with contextlib.suppress(OSError):
+            os.chown(temporary, old.st_uid, -1)
 
 
 def fsync(filesystem: pafs.FileSystem, *paths: str) -> None:

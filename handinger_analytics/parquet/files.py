@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from handinger_analytics import provenance
 from handinger_analytics.arguments import column_names, utc_instant
 from handinger_analytics.errors import FileError, FrameError
-from handinger_analytics.locations import Place, file_errors, located, replaced
+from handinger_analytics.locations import Place, file_errors, located, written
 from handinger_analytics.parquet.datasets import ROWS_PER_GROUP, open_dataset, write_dataset
 from handinger_analytics.provenance import SCHEMA_VERSION
 from handinger_analytics.tables.frames import DtypeBackend, encode_categories, from_pandas, to_pandas
@@ -75,12 +75,12 @@ def export_parquet(
     163
     """
     table = _table_to_write(frame, text)
-    filesystem, target = located(path)
-    with file_errors("write", path):
-        if partition_by is None:
-            with replaced(filesystem, target) as stream:
-                pq.write_table(table, stream, compression="zstd", row_group_size=ROWS_PER_GROUP)
-        else:
+    if partition_by is None:
+        with written(path) as stream:
+            pq.write_table(table, stream, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    else:
+        filesystem, target = located(path)
+        with file_errors("write", path):
             write_dataset(table, filesystem, target, column_names(partition_by, "partition_by"))
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from handinger_analytics import provenance
 from handinger_analytics.arguments import utc_instant
 from handinger_analytics.budget.status import budget_status
-from handinger_analytics.locations import Place, file_errors, located, replaced
+from handinger_analytics.locations import Place, located, written
 from handinger_analytics.metrics.anomalies import anomalies
 from handinger_analytics.metrics.check import check
 from handinger_analytics.metrics.spend import spend
@@ -96,7 +96,7 @@ def report(
     >>> ha.report(tasks, turns, "june.html", tz="Europe/Madrid", price=0.012).name
     'june.html'
     """
-    filesystem, target = located(path)
+    located(path)  # a place that is none is refused before the work
     moment = utc_instant(as_of, "as_of") or now()
     checked = check(tasks, turns)
     verdict = provenance.of(checked)
@@ -123,7 +123,7 @@ def report(
         "as_of": f"{moment:%Y-%m-%d %H:%M} UTC",
     }
     html = _TEMPLATES.get_template("report.html").render(page)
-    with file_errors("write the report", path), replaced(filesystem, target) as stream:
+    with written(path, "write the report") as stream:
         stream.write(html.encode())
     return text if "://" in (text := os.fspath(path)) else Path(text).expanduser()
 
