@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.message import Message
 from threading import Lock
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from handinger_analytics import Client
 from handinger_analytics.sandbox.server import HttpServer, Reply, Request
+from tests.samples import body_a
 
-__all__ = ["Reply", "ScriptedServer"]
+__all__ = ["Reply", "ScriptedServer", "asked_id", "task_asked_for"]
+
+
+def asked_id(request: Request) -> str:
+    """Return the id of the task or worker that a request names."""
+    return unquote(urlsplit(request.target).path.split("/")[3])
+
+
+def task_asked_for(request: Request) -> Reply:
+    """Answer with the task that was asked for, in generation A."""
+    return Reply(body_a(asked_id(request)))
 
 
 class ScriptedServer(HttpServer):
-    """Gives its replies in turn, then the last one for ever, and remembers what it was asked."""
+    """Gives its replies in turn, then the last one for ever, and remembers what it was asked.
 
-    def __init__(self, replies: Sequence[Reply]) -> None:
+    A reply may be a function of the request.
+    """
+
+    def __init__(self, replies: Sequence[Reply | Callable[[Request], Reply]]) -> None:
         self.paths: list[str] = []
         self.headers: list[Message] = []
         self.moments: list[float] = []
@@ -34,4 +49,5 @@ class ScriptedServer(HttpServer):
             self.moments.append(time.monotonic())
             self.paths.append(request.target)
             self.headers.append(request.headers)
-            return self._replies[min(len(self.paths), len(self._replies)) - 1]
+            reply = self._replies[min(len(self.paths), len(self._replies)) - 1]
+        return reply if isinstance(reply, Reply) else reply(request)

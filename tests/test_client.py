@@ -8,6 +8,7 @@ import json
 import math
 import re
 import socket
+import threading
 import time
 from email.utils import formatdate
 from urllib.parse import quote
@@ -42,15 +43,15 @@ from handinger_analytics import (
 )
 from handinger_analytics.api.client import requester_of
 from handinger_analytics.api.responses import read_answer
-from handinger_analytics.api.settings import Secret
 from handinger_analytics.api.transport import Answer
 from handinger_analytics.api.wire import TaskWithTurns
 from handinger_analytics.sandbox import Faults
 from tests.samples import TURN, WORKER, body_a, encoded, one_turn
-from tests.scripted import Reply
+from tests.scripted import Reply, task_asked_for
 
 SOON = {"retry-after-ms": "1"}
 GOOD = Reply(body_a("tsk_1"))
+SETTINGS = requester_of(Client("hdg_live_x")).settings
 
 
 def says(text, status, **headers):
@@ -124,7 +125,7 @@ def test_request_says_who_asks_and_what_is_wanted(serve):
 )
 def test_any_id_is_one_segment_of_the_path(serve, task_id, segment):
     """Whatever an id holds, it neither climbs the path nor ends it."""
-    server = serve(GOOD)
+    server = serve(task_asked_for)
     with server.client() as client:
         client.retrieve_task(task_id)
         client.retrieve_task(task_id)
@@ -202,7 +203,7 @@ def test_dashboard_links_stand_for_the_ids_in_them(serve):
     """Wherever an id of a task or worker is taken."""
     link = "https://v3.handinger.com/worker/wrk%201/task/a%2Fb"
     server = serve(
-        GOOD,
+        task_asked_for,
         Reply(encoded(WORKER)),
         Reply(encoded({"logs": [], "page": 1, "pageCount": 1, "totalCount": 0})),
         Reply(encoded({"url": None, "token": None})),
@@ -240,7 +241,14 @@ def test_token_of_a_webhook_is_neither_kept_nor_shown(serve):
 def test_defaults_are_those_that_are_documented():
     """Seconds, attempts and connections without a word from the user."""
     given = {name: each.default for name, each in inspect.signature(Client).parameters.items()}
-    documented = {"timeout": 30.0, "max_attempts": 6, "max_wait": 300.0, "max_connections": 16}
+    documented = {
+        "timeout": 30.0,
+        "max_attempts": 6,
+        "max_wait": 300.0,
+        "max_connections": 16,
+        "max_answer_seconds": 120.0,
+        "max_answer_bytes": 256 * 2**20,
+    }
     assert {name: given[name] for name in documented} == documented
 
 
@@ -416,7 +424,7 @@ ODD_WAITS = [
 def test_asked_wait_that_makes_no_sense_is_ignored(header, value):
     """It is as if the server had not asked for any."""
     answer = Answer(503, {header: value.encode().decode("latin-1")}, b"")
-    assert read_answer(answer, TaskWithTurns, Secret("hdg_live_x")).wait is None
+    assert read_answer(answer, TaskWithTurns, SETTINGS).wait is None
 
 
 def test_without_an_asked_wait_the_client_backs_off_by_itself(serve):
@@ -455,7 +463,7 @@ def test_endless_wait_does_not_close_the_client_for_ever(serve, value):
 )
 def test_no_header_makes_a_client_stumble(value):
     """Any Retry-After is a time to wait or none, of the error the status stands for."""
-    rejection = read_answer(Answer(503, {"Retry-After": value}, b""), TaskWithTurns, Secret("hdg_live_x"))
+    rejection = read_answer(Answer(503, {"Retry-After": value}, b""), TaskWithTurns, SETTINGS)
     assert rejection.error is InternalServerError
     assert rejection.wait is None or 0 <= rejection.wait < math.inf
 
@@ -668,7 +676,7 @@ def test_own_session_is_used_and_left_open(sandbox):
         session.headers["X-Mine"] = "yes"
         session.headers["Authorization"] = "Basic somebody-else"
         with sandbox.client(session=session) as client:
-            requester_of(client).read_task(sandbox.task_ids[0])
+            requester_of(client).read_task(sandbox.task_ids[0], threading.Event())
         assert sent == ["yes"]
         assert not session.closed
 

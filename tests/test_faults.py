@@ -15,7 +15,7 @@ from handinger_analytics import Client, RateLimitError, Sandbox, fetch
 from handinger_analytics.api.client import requester_of
 from handinger_analytics.sandbox import Faults
 from tests.samples import body_a, encoded
-from tests.scripted import Reply
+from tests.scripted import Reply, task_asked_for
 
 TASKS = 2000
 OFTEN = [kind for kind in Faults.ALL if kind not in ("429-date", "429-bare", "duplicate-log-pages")]
@@ -139,9 +139,8 @@ def test_each_fault_alone_loses_nothing(kind):
 )
 def test_one_429_holds_every_thread(serve, headers, pause):
     """While the server asks for a pause it is asked nothing, by no thread."""
-    replies = [Reply(body_a(f"t{n}")) for n in range(40)]
-    replies[5] = Reply(encoded({"error": "Slow down"}), 429, headers)
-    server = serve(*replies)
+    refused = Reply(encoded({"error": "Slow down"}), 429, headers)
+    server = serve(*[task_asked_for] * 5, refused, task_asked_for)
     with server.client(max_connections=4) as client:
         result = fetch([f"t{n}" for n in range(39)], client=client, on_error="raise")
     assert result.complete
@@ -237,12 +236,13 @@ def test_server_that_cannot_be_reached_does_not_cost_an_hour():
             assert result.retry_failed(client=client).complete
 
 
-def test_one_task_for_two_ids_counts_once(serve):
-    """A server that mixes answers up does not double the spend: the second id is a failure."""
+def test_one_task_for_three_ids_counts_once(serve):
+    """A server that mixes answers up does not double the spend: the other ids are failures."""
     with serve(Reply(body_a("x"))).client() as client:
         result = fetch(["x", "y", "z"], client=client, on_error="collect")
-    assert len(result.tasks) == 1
-    assert result.failures["message"].str.contains("the server returned task 'x'").tolist() == [True, True]
+    assert result.tasks["task_id"].tolist() == ["x"]
+    assert result.failures["task_id"].tolist() == ["y", "z"]
+    assert result.failures["message"].str.contains("task '[yz]': the answer is about task 'x'").all()
     assert not result.complete
 
 

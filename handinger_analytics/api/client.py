@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Self
+from dataclasses import dataclass
+from functools import partial
+from typing import Self, TypeVar
 
 from handinger_analytics.api import wire
 from handinger_analytics.api.identifiers import id_from, path_segment
-from handinger_analytics.api.pacing import Gate, WaitBudget, WaitTooLong, backoff
-from handinger_analytics.api.responses import Record, Rejection, read_answer
-from handinger_analytics.api.settings import Secret, Settings, api_key_from, base_url_from
+from handinger_analytics.api.pacing import Cancelled, Gate, WaitBudget, WaitTooLong, backoff
+from handinger_analytics.api.responses import Record, Rejection, check_about, read_answer
+from handinger_analytics.api.settings import (
+    Secret,
+    Settings,
+    api_key_from,
+    base_url_from,
+    custom_headers_from_environment,
+)
 from handinger_analytics.api.transport import Session, Transport
+from handinger_analytics.api.waiting import awaited
 from handinger_analytics.arguments import check_whole_number
 from handinger_analytics.errors import APIError, RateLimitError, SettingsError
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger("handinger_analytics")
 
 
 class Client:
@@ -35,8 +50,14 @@ class Client:
         Seconds one request may wait between its attempts, all told, rate limits included.
     max_connections : int, default 16
         Requests under way at once at most.
+    max_answer_seconds : float, default 120.0
+        Seconds one answer may take from the request to its last byte.
+    max_answer_bytes : int, default 256 * 2**20
+        Bytes one answer may have, decompressed.
     session : requests.Session, optional
-        Your own (proxy, cache, client certificate); it is used as it is and left open.
+        Your own (proxy, cache, client certificate, hooks); it is used as it is by then and left open.
+        Tools that stand in for a server, such as responses and requests-mock, need one: without it no
+        session of requests is involved.
 
     Raises
     ------
@@ -46,9 +67,13 @@ class Client:
     Notes
     -----
     A context manager, and safe to share between threads: they share one pool of connections and one
-    gate, so a 429 that one of them meets holds all of them. Wherever an id is taken, a dashboard link
-    may stand for it. All methods raise a subclass of `APIError` if the request fails, and
-    `TaskIdError` if an id is invalid.
+    gate, so a 429 that one of them meets holds all of them. A forked process opens connections of its
+    own. Wherever an id is taken, a dashboard link may stand for it. All methods raise a subclass of
+    `APIError` if there is no answer that can be used, `TaskIdError` if an id is invalid, and
+    `HandingerError` soon after the ``cancel`` that was given is set from another thread.
+
+    Headers from lines ``Name: value`` in ``HANDINGER_CUSTOM_HEADERS`` go with every request. What is
+    tried again, waited for and given up is logged: logger ``handinger_analytics``, INFO and below.
 
     Generation A of the API has the turns in the answer about the task, generation B at an address of
     their own; the client learns from the answers which one it faces.
@@ -69,16 +94,28 @@ class Client:
         max_attempts: int = 6,
         max_wait: float = 300.0,
         max_connections: int = 16,
+        max_answer_seconds: float = 120.0,
+        max_answer_bytes: int = 256 * 2**20,
         session: Session | None = None,
     ) -> None:
         given = None if api_key is None else Secret(api_key)
         api_key = None  # a traceback shows the locals of this frame
-        secret = api_key_from(given)
-        settings = Settings(secret, base_url_from(base_url), timeout, max_attempts, max_wait, max_connections)
+        settings = Settings(
+            api_key_from(given),
+            base_url_from(base_url),
+            timeout,
+            max_attempts,
+            max_wait,
+            max_connections,
+            max_answer_seconds,
+            max_answer_bytes,
+            custom_headers_from_environment(),
+        )
         self._requester = Requester(settings, session)
 
     def __repr__(self) -> str:
-        return f"Client({self._requester.settings.base_url!r})"
+        requester = getattr(self, "_requester", None)  # a traceback shows a client that was refused, too
+        return f"Client({requester.settings.base_url!r})" if requester else "Client()"
 
     def __enter__(self) -> Self:
         return self
@@ -90,13 +127,15 @@ class Client:
         """Close the connections, unless the session was given."""
         self._requester.close()
 
-    def retrieve_task(self, task_id: str) -> wire.TaskWithTurns:
+    def retrieve_task(self, task_id: str, *, cancel: threading.Event | None = None) -> wire.TaskWithTurns:
         """Read a task and its turns: one request in generation A, two in B.
 
         Parameters
         ----------
         task_id : str
             Id of the task, or its dashboard link.
+        cancel : threading.Event, optional
+            Set it from another thread to stop waiting, as in the other methods.
 
         Returns
         -------
@@ -104,36 +143,51 @@ class Client:
             ``.task`` and ``.turns``, the latter a list in execution order.
         """
         task_id = id_from(task_id, "task", "task_id")
-        answer = self._requester.read_task(task_id)
-        if not isinstance(answer.turns, list):
-            answer.turns = self._requester.read_turns(task_id)
-        return answer
+        return self._requester.cancellable(partial(self._requester.read_whole_task, task_id), cancel)
 
-    def retrieve_worker(self, worker_id: str, task_id: str | None = None) -> wire.Worker:
+    def retrieve_worker(
+        self, worker_id: str, task_id: str | None = None, *, cancel: threading.Event | None = None
+    ) -> wire.Worker:
         """Read the state of a worker, in its most recent task or in the one named."""
         query = "" if task_id is None else f"?taskId={path_segment(id_from(task_id, 'task', 'task_id'))}"
-        return self._of_worker(worker_id, query, wire.Worker, "worker {!r}")
+        return self._of_worker(worker_id, query, wire.Worker, "worker {!r}", cancel)
 
-    def retrieve_webhook(self, worker_id: str) -> wire.Webhook:
+    def retrieve_webhook(self, worker_id: str, *, cancel: threading.Event | None = None) -> wire.Webhook:
         """Read where a worker reports to, without the webhook's token; only the worker's creator may."""
-        return self._of_worker(worker_id, "/webhook", wire.Webhook, "webhook of worker {!r}")
+        return self._of_worker(worker_id, "/webhook", wire.Webhook, "webhook of worker {!r}", cancel)
 
-    def retrieve_webhook_executions(self, worker_id: str, page: int = 1) -> wire.ExecutionPage:
+    def retrieve_webhook_executions(
+        self, worker_id: str, page: int = 1, *, cancel: threading.Event | None = None
+    ) -> wire.ExecutionPage:
         """Read one page of a worker's webhook log, newest first; only the worker's creator may."""
         check_whole_number(page, "page")
         path, what = f"/webhook/executions?page={page}", f"webhook log of worker {{!r}}, page {page}"
-        return self._of_worker(worker_id, path, wire.ExecutionPage, what)
+        return self._of_worker(worker_id, path, wire.ExecutionPage, what, cancel)
 
-    def retrieve_schedules(self, worker_id: str) -> wire.ScheduleList:
+    def retrieve_schedules(
+        self, worker_id: str, *, cancel: threading.Event | None = None
+    ) -> wire.ScheduleList:
         """Read a worker's planned runs."""
-        return self._of_worker(worker_id, "/schedules", wire.ScheduleList, "schedules of worker {!r}")
+        what = "schedules of worker {!r}"
+        return self._of_worker(worker_id, "/schedules", wire.ScheduleList, what, cancel)
 
-    def _of_worker(self, worker_id: str, path: str, kind: type[Record], what: str) -> Record:
+    def _of_worker(
+        self, worker_id: str, path: str, kind: type[Record], what: str, cancel: threading.Event | None
+    ) -> Record:
         """Read what there is under the address of a worker; ``what`` names it in errors."""
         worker_id = id_from(worker_id, "worker", "worker_id")
-        return self._requester.read(
-            f"/api/workers/{path_segment(worker_id)}{path}", kind, what.format(worker_id)
-        )
+        path = f"/api/workers/{path_segment(worker_id)}{path}"
+        read = partial(self._requester.read, path, kind, what.format(worker_id))
+        return self._requester.cancellable(read, cancel)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What one process has open; a forked one must not use the connections and locks of its parent."""
+
+    process: int
+    gate: Gate
+    transport: Transport
 
 
 class Requester:
@@ -146,32 +200,61 @@ class Requester:
     session : requests.Session, optional
         As in `Client`.
 
-    Attributes
-    ----------
-    gate : Gate
-        All requests pass it.
     """
 
     def __init__(self, settings: Settings, session: Session | None = None) -> None:
         self.settings = settings
-        self.gate = Gate(settings.max_connections)
-        self._transport = Transport(settings, session)
+        self._session = session
+        self._opened = self._open()
+
+    @property
+    def gate(self) -> Gate:
+        """All requests of this process pass it."""
+        return self._of_this_process().gate
 
     def close(self) -> None:
         """Close the connections, unless the session was given."""
-        self._transport.close()
+        self._of_this_process().transport.close()
 
-    def read_task(self, task_id: str, cancel: threading.Event | None = None) -> wire.TaskWithTurns:
-        """Read the task endpoint alone: its ``turns`` are unset in generation B."""
-        path, what = f"/api/tasks/{path_segment(task_id)}", f"task {task_id!r}"
-        return self.read(path, wire.TaskWithTurns, what, cancel)
+    def cancellable(
+        self, read: Callable[[threading.Event], Result], cancel: threading.Event | None
+    ) -> Result:
+        """Call a method that takes ``cancel``, and stop waiting for it as soon as that is set."""
+        if cancel is None:
+            return read(threading.Event())
+        abandoned = threading.Event()
+        try:
+            return awaited(partial(read, abandoned), cancel=cancel)
+        finally:
+            abandoned.set()
+            self.gate.wake()
 
-    def read_turns(self, task_id: str, cancel: threading.Event | None = None) -> list[wire.Turn]:
-        """Read the turns endpoint of generation B."""
-        path, what = f"/api/tasks/{path_segment(task_id)}/turns", f"turns of task {task_id!r}"
-        return self.read(path, wire.TurnList, what, cancel).items
+    def read_whole_task(self, task_id: str, cancel: threading.Event) -> wire.TaskWithTurns:
+        """Read a task with its turns, whichever generation has them where."""
+        answer = self.read_task(task_id, cancel)
+        answer.turns = self.read_turns(task_id, answer, cancel)
+        return answer
 
-    def read(self, path: str, kind: type[Record], what: str, cancel: threading.Event | None = None) -> Record:
+    def read_task(self, task_id: str, cancel: threading.Event) -> wire.TaskWithTurns:
+        """Read the task endpoint alone: its ``turns`` are not checked, and unset in generation B."""
+        what = f"task {task_id!r}"
+        answer = self.read(f"/api/tasks/{path_segment(task_id)}", wire.TaskWithTurns, what, cancel)
+        check_about(what, task_id, [answer.task.id])
+        return answer
+
+    def read_turns(
+        self, task_id: str, answer: wire.TaskWithTurns, cancel: threading.Event
+    ) -> list[wire.Turn]:
+        """Return the turns in the answer about a task, in generation B those of their own endpoint."""
+        what, turns = f"turns of task {task_id!r}", answer.turns
+        if not isinstance(turns, list):
+            body = self.read(f"/api/tasks/{path_segment(task_id)}/turns", wire.TurnList, what, cancel)
+            check_about(what, task_id, [body.task_id or task_id])
+            turns = body.items
+        check_about(what, task_id, (turn.task_id for turn in turns))
+        return turns
+
+    def read(self, path: str, kind: type[Record], what: str, cancel: threading.Event) -> Record:
         """Send a request, and retry it until it is answered or not worth another attempt.
 
         Parameters
@@ -182,39 +265,57 @@ class Requester:
             Record that the answer holds.
         what : str
             Names it in errors.
-        cancel : threading.Event, optional
-            When set, waiting ends with `handinger_analytics.api.pacing.Cancelled`.
+        cancel : threading.Event
+            When set, nobody waits for the answer any more.
 
         Raises
         ------
         APIError
             One of its subclasses, see `handinger_analytics.errors`.
+        Cancelled
+            ``cancel`` was set.
         """
         budget = WaitBudget(self.settings.max_wait, cancel)
+        opened = self._of_this_process()
+        gate = opened.gate
         # Reported if another thread's 429 keeps the gate closed for longer than we may wait to send at all.
         rejection = Rejection("rate limited", RateLimitError, 429)
         sent = 0
         for attempt in range(1, self.settings.max_attempts + 1):
             try:
-                with self.gate.passage(attempt, budget):
+                with gate.passage(attempt, budget):
                     sent = attempt
-                    answer = self._transport.send(path)
-                outcome = read_answer(answer, kind, self.settings.api_key)
+                    answer = opened.transport.send(path, cancel)
+                outcome = read_answer(answer, kind, self.settings)
                 if not isinstance(outcome, Rejection):
-                    self.gate.succeeded()
+                    gate.succeeded()
                     return outcome
                 rejection = outcome
                 # A wait of 0, as in `Retry-After: 0`, counts as none asked for: the server still refuses.
                 wait = rejection.wait or backoff(attempt)
                 if rejection.status == 429:
-                    self.gate.close_for(wait)
+                    gate.close_for(wait)
+                    _log.info("%s: rate limited; no request goes out for %.1f s", what, gate.closed_for)
                 if not rejection.worth_another_attempt or attempt == self.settings.max_attempts:
                     break
+                _log.info("%s: attempt %d brought nothing: %s", what, attempt, rejection.message)
                 if rejection.status != 429:
                     budget.wait(wait)
             except WaitTooLong as too_long:
                 raise self._error(what, rejection, sent, too_long.seconds) from None
+            except Cancelled:
+                raise Cancelled(what) from None
         raise self._error(what, rejection, sent)
+
+    def _open(self) -> _Opened:
+        return _Opened(
+            os.getpid(), Gate(self.settings.max_connections), Transport(self.settings, self._session)
+        )
+
+    def _of_this_process(self) -> _Opened:
+        if self._opened.process != os.getpid():
+            self._opened = self._open()
+        return self._opened
 
     def _error(self, what: str, rejection: Rejection, sent: int, wait: float | None = None) -> APIError:
         message = f"{what}: {rejection.message}"
@@ -225,6 +326,7 @@ class Requester:
             )
         elif sent > 1:
             message += f" (after {sent} attempts)"
+        _log.info("given up: %s", message)
         return rejection.error(message, http_status=rejection.status, attempts=sent)
 
 

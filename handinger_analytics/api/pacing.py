@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from handinger_analytics.errors import HandingerError
+
 BACKOFF_BASE = 0.5
 BACKOFF_CAP = 30.0
 _INCREASE = 0.01
@@ -37,8 +39,11 @@ def backoff(attempt: int) -> float:
     return random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(attempt - 1, 64)))
 
 
-class Cancelled(Exception):
+class Cancelled(HandingerError):
     """The request was cancelled by whoever started it."""
+
+    def __init__(self, what: str = "request") -> None:
+        super().__init__(f"{what}: cancelled")
 
 
 class WaitTooLong(Exception):
@@ -81,9 +86,14 @@ class WaitBudget:
         """Count a wait that has happened."""
         self._left -= seconds
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for the request any more."""
+        return self._cancel.is_set()
+
     def check(self) -> None:
         """Raise `Cancelled` where that was asked for."""
-        if self._cancel.is_set():
+        if self.cancelled:
             raise Cancelled
 
 
@@ -102,7 +112,7 @@ class Gate:
         self._most = most
         self._clock = clock
         self._allowed = float(most)
-        self._under_way = 0
+        self._under_way: set[WaitBudget] = set()
         self._closed_until = 0.0
         self._refusals = 0  # times it was closed since the last success
         self._waiting: list[tuple[int, int]] = []
@@ -130,12 +140,12 @@ class Gate:
         """
         with self._changed:
             self._wait_for_room(attempt, budget)
-            self._under_way += 1
+            self._under_way.add(budget)
         try:
             yield
         finally:
             with self._changed:
-                self._under_way -= 1
+                self._under_way.discard(budget)
                 if self._waiting:
                     self._changed.notify_all()
 
@@ -159,8 +169,12 @@ class Gate:
                 self._allowed = min(self._most, self._allowed + _INCREASE)
 
     def wake(self) -> None:
-        """Let every waiting request look whether it was cancelled."""
+        """Let every waiting request look whether it was cancelled, and take the room of those that were.
+
+        A cancelled request that waits for its answer cannot be woken, and nobody waits for it any more.
+        """
         with self._changed:
+            self._under_way = {budget for budget in self._under_way if not budget.cancelled}
             self._changed.notify_all()
 
     def _wait_for_room(self, attempt: int, budget: WaitBudget) -> None:
@@ -174,7 +188,7 @@ class Gate:
                     started = time.monotonic()
                     self._changed.wait(closed_for)
                     budget.spend(time.monotonic() - started)
-                elif self._under_way < int(self._allowed) and self._waiting[0] == ticket:
+                elif len(self._under_way) < int(self._allowed) and self._waiting[0] == ticket:
                     return
                 else:
                     self._changed.wait()

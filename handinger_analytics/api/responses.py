@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar, final
@@ -13,19 +13,18 @@ import msgspec
 
 from handinger_analytics import times
 from handinger_analytics.api import wire
-from handinger_analytics.api.settings import Secret
+from handinger_analytics.api.settings import Settings
 from handinger_analytics.api.transport import Answer, NoAnswer
 from handinger_analytics.errors import (
-    APIConnectionError,
     APIError,
     APIResponseValidationError,
-    APITimeoutError,
     status_error_class,
 )
 from handinger_analytics.text import message_text
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
+_LONGEST_ERROR = 65_536  # bytes, lest a large answer is decoded to be quoted in part
 _WORTH_ANOTHER_ATTEMPT = frozenset({408, 409, 425, 429})
 _MEANING = {
     401: "the API key was not accepted; check HANDINGER_API_KEY, or make a new key in the dashboard",
@@ -62,39 +61,62 @@ class Rejection:
     wait: float | None = None
 
 
-def read_answer(answer: Answer | NoAnswer, kind: type[Record], key: Secret) -> Record | Rejection:
+def read_answer(answer: Answer | NoAnswer, kind: type[Record], settings: Settings) -> Record | Rejection:
     """Read an answer as a record of ``kind``, or say why it cannot be used.
 
-    ``key`` is taken out of whatever is quoted, since a server may repeat it.
+    The secrets of ``settings`` are taken out of whatever is quoted, since a server may repeat them.
     """
     if isinstance(answer, NoAnswer):
-        cause = _quoted(answer.cause, key)
-        if answer.timed_out:
-            return Rejection(f"no answer in time ({cause})", APITimeoutError)
-        return Rejection(f"no complete answer ({cause})", APIConnectionError)
+        message = _quoted(answer.cause, settings)
+        return Rejection(message, answer.error, worth_another_attempt=answer.worth_another_attempt)
     if answer.status != 200:
-        return _status_rejection(answer, key)
+        return _status_rejection(answer, settings)
     try:
         return wire.decode(answer.body, kind)
     except wire.MalformedBody as error:
         message = f"the answer is not JSON ({error})"
         if kind is not wire.Webhook:  # half of its body may show its token
-            message += f"; it begins with {_quoted(answer.body.decode('utf-8', 'replace'), key)!r}"
+            beginning = answer.body[:_LONGEST_ERROR].decode("utf-8", "replace")
+            message += f"; it begins with {_quoted(beginning, settings)!r}"
         return Rejection(message, APIResponseValidationError, 200)
     except wire.UnexpectedBody as error:
         message = f"the answer is not what the API documents: {error}"
         return Rejection(message, APIResponseValidationError, 200, worth_another_attempt=False)
 
 
-def _status_rejection(answer: Answer, key: Secret) -> Rejection:
+def check_about(what: str, asked: str, came: Iterable[str]) -> None:
+    """Refuse an answer about another task than the one that was asked for.
+
+    Parameters
+    ----------
+    what : str
+        Names what was asked for in errors.
+    asked : str
+        Id of the task.
+    came : iterable of str
+        Ids of the tasks that the answer is about.
+
+    Raises
+    ------
+    APIResponseValidationError
+        One of them is another.
+    """
+    for task_id in came:
+        if task_id != asked:
+            raise APIResponseValidationError(
+                f"{what}: the answer is about task {task_id!r}; something on the way, such as a cache, a "
+                "proxy or a connection that two processes share, mixes answers up",
+                http_status=200,
+            )
+
+
+def _status_rejection(answer: Answer, settings: Settings) -> Rejection:
     status, asked = answer.status, answer.headers.get("x-should-retry")
     meaning = _MEANING.get(status, "the server failed" if status >= 500 else "unexpected answer")
     if 300 <= status < 400:
-        meaning = (
-            f"the server redirects to {_quoted(answer.headers.get('Location', ''), key)!r}, where the key "
-            "is not sent; check HANDINGER_BASE_URL"
-        )
-    said = _quoted(_server_text(answer.body), key)
+        target = _quoted(answer.headers.get("Location", ""), settings)
+        meaning = f"the server redirects to {target!r}, where the key is not sent; check HANDINGER_BASE_URL"
+    said = _quoted(_server_text(answer.body), settings)
     return Rejection(
         message=f"{meaning} (status {status}" + (f', the server says "{said}")' if said else ")"),
         error=status_error_class(status),
@@ -139,7 +161,8 @@ def _http_date(header: str | None) -> dt.datetime | None:
 
 
 def _server_text(body: bytes) -> str:
-    """Return the text of the documented error body, or whatever came."""
+    """Return the text of the documented error body, or the beginning of whatever came."""
+    body = body[:_LONGEST_ERROR]
     try:
         said = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -149,5 +172,5 @@ def _server_text(body: bytes) -> str:
     return str(said)
 
 
-def _quoted(text: str, key: Secret) -> str:
-    return message_text(text.replace(key.reveal(), "***"))
+def _quoted(text: str, settings: Settings) -> str:
+    return message_text(settings.without_secrets(text))

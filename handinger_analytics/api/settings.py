@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from handinger_analytics.api.identifiers import id_in_link
 from handinger_analytics.arguments import check_number, check_whole_number
 from handinger_analytics.errors import SettingsError
 
 API_KEY_VARIABLE = "HANDINGER_API_KEY"
 BASE_URL_VARIABLE = "HANDINGER_BASE_URL"
+HEADERS_VARIABLE = "HANDINGER_CUSTOM_HEADERS"
 DEFAULT_BASE_URL = "https://handinger.com"
 
-_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 _PRINTABLE = re.compile(r"[\x21-\x7e]+")
+_QUOTES = "'\"`\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}" + (
+    "\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
+)
+_HEADER = re.compile(r"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?P<value>[\x20-\x7e\t]*)")
+_OUR_HEADERS = ("authorization", "connection", "content-length", "host", "transfer-encoding")
+_LEAST_SECRET = 8  # a shorter value of a header may stand in any message
 
 
 class Secret:
@@ -59,6 +68,12 @@ class Settings:
         Seconds that one request may spend waiting between its attempts, all told.
     max_connections : int
         Requests under way at once at most.
+    max_answer_seconds : float
+        Seconds one answer may take from the request to its last byte.
+    max_answer_bytes : int
+        Bytes one answer may have, decompressed.
+    custom_headers : mapping of str to str
+        Headers that go with every request; their values may be secrets.
 
     Raises
     ------
@@ -72,6 +87,9 @@ class Settings:
     max_attempts: int
     max_wait: float
     max_connections: int
+    max_answer_seconds: float
+    max_answer_bytes: int
+    custom_headers: Mapping[str, str] = field(repr=False)
 
     def __post_init__(self) -> None:
         _check_base_url(self.base_url)
@@ -79,6 +97,17 @@ class Settings:
         check_number(self.max_wait, "max_wait", "seconds, 0 or more", least=0, error=SettingsError)
         check_whole_number(self.max_attempts, "max_attempts", error=SettingsError)
         check_whole_number(self.max_connections, "max_connections", error=SettingsError)
+        what = "seconds above 0"
+        check_number(self.max_answer_seconds, "max_answer_seconds", what, above=0, error=SettingsError)
+        check_whole_number(self.max_answer_bytes, "max_answer_bytes", error=SettingsError)
+
+    def without_secrets(self, text: str) -> str:
+        """Take the key, and the values of headers of the user's own, out of a text."""
+        text = text.replace(self.api_key.reveal(), "***")
+        for value in self.custom_headers.values():
+            if len(value) >= _LEAST_SECRET:
+                text = text.replace(value, "***")
+        return text
 
 
 def api_key_from(value: str | Secret | None) -> Secret:
@@ -102,6 +131,8 @@ def api_key_from(value: str | Secret | None) -> Secret:
             f"no API key: set the environment variable {API_KEY_VARIABLE}, or pass api_key=. "
             "Without one, try handinger_analytics.Sandbox: it needs no key and no network"
         )
+    if secret.reveal()[0] in _QUOTES or secret.reveal()[-1] in _QUOTES:
+        raise SettingsError(f"{origin}: expected a key without quotes around it; leave them out")
     if not _PRINTABLE.fullmatch(secret.reveal()):
         raise SettingsError(
             f"{origin}: expected a key without white space and characters outside ASCII; copy it again"
@@ -114,6 +145,33 @@ def base_url_from(value: str | None) -> str:
     url = (value or os.environ.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL).strip().rstrip("/")
     scheme, colon, rest = url.partition(":")
     return scheme.lower() + colon + rest
+
+
+def custom_headers_from_environment() -> dict[str, str]:
+    """Read the headers that go with every request, lines ``Name: value`` as in the official SDKs.
+
+    Raises
+    ------
+    SettingsError
+        For a line that is no header, or one that would replace a header this package sets.
+    """
+    headers = {}
+    lines = os.environ.get(HEADERS_VARIABLE, "").splitlines()
+    for number, line in enumerate(map(str.strip, lines), 1):
+        header = _HEADER.fullmatch(line)
+        if header is None and line:
+            raise SettingsError(
+                f"{HEADERS_VARIABLE}: expected lines such as 'X-Team: research', found another thing in line "
+                f"{number}; its text is not shown, since it may be a secret"
+            )
+        if header is not None and header["name"].lower() in _OUR_HEADERS:
+            raise SettingsError(
+                f"{HEADERS_VARIABLE}: expected headers that go beside the key, found {header['name']} in "
+                f"line {number}; leave it out"
+            )
+        if header is not None:
+            headers[header["name"]] = header["value"]
+    return headers
 
 
 def _check_base_url(base_url: str) -> None:
@@ -129,13 +187,27 @@ def _check_base_url(base_url: str) -> None:
         raise SettingsError(
             "base_url: expected one without user name or password; leave them out, the key is enough"
         )
-    if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment:
-        expected = f"something like {DEFAULT_BASE_URL!r} (from base_url= or {BASE_URL_VARIABLE})"
-        raise SettingsError.unexpected("base_url", expected, base_url)
-    if parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
+    expected = f"something like {DEFAULT_BASE_URL!r} (from base_url= or {BASE_URL_VARIABLE})"
+    if parts.scheme not in ("https", "http") or not host or "?" in base_url or "#" in base_url:
+        advice = "leave the quotes out" if base_url[:1] in _QUOTES else ""
+        raise SettingsError.unexpected("base_url", expected, base_url, advice)
+    if id_in_link(base_url, "worker"):
+        advice = f"this is a link to the dashboard: use {DEFAULT_BASE_URL!r}, and give the link as an id"
+        raise SettingsError.unexpected("base_url", expected, base_url, advice)
+    if parts.path.endswith("/api") or "/api/" in parts.path:
+        advice = "leave out /api and what comes after it: it is part of every request"
+        raise SettingsError.unexpected("base_url", expected, base_url, advice)
+    if parts.scheme == "http" and not _is_loopback(host):
         raise SettingsError.unexpected(
             "base_url",
             "https, or plain http to this machine",
             base_url,
             "over plain http anyone on the way could read the key",
         )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

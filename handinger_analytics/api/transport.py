@@ -1,12 +1,18 @@
 """One exchange with the server: a path goes out with the key, an answer comes back, or none.
 
-The only module that speaks HTTP. It sends GET and nothing else, so it can neither spend credits nor
-change anything.
+The only module that sends. It sends GET and nothing else, so it can neither spend credits nor change
+anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gzip
+import io
+import os
+import re
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -17,10 +23,21 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from handinger_analytics.api.connections import AnswerTooLarge, AnswerTooSlow, bounded
 from handinger_analytics.api.settings import Settings
-from handinger_analytics.errors import SettingsError
+from handinger_analytics.api.waiting import awaited
+from handinger_analytics.errors import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    APITimeoutError,
+    SettingsError,
+)
 
 Session = requests.Session
+
+_PIECE = 65_536
+_VERSION = version("handinger-analytics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,58 +66,78 @@ class NoAnswer:
     Attributes
     ----------
     cause : str
-        What the HTTP library says about it.
-    timed_out : bool
-        Whether the server was reached and took too long.
+        Why, in words; it may quote what the server sent.
+    error : type
+        Class of the error that this is.
+    worth_another_attempt : bool
+        Whether asking again may help.
     """
 
     cause: str
-    timed_out: bool
+    error: type[APIError]
+    worth_another_attempt: bool = True
 
 
 class Transport:
-    """Sends requests below the base URL of a client; threads may share it.
+    """Sends requests below the base URL of a client; threads may share it, processes may not.
 
     Parameters
     ----------
     settings : Settings
-        Base URL, key, timeout and number of connections.
+        Settings of the client.
     session : Session, optional
         Sends the requests, and is left open; by default a connection pool of its own does.
 
     Raises
     ------
     SettingsError
-        No request can be made to the base URL.
+        No request can be made to the base URL, or the session is none of requests.
     """
 
     def __init__(self, settings: Settings, session: Session | None = None) -> None:
+        if session is not None and not isinstance(session, Session):
+            advice = "other HTTP libraries cannot stand in for it"
+            raise SettingsError.unexpected("session", "a requests.Session", session, advice)
         self._settings = settings
+        self._session = session
         self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.max_connections, max_retries=0)
         self._pool: Any = None
-        self._exchange = self._through_pool if session is None else partial(self._through_session, session)
         self._path_prefix = urlsplit(settings.base_url).path
-        preparing = session or requests.Session()
-        self._template = self._prepared(preparing)
-        self._options: dict[str, Any] = {
-            **preparing.merge_environment_settings(settings.base_url, {}, False, None, None)
-        }
-        if settings.base_url.startswith("http:"):
-            self._options["proxies"] = {}  # a loopback host is never reached through a proxy
+        own = Session()
+        self._template = self._prepared(own, "", "gzip")
+        self._options = self._environment(own)
 
-    def send(self, path: str) -> Answer | NoAnswer:
+    def send(self, path: str, cancel: threading.Event | None = None) -> Answer | NoAnswer:
         """Send one request; redirects are not followed.
 
-        That there is no answer is returned, not raised: the error of the HTTP library holds the
-        request and with it the key, and would be the context of whatever is raised after it.
+        That there is no answer is returned, not raised, and an interrupt is raised anew: the frames and
+        errors of the HTTP library hold the request and with it the key.
+
+        Parameters
+        ----------
+        path : str
+            Below the base URL, percent-encoded, with its query.
+        cancel : threading.Event, optional
+            When set, a given session is not waited for any longer.
+
+        Raises
+        ------
+        Cancelled
+            ``cancel`` was set.
         """
+        if self._session is not None:
+            exchange = partial(self._through_session, self._session, path)
+            try:
+                return awaited(exchange, seconds=self._settings.max_answer_seconds, cancel=cancel)
+            except TimeoutError:
+                return self._without_answer(AnswerTooSlow())
         try:
-            return self._exchange(path)
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            # urllib3 counts a refused connection among the timeouts, too.
-            timed_out = isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError))
-            refused = isinstance(error, urllib3.exceptions.NewConnectionError)
-            return NoAnswer(str(error), timed_out and not refused)
+            return self._through_pool(path)
+        except Exception as error:
+            return self._without_answer(error)
+        except BaseException as error:
+            interrupt = error.with_traceback(None)
+        raise interrupt
 
     def close(self) -> None:
         """Close the connections, but not those of a given session; the next request opens new ones."""
@@ -122,38 +159,155 @@ class Transport:
             timeout=self._settings.timeout,
             retries=False,
             redirect=False,
+            decode_content=False,
         )
-        return Answer(answer.status, answer.headers, answer.data)
+        body = answer.data
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            with gzip.GzipFile(fileobj=io.BytesIO(body)) as unzipped:
+                body = unzipped.read(self._settings.max_answer_bytes + 1)
+        if len(body) > self._settings.max_answer_bytes:
+            raise AnswerTooLarge
+        return Answer(answer.status, answer.headers, body)
 
-    def _through_session(self, session: Session, path: str) -> Answer:
-        request = self._template.copy()
-        request.url = self._settings.base_url + path
-        answer = session.send(request, timeout=self._settings.timeout, allow_redirects=False, **self._options)
-        return Answer(answer.status_code, answer.headers, answer.content)
+    def _through_session(self, session: Session, path: str) -> Answer | NoAnswer:
+        """Send through a session as its owner has set it up by now: headers, parameters, hooks, cookies."""
+        try:
+            request = self._prepared(session, path, None)
+            options = {"timeout": self._settings.timeout, **self._environment(session)}
+            try:
+                answer = session.send(request, allow_redirects=False, **options)
+            except requests.RequestException as error:
+                if error.response is None:
+                    raise
+                answer = error.response  # a hook raised for its status
+            with answer:
+                body = bytearray()
+                for piece in answer.iter_content(_PIECE):
+                    body += piece
+                    if len(body) > self._settings.max_answer_bytes:
+                        raise AnswerTooLarge
+                return Answer(answer.status_code, answer.headers, bytes(body))
+        except Exception as error:
+            return self._without_answer(error)
+
+    def _without_answer(self, error: Exception) -> NoAnswer:
+        settings = self._settings
+        if isinstance(error, AnswerTooLarge):
+            what = f"the answer is larger than max_answer_bytes={settings.max_answer_bytes:,}"
+            return NoAnswer(what, APIResponseValidationError, worth_another_attempt=False)
+        if isinstance(error, AnswerTooSlow):
+            what = f"the answer took longer than max_answer_seconds={settings.max_answer_seconds:g}"
+            return NoAnswer(what, APITimeoutError, worth_another_attempt=False)
+        return _no_answer(error)
 
     def _opened_pool(self) -> Any:
         verify, proxies, cert = (self._options[name] for name in ("verify", "proxies", "cert"))
         pool: Any = self._adapter.get_connection_with_tls_context(self._template, verify, proxies, cert)
         self._adapter.cert_verify(pool, self._settings.base_url, verify, cert)
+        pool.ConnectionCls = bounded(
+            type(pool).ConnectionCls, self._settings.max_answer_seconds, self._settings.max_answer_bytes
+        )
         self._pool = pool
         return pool
 
-    def _prepared(self, session: Session) -> requests.PreparedRequest:
+    def _environment(self, session: Session) -> dict[str, Any]:
+        """Proxies and certificates, from a session and the environment."""
+        options = session.merge_environment_settings(self._settings.base_url, {}, True, None, None)
+        if self._settings.base_url.startswith("http:"):
+            options["proxies"] = {}  # a loopback host is never reached through a proxy
+        return dict(options)
+
+    def _prepared(self, session: Session, path: str, encoding: str | None) -> requests.PreparedRequest:
         base_url = self._settings.base_url
-        headers = {
-            "Accept": "application/json",
-            "User-Agent": f"handinger-analytics/{version('handinger-analytics')}",
-        }
         try:
-            return session.prepare_request(
-                requests.Request("GET", base_url, headers=headers, auth=self._with_key)
+            request = session.prepare_request(
+                requests.Request(
+                    "GET", base_url, headers=self._headers(session, encoding), auth=self._with_key
+                )
             )
         except requests.exceptions.InvalidURL as error:
             raise SettingsError.unexpected(
                 "base_url", "the address of a host", base_url, str(error)
             ) from None
+        # Set afterwards, since requests decodes `%2E%2E` in an address to dots that climb the path.
+        query = urlsplit(str(request.url)).query
+        request.url = base_url + path + (("&" if "?" in path else "?") + query if query else "")
+        return request
+
+    def _headers(self, session: Session, encoding: str | None) -> dict[str, Any]:
+        """Headers of ours and of the environment, which come before those of the session."""
+        headers: dict[str, Any] = {"Accept": "application/json"}
+        if encoding:
+            headers["Accept-Encoding"] = encoding
+        if session.headers.get("User-Agent") == requests.utils.default_user_agent():
+            headers["User-Agent"] = f"handinger-analytics/{_VERSION}"
+        return headers | dict(self._settings.custom_headers)
 
     def _with_key(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Set the key; as an explicit ``auth`` it also keeps ``.netrc`` from replacing it."""
         request.headers["Authorization"] = f"Bearer {self._settings.api_key.reveal()}"
         return request
+
+
+def _no_answer(error: Exception) -> NoAnswer:
+    """Say why there was no answer, and whether there may be one next time."""
+    if problem := _problem_of_settings(error):
+        return NoAnswer(f"no answer ({problem})", APIConnectionError, worth_another_attempt=False)
+    known = isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError)
+    cause = _without_passwords(str(error) if known else f"{type(error).__name__}: {error}")
+    # urllib3 counts a refused connection among the timeouts, too.
+    refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError) and not refused:
+        return NoAnswer(f"no answer in time ({cause})", APITimeoutError)
+    return NoAnswer(f"no complete answer ({cause})", APIConnectionError)
+
+
+def _problem_of_settings(error: Exception) -> str | None:
+    """Say what is wrong with certificates or the proxy, which no other attempt can change."""
+    proxies = _set_in_environment("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+    bundles = _set_in_environment("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"the server's certificate could not be verified: {cause}; set REQUESTS_CA_BUNDLE to a file "
+                "with the certificates that your network uses"
+            )
+        if _is_about_a_certificate_file(cause):
+            return f"{cause}; check {bundles or 'verify and cert of the session'}"
+        if isinstance(cause, requests.exceptions.InvalidSchema) and "SOCKS" in str(cause):
+            return "a SOCKS proxy needs the package PySocks; pip install 'requests[socks]'"
+        if isinstance(cause, requests.exceptions.InvalidURL | urllib3.exceptions.LocationValueError):
+            # What it says can be half of a password.
+            where = proxies or "proxies of the session"
+            return f"{where}: expected the address of a proxy, such as http://proxy.example.com:3128"
+        if isinstance(cause, OSError) and "Tunnel connection failed: 407" in str(cause):
+            return f"the proxy wants a user name and a password; put them into {proxies or 'its address'}"
+    return None
+
+
+def _is_about_a_certificate_file(cause: BaseException) -> bool:
+    if isinstance(cause, ssl.SSLError):
+        return cause.library in ("PEM", "X509")
+    # requests raises a plain OSError, without a number, for a path where there is nothing.
+    return isinstance(cause, FileNotFoundError) or (type(cause) is OSError and cause.errno is None)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that it wraps or came from."""
+    todo, seen = [error], set()
+    while todo:
+        cause = todo.pop()
+        if id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            wrapped = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
+            todo += [each for each in wrapped if isinstance(each, BaseException)]
+
+
+def _set_in_environment(*names: str) -> str:
+    return " and ".join(name for name in names if os.environ.get(name))
+
+
+def _without_passwords(text: str) -> str:
+    """Take user names and passwords out of the addresses in a text."""
+    return re.sub(r"(?<=//)[^/\s]*@", "***@", text)

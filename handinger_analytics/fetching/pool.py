@@ -10,12 +10,7 @@ from collections.abc import Sequence
 from handinger_analytics.api import wire
 from handinger_analytics.api.client import Client, requester_of
 from handinger_analytics.api.pacing import Cancelled
-from handinger_analytics.errors import (
-    APIConnectionError,
-    APIError,
-    APIResponseValidationError,
-    AuthenticationError,
-)
+from handinger_analytics.errors import APIConnectionError, APIError, AuthenticationError
 from handinger_analytics.fetching.fetched import Fetched
 from handinger_analytics.fetching.progress import ProgressBar
 from handinger_analytics.tables.build import Failure, RowBuilder, Rows
@@ -30,9 +25,15 @@ class Collector:
 
     One thread builds them all, because memory that Arrow's allocator hands out in many threads is
     not given back between batches.
+
+    Parameters
+    ----------
+    task_ids : sequence of str
+        Ids by position.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, task_ids: Sequence[str]) -> None:
+        self._task_ids = task_ids
         self._lock = threading.Lock()
         self._builder = RowBuilder()
         self._failures: dict[int, Failure] = {}
@@ -70,7 +71,10 @@ class Collector:
         """Take nothing more, and return rows, and failures by position."""
         with self._lock:
             self._closed = True
-        return self._builder.finish(), dict(sorted(self._failures.items()))
+        rows = self._builder.finish()
+        for position, error in self._builder.refused.items():
+            self._failures[position] = failure_of(self._task_ids[position], "task", error)
+        return rows, dict(sorted(self._failures.items()))
 
 
 class Pool:
@@ -87,13 +91,12 @@ class Pool:
     """
 
     def __init__(self, client: Client, task_ids: Sequence[str], *, with_turns: bool) -> None:
-        self.collector = Collector()
+        self.collector = Collector(task_ids)
         self.error: BaseException | None = None
         self._requester = requester_of(client)
         self._with_turns = with_turns
         self._stop = threading.Event()
         self._total = len(task_ids)
-        self._requested_as: dict[str, str] = {}
         self._any_answer = False
         self._connection_error: APIConnectionError | None = None
         self._todo: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
@@ -153,31 +156,27 @@ class Pool:
                 raise type(self._connection_error)(message + str(self._connection_error), attempts=0)
             answer = self._requester.read_task(task_id, self._stop)
             self._any_answer = True
-            self._check_not_repeated(task_id, answer.task.id)
-            task, turns = answer.task, answer.turns
-            if not isinstance(turns, list):
-                turns = self._requester.read_turns(task_id, self._stop) if self._with_turns else []
-        except AuthenticationError:
+            task = answer.task
+            turns = self._requester.read_turns(task_id, answer, self._stop) if self._with_turns else []
+        except (AuthenticationError, Cancelled):
             raise
-        except APIError as error:
+        except Exception as error:
             if not isinstance(error, APIConnectionError):
                 self._any_answer = True
             elif self._connection_error is None and self.collector.failed >= len(self._threads):
                 # There was no answer for an id of each thread: the rest would wait in vain.
                 self._connection_error = error
             stage = "task" if task is None else "turns"
-            self.collector.take(position, task, failure=Failure.of(task_id, stage, error))
+            self.collector.take(position, task, failure=failure_of(task_id, stage, error))
         else:
             self.collector.take(position, task, turns)
 
-    def _check_not_repeated(self, requested: str, returned: str) -> None:
-        """Raise if this task was returned for another requested id already: it would count twice."""
-        first = self._requested_as.setdefault(returned, requested)
-        if first != requested:
-            message = (
-                f"task {requested!r}: the server returned task {returned!r}, as it had for {first!r} already"
-            )
-            raise APIResponseValidationError(message, http_status=200)
+
+def failure_of(task_id: str, stage: str, error: Exception) -> Failure:
+    """Make a row of the failures frame, also of an error that nobody foresaw."""
+    if not isinstance(error, APIError):
+        error = APIError(f"task {task_id!r}: {type(error).__name__}: {error}")
+    return Failure.of(task_id, stage, error)
 
 
 def gather(
