@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from handinger_analytics.sandbox import Sandbox
+from handinger_analytics.sandbox.server import Request
 from tests.scripted import Reply, ScriptedServer
 
 settings.register_profile("repeatable", database=None, derandomize=True, deadline=None)
@@ -41,7 +42,7 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
     """Return a function that starts a server which gives the replies it is handed, in turn."""
     servers: list[ScriptedServer] = []
 
-    def start(*replies: Reply) -> ScriptedServer:
+    def start(*replies: Reply | Callable[[Request], Reply]) -> ScriptedServer:
         servers.append(ScriptedServer(replies))
         return servers[-1]
 
