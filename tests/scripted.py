@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from email.message import Message
-from threading import Lock
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Lock, Thread
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +14,7 @@ from handinger_analytics import Client
 from handinger_analytics.sandbox.server import HttpServer, Reply, Request
 from tests.samples import body_a
 
-__all__ = ["Reply", "ScriptedServer", "asked_id", "task_asked_for"]
+__all__ = ["RawServer", "Reply", "ScriptedServer", "asked_id", "framed", "task_asked_for"]
 
 
 def asked_id(request: Request) -> str:
@@ -51,3 +52,50 @@ class ScriptedServer(HttpServer):
             self.headers.append(request.headers)
             reply = self._replies[min(len(self.paths), len(self._replies)) - 1]
         return reply if isinstance(reply, Reply) else reply(request)
+
+
+class RawServer(ThreadingTCPServer):
+    """Sends byte for byte what a test says: ``answer(send, target)`` for each request on a connection.
+
+    The connection stays open until ``answer`` returns False or sending fails.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, answer: Callable[[Callable[[bytes], object], str], object]) -> None:
+        self.answer = answer
+        self.targets: list[str] = []
+        super().__init__(("127.0.0.1", 0), _RawConnection)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def client(self, **options: Any) -> Client:
+        """Open a client for this server."""
+        return Client(**{"api_key": "hdg_live_scripted", "base_url": self.url, **options})
+
+    def __exit__(self, *error: object) -> None:
+        self.shutdown()
+        super().__exit__(*error)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that went away is no error."""
+
+
+class _RawConnection(StreamRequestHandler):
+    server: RawServer
+
+    def handle(self) -> None:
+        going_on: object = True
+        while going_on is not False and (line := self.rfile.readline()):
+            while self.rfile.readline().strip():
+                pass
+            target = line.split()[1].decode()
+            self.server.targets.append(target)
+            going_on = self.server.answer(self.request.sendall, target)
+
+
+def framed(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    """Return a whole answer as it stands on the wire."""
+    head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""])
+    return head.encode() + body
