@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import inspect
 import math
+import warnings
 from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 from typing import Any
@@ -176,3 +178,20 @@ def utc_instant(value: Moment, name: str) -> dt.datetime | None:
         return value.astimezone(dt.UTC)
     except OverflowError:
         raise ArgumentError.unexpected(name, "an instant of the years 1 to 9999 in UTC", found) from None
+
+
+def warn_caller(message: str) -> None:
+    """Warn about an argument, in the line that called this package, however deep in it we are.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True, action="default") as caught:
+    ...     warn_caller("task_ids: white space around 1 of 2 ids was removed")
+    >>> str(caught[0].message)
+    'task_ids: white space around 1 of 2 ids was removed'
+    """
+    package = __name__.partition(".")[0]
+    frame, level = inspect.currentframe(), 1
+    while frame and str(frame.f_globals.get("__name__")).partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)

@@ -26,6 +26,8 @@ _UNSEEN = r"\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff"
 _UNSAFE_IN_PAGE = re.compile(f"{_ESCAPES}|[{_CONTROLS}{_SURROGATES}]")
 _UNSAFE_IN_LINE = re.compile(f"{_ESCAPES}|[{_CONTROLS}{_BREAKS}{_SURROGATES}{_UNSEEN}]")
 _UNSEEN_RUN = re.compile(f"[{_UNSEEN}]")
+_AROUND = re.compile(rf"\A[\s{_UNSEEN}]+|(?<![\s{_UNSEEN}])[\s{_UNSEEN}]+\Z")
+"""The lookbehind keeps a long run of spaces in the middle from being tried from each of its spaces."""
 _UNITS = ((2e9, 1e9, "B"), (2e6, 1e6, "M"), (2e5, 1e3, "k"))
 """Size from which a unit is used, the unit, its name."""
 _EXCERPT = 200
@@ -83,6 +85,17 @@ def picture_text(value: object) -> str:
         if unicodedata.category(char)[0] != "C" and not 0xFE00 <= ord(char) <= 0xFE0F
     )
     return "".join(kept).strip() or "(empty)"
+
+
+def trimmed(text: str) -> str:
+    r"""Return text without white space, byte order marks and other unseen characters around it.
+
+    Examples
+    --------
+    >>> trimmed("\ufeff tsk_1\u200b\n")
+    'tsk_1'
+    """
+    return _AROUND.sub("", text)
 
 
 def one_line(value: object, length: int) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from handinger_analytics import TaskIdError, fetch
+from handinger_analytics import Archive, TaskIdError, fetch, fetch_schedules, fetch_tasks, fetch_turns
 from handinger_analytics.api.identifiers import id_in_link
 from handinger_analytics.fetching.ids import normalize_task_ids
+from tests.samples import body_a
+from tests.scripted import Reply
 
 LINK = "https://v3.handinger.com/worker/wrk_1/task/tsk_2"
 
@@ -61,8 +66,8 @@ def test_a_link_and_its_id_are_the_same_task():
     [
         "a/b",
         "..",
-        " ",
-        "\n",
+        "#1",
+        "my own id",
         "🙂",
         "tsk_1?x#y%2F",
         "worker/wrk_1/task/tsk_2",
@@ -77,17 +82,98 @@ def test_any_other_text_is_an_id_as_it_stands(odd):
     assert id_in_link(odd, "task") is None
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA, pd.NaT, 12, b"tsk_1", ["tsk_1"]])
-def test_what_is_no_text_is_refused_with_its_position(missing):
-    """The error says where the odd one is, and how to get rid of it."""
-    with pytest.raises(TaskIdError, match=r"^task_ids\[2\]: expected a non-empty string, found .*dropna"):
-        normalize_task_ids(["tsk_1", "tsk_2", missing])
+@pytest.mark.parametrize(
+    ("odd", "advice"),
+    [
+        (None, r"drop missing values first, for example with Series\.dropna"),
+        (float("nan"), "drop missing values"),
+        (np.float32("nan"), "drop missing values"),
+        (pd.NA, "drop missing values"),
+        (pd.NaT, "drop missing values"),
+        (12, "ids are text: .* dtype=str"),
+        (123.0, "ids are text"),
+        (np.int64(12), "ids are text"),
+        (b"tsk_1", r"decode it first, such as value\.decode"),
+        (["tsk_1"], "give each id by itself, in one flat list"),
+        (np.array(["tsk_1", "tsk_2"]), "give each id by itself"),
+        (Path("ids.csv"), r"ha\.task_ids_from reads the ids in a file"),
+        ("", "leave blank ones out"),
+        (" \ufeff\u200b\xa0\n", "leave blank ones out"),
+    ],
+)
+def test_what_is_no_id_is_refused_with_its_position_and_what_to_do(odd, advice):
+    """The error says where the odd one is, and what to do about one of its kind."""
+    with pytest.raises(
+        TaskIdError, match=rf"^task_ids\[2\]: expected a non-empty string, found .*; {advice}"
+    ):
+        normalize_task_ids(["tsk_1", "tsk_2", odd])
 
 
-def test_empty_text_is_refused_with_its_position():
-    """An empty string cannot be an id."""
-    with pytest.raises(TaskIdError, match=r"^task_ids\[1\]: expected a non-empty string, found ''"):
-        normalize_task_ids(["tsk_1", ""])
+AROUND = ["tsk_2 ", "tsk_2\n", "\ttsk_2", "tsk_2\xa0", "\ufefftsk_2", "\u200btsk_2 \u200b\r\n", f" {LINK}\n"]
+
+
+@pytest.mark.parametrize("padded", AROUND)
+def test_white_space_around_an_id_is_left_out_and_said_once(padded):
+    """Whatever ids are copied from, what is around them is no part of them; one warning tells of all."""
+    message = f"task_ids: white space around 2 of 3 ids was removed, the first is {padded!r}"
+    with pytest.warns(UserWarning, match=re.escape(message)) as caught:
+        assert normalize_task_ids(["tsk_1", padded, padded]) == ["tsk_1", "tsk_2"]
+    assert len(caught) == 1
+
+
+def test_white_space_encoded_in_a_link_is_part_of_the_id():
+    """A link names an id exactly; white space in the middle of an id is part of it, too."""
+    link = "https://v3.handinger.com/worker/wrk_1/task/%20a%0A"
+    assert normalize_task_ids([link, "a  b"]) == [" a\n", "a  b"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client, _: client.retrieve_task("tsk_1\n").task.id,
+        lambda client, _: fetch(["tsk_1\n"], client=client).tasks["task_id"].item(),
+        lambda client, _: fetch_tasks("tsk_1\n", client=client)["task_id"].item(),
+        lambda client, place: (
+            Archive(place).sync(["tsk_1\n"], client=client) and Archive(place).tasks()["task_id"].item()
+        ),
+    ],
+    ids=["retrieve", "fetch", "fetch_tasks", "sync"],
+)
+def test_whoever_takes_an_id_asks_for_it_without_the_line_break(serve, tmp_path, call):
+    """What is sent, returned and remembered is the id; the warning stands in the user's own line."""
+    server = serve(Reply(body_a("tsk_1")))
+    with (
+        server.client() as client,
+        pytest.warns(UserWarning, match=r"white space around .*'tsk_1\\n'") as caught,
+    ):
+        assert call(client, str(tmp_path / "archive")) == "tsk_1"
+    assert server.paths == ["/api/tasks/tsk_1"]
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_worker_is_asked_for_without_white_space(serve):
+    """Ids of workers are read as those of tasks."""
+    server = serve(Reply(b'{"schedules": [], "workerId": "wrk_1"}'))
+    with (
+        server.client() as client,
+        pytest.warns(UserWarning, match="worker_ids: white space around 1 of 1 id"),
+    ):
+        fetch_schedules(["wrk_1 "], client=client)
+    assert server.paths == ["/api/workers/wrk_1/schedules"]
+
+
+@pytest.mark.parametrize("name", ["tasks.csv", "My tasks.XLSX", "ids.tsv.gz", "a/b.txt", Path("ids.parquet")])
+@pytest.mark.parametrize("call", [fetch, fetch_tasks, fetch_turns, Archive("nowhere").sync])
+def test_the_name_of_a_file_is_not_asked_for(name, call):
+    """Whoever gives a file where ids are expected learns what reads it."""
+    with pytest.raises(TaskIdError, match=r"^task_ids: expected ids or .*; ha\.task_ids_from reads the ids"):
+        call(name)
+
+
+def test_an_id_that_is_called_like_a_file_can_be_given():
+    """In a list it is an id as any other, alone it is given as a link."""
+    assert normalize_task_ids(["tasks.csv"]) == ["tasks.csv"]
+    assert normalize_task_ids("https://v3.handinger.com/worker/w/task/tasks.csv") == ["tasks.csv"]
 
 
 @pytest.mark.parametrize("given", [None, 5])

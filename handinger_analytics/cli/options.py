@@ -7,18 +7,28 @@ from pathlib import Path
 import click
 
 from handinger_analytics.arguments import zone_info
+from handinger_analytics.errors import HandingerError
+from handinger_analytics.fetching.id_sources import ids_in_file, ids_in_lines, is_blank
+from handinger_analytics.fetching.text_files import text_of
+from handinger_analytics.text import count, terminal_text
 
 
-def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> list[str] | None:
-    """Ids in a file, without blank lines and comments; None without a file."""
+def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> list[object] | None:
+    """Ids and links in a file, as they stand there; None without a file."""
     if path is None:
         return None
     try:
-        with click.open_file(path, encoding="utf-8-sig") as file:
-            lines = [line.strip() for line in file]
-    except UnicodeDecodeError as error:
-        raise click.BadParameter(f"{path!r} is not UTF-8 text ({error}); save it as UTF-8") from None
-    return [line for line in lines if line and not line.startswith("#")]
+        if path == "-":
+            with click.open_file(path, "rb") as stdin:
+                cells = ids_in_lines(text_of(stdin.read()))
+        else:
+            cells = ids_in_file(path, lines=True)
+    except HandingerError as error:
+        raise click.BadParameter(terminal_text(error)) from None
+    ids = [cell for cell in cells if not is_blank(cell)]
+    if blank := len(cells) - len(ids):
+        click.echo(f"--ids-from: {count(blank, 'blank cell')} left out", err=True)
+    return ids
 
 
 def _zone(_: click.Context, __: click.Parameter, tz: str) -> str:
@@ -32,8 +42,10 @@ ids_from = click.option(
     "--ids-from",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     callback=_ids_in,
-    help="File with ids or dashboard links, one a line; lines that begin with # are comments; - is stdin.",
+    help="File with ids or dashboard links: text with one a line, or a table by its name, such as ids.csv or "
+    "ids.xlsx; - is text on stdin.",
 )
+overwrite = click.option("--overwrite", is_flag=True, help="Replace what is in the folder by less, too.")
 tz = click.option("--tz", default="UTC", callback=_zone, help="Time zone whose days count.")
 price = click.option("--price", type=float, help="Money per credit; adds what things cost.")
 sandbox_tasks = click.option(

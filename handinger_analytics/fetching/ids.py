@@ -1,26 +1,24 @@
-"""Task ids from whatever people have at hand: strings, dashboard links, columns, text."""
+"""Task ids from whatever people have at hand: strings, dashboard links, columns, text, files."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 
 import pandas as pd
 
-from handinger_analytics.api.identifiers import Kind, id_from, id_in_link
-from handinger_analytics.errors import FileError, FrameError, TaskIdError
-
-_IN_TEXT = re.compile(r"https?://[^\s\"'<>]+/task/[^\s\"'<>,;]+|\btsk_[A-Za-z0-9_-]+")
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    """Read text as text: an id may look like a number, or like a missing value."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-
-
-_TABLES: dict[str, Callable[[Path], pd.DataFrame]] = {".csv": _read_csv, ".parquet": pd.read_parquet}
+from handinger_analytics.api.identifiers import Kind, ids_from
+from handinger_analytics.arguments import warn_caller
+from handinger_analytics.errors import TaskIdError
+from handinger_analytics.fetching.id_sources import (
+    COLUMN,
+    ids_in_file,
+    ids_in_frame,
+    ids_in_text,
+    is_blank,
+    is_file_name,
+)
+from handinger_analytics.text import count
 
 
 def normalize_task_ids(task_ids: str | Iterable[str]) -> list[str]:
@@ -30,12 +28,13 @@ def normalize_task_ids(task_ids: str | Iterable[str]) -> list[str]:
     ----------
     task_ids : str or iterable of str
         Ids or dashboard links (``https://…/worker/{workerId}/task/{taskId}``); a pandas Series is an
-        iterable of its values.
+        iterable of its values. White space around them is left out, with a warning.
 
     Raises
     ------
     TaskIdError
-        For None, NaN, an empty string or anything else that is not a string, with its position.
+        For None, NaN, a blank string or anything else that is not a string, with its position; and for
+        the name of a file where ids are expected.
 
     Examples
     --------
@@ -61,82 +60,79 @@ def normalize_worker_ids(worker_ids: str | Iterable[str]) -> list[str]:
     return _normalized(worker_ids, "worker")
 
 
-def task_ids_from(source: object, *, column: str = "task_id") -> list[str]:
+def task_ids_from(source: object, *, column: str = COLUMN) -> list[str]:
     """Pick task ids out of whatever has them.
 
     Parameters
     ----------
     source : str, path, Series, DataFrame or iterable of str
-        Text with ids (``tsk_…``) or dashboard links in it; the path (``pathlib.Path``) of a text,
-        CSV or Parquet file; a column; a frame; or strings that each are an id or a link.
+        Text with ids (``tsk_…``) or dashboard links in it; the path or URI of a file, whose name ends in
+        ``.csv``, ``.tsv``, ``.txt``, ``.xlsx`` or ``.parquet``, perhaps with ``.gz``, if it is a string;
+        a column; a frame; or strings that each are an id or a link.
     column : str, default "task_id"
-        Column to take from a frame or a CSV or Parquet file.
+        Column to take from a frame or table. Case, white space and punctuation do not matter. Where the
+        default is not there, it is the first column that has nothing but ids (``tsk_…``) and links.
 
     Returns
     -------
     list of str
-        Each id once, in the order met. Missing values in a column are left out.
+        Each id once, in the order met. Missing and blank values are left out, with a warning.
 
     Raises
     ------
     FrameError
-        If the frame has no such column.
+        If there is no such column.
     FileError
-        If the file cannot be read.
+        If the file cannot be read, or is an ``.xlsx`` and openpyxl is not installed.
     TaskIdError
         For anything else that is not an id.
 
     Notes
     -----
     In running text only ids that begin with ``tsk_`` can be told from other words. Ids of another
-    form are found as dashboard links, in columns and in iterables.
+    form are found as dashboard links, in tables, in iterables, and in a text file that has one
+    a line, without white space or separators in any.
 
     Examples
     --------
     >>> task_ids_from("see tsk_1 and https://v3.handinger.com/worker/wrk_1/task/my-own-id, tsk_1")
     ['tsk_1', 'my-own-id']
+    >>> turns.to_csv("turns.csv", sep=";")
+    >>> task_ids_from("turns.csv") == list(turns["task_id"].unique())
+    True
     """
-    if isinstance(source, str):
-        return normalize_task_ids(_ids_in_text(source))
-    if isinstance(source, os.PathLike):
-        return _ids_in_file(Path(source), column)
-    if isinstance(source, pd.DataFrame):
-        if column not in source:
-            raise FrameError(
-                f"there is no column {column!r}; there are {', '.join(map(str, source.columns))}"
-            )
-        source = source[column]
-    if isinstance(source, pd.Series):
-        source = source.dropna()
-    return normalize_task_ids(source)  # type: ignore[arg-type]  # it says what it accepts, at run time
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and _means_a_file(source)):
+        cells: object = ids_in_file(source, column)
+    elif isinstance(source, str):
+        cells = ids_in_text(source)
+    else:
+        cells = ids_in_frame(source, column) if isinstance(source, pd.DataFrame) else source
+    return _normalized(cells, "task", skip_blank=True)
 
 
-def _normalized(values: str | Iterable[str], kind: Kind) -> list[str]:
+def _means_a_file(text: str) -> bool:
+    """Tell the name of a file from a sentence that ends with one."""
+    return is_file_name(text) and (len(text.split()) == 1 or not ids_in_text(text))
+
+
+def _normalized(values: object, kind: Kind, *, skip_blank: bool = False) -> list[str]:
     name = f"{kind}_ids"
+    expected = "a string, or strings in a list, Series or other iterable"
     if hasattr(values, "columns"):
         advice = f"give its column of ids, such as frame['{kind}_id']"
-        raise TaskIdError.unexpected(name, "a string, or strings in an iterable", values, advice)
+        raise TaskIdError.unexpected(name, expected, values, advice)
+    if isinstance(values, os.PathLike) or (
+        kind == "task" and isinstance(values, str) and is_file_name(values)
+    ):
+        advice = "ha.task_ids_from reads the ids in a file; a task that is called so is given as its link"
+        raise TaskIdError.unexpected(name, "ids or dashboard links", values, advice)
     try:
-        found = [values] if isinstance(values, str) else list(values)
+        found = [values] if isinstance(values, str) else list(values)  # type: ignore[call-overload]
     except TypeError:
-        expected = "a string, or strings in a list, Series or other iterable"
         raise TaskIdError.unexpected(name, expected, values) from None
-    advice = "drop missing values first, for example with Series.dropna()"
-    ids = (id_from(value, kind, f"{name}[{position}]", advice) for position, value in enumerate(found))
-    return list(dict.fromkeys(ids))
-
-
-def _ids_in_text(text: str) -> list[str]:
-    found = (match.rstrip(".)]") for match in _IN_TEXT.findall(text))
-    return [id_in_link(match, "task") or match for match in found]
-
-
-def _ids_in_file(path: Path, column: str) -> list[str]:
-    try:
-        if read := _TABLES.get(path.suffix.lower()):
-            return task_ids_from(read(path), column=column)
-        return task_ids_from(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        if isinstance(error, FrameError | FileError):
-            raise
-        raise FileError(f"cannot read task ids from {str(path)!r}: {error}") from None
+    numbered = list(enumerate(found))
+    if skip_blank:
+        numbered = [(position, value) for position, value in numbered if not is_blank(value)]
+        if blank := len(found) - len(numbered):
+            warn_caller(f"{name}: {blank:,} of {count(len(found), 'value')} are blank and were left out")
+    return list(dict.fromkeys(ids_from(numbered, kind, name)))

@@ -16,6 +16,7 @@ import traitlets
 from IPython.display import display
 
 from handinger_analytics.api.client import Client, client_or_default, requester_of
+from handinger_analytics.api.identifiers import as_given
 from handinger_analytics.api.pacing import Gate
 from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import HandingerError
@@ -257,7 +258,8 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
                     if self._state.under_way(job):
                         self._ticker.set()
                         self._ticker = repeat(lambda: self._tick(gate, job, ids, began))
-                result = fetch(ids, client=client, on_error="collect", progress=False, cancel=job.cancel)
+                given = map(as_given, ids)  # ids are decoded already, and would be once more
+                result = fetch(given, client=client, on_error="collect", progress=False, cancel=job.cancel)
         except HandingerError as error:
             result, problem = error.result, error_words(error)
         with self._state.lock:

@@ -17,9 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.fetching.ids import normalize_task_ids, task_ids_from
+from handinger_analytics.fetching.id_sources import ids_in_text
+from handinger_analytics.fetching.ids import normalize_task_ids
 from handinger_analytics.tables.frames import from_pandas
 from handinger_analytics.tables.schema import DISCOVERED, TASKS, TEXT, TIMESTAMP, TURNS
+from handinger_analytics.text import trimmed
 
 _SEPARATORS = re.compile(r"[\s,;]+")
 _WRAPPING = "\"'`<>()[]{}."
@@ -63,10 +65,11 @@ def entered_ids(text: str, known: Collection[str] | None = None) -> list[str]:
     >>> entered_ids("late invoice", known={"tsk_1"})
     []
     """
-    if known is not None and text.strip() in known:
-        return [text.strip()]
-    words = [_unwrapped(word) for word in _SEPARATORS.split(text) if word]
-    if known is not None and not any(word in known or task_ids_from(word) for word in words):
+    text = trimmed(text)
+    if known is not None and text in known:
+        return [text]
+    words = [_unwrapped(word) for word in map(trimmed, _SEPARATORS.split(text)) if word]
+    if known is not None and not any(word in known or ids_in_text(word) for word in words):
         return []
     return normalize_task_ids(words)
 
@@ -211,7 +214,7 @@ def day_start(day: dt.date | None, zone: ZoneInfo, days_later: int = 0) -> dt.da
 def _unwrapped(word: str) -> str:
     """Take an id or link out of the quotes and brackets it was copied with."""
     inner = word.strip(_WRAPPING)
-    return inner if task_ids_from(inner) else word
+    return inner if ids_in_text(inner) else word
 
 
 def _renamed(table: pa.Table) -> pa.Table:
