@@ -78,34 +78,6 @@ def test_fetch_from_the_environment(run, sandbox, tmp_path):
     assert "title" not in tasks
 
 
-@pytest.mark.parametrize("source", ["ids.txt", "-"])
-def test_comments_in_a_file_of_ids_are_not_ids(run, sandbox, tmp_path, source):
-    """Blank lines, comments, a byte order mark and Windows line ends are no part of any id."""
-    quick, odd = sandbox.task_ids[0], next(one for one in sandbox.task_ids if "#" in one)
-    content = f"\ufeff# of May\r\n\r\n{quick}\r\n \t# tsk_gone\r\n  {odd} \r\n#"
-    (tmp_path / "ids.txt").write_bytes(content.encode())
-    command = ("fetch", "--ids-from", source, "--out", "o")
-    done = run(*command, stdin=content, **served_by(sandbox))
-    assert done.exit_code == 0, done.stdout + done.stderr
-    assert list(ha.load_parquet(tmp_path / "o/tasks.parquet")["task_id"]) == [quick, odd]
-
-
-def test_a_file_of_ids_with_comments_alone(run, tmp_path):
-    """Comments alone are no ids, and nothing is fetched."""
-    (tmp_path / "ids.txt").write_text("# nothing yet\n\n")
-    done = run("fetch", "--ids-from", "ids.txt", "--out", "o")
-    assert done.exit_code == 2
-    assert "give task ids" in done.stderr
-
-
-def test_a_file_of_ids_that_is_not_utf8(run, tmp_path):
-    """A file in another encoding, as PowerShell writes it, is named, with what to do."""
-    (tmp_path / "ids.txt").write_text("tsk_1\n", encoding="utf-16")
-    done = run("fetch", "--ids-from", "ids.txt", "--out", "o")
-    assert done.exit_code == 2
-    assert "'ids.txt' is not UTF-8 text" in done.stderr
-
-
 def test_partial_data_says_so_everywhere(run, sandbox, tmp_path):
     """A failed id is in the table, in a file, in the metadata, and in the exit code."""
     done = run("fetch", sandbox.task_ids[0], "tsk_gone", "--out", "o", **served_by(sandbox))
@@ -310,11 +282,3 @@ def test_report_is_written(run, kept):
     done = run("report", "demo", "--out", "page.html", "--title", "May & June", cwd=kept)
     assert done.exit_code == 0, done.stderr
     assert "<title>May &amp; June" in (kept / "page.html").read_text()
-
-
-def test_discover_prints_ids(run, sandbox):
-    """One id a line, ready for fetch."""
-    done = run("discover", *sandbox.worker_ids, **served_by(sandbox))
-    assert done.exit_code == 0, done.stderr
-    assert set(done.stdout.splitlines()) <= set(sandbox.task_ids)
-    assert len(done.stdout.splitlines()) > 100

@@ -29,7 +29,7 @@ _days = functools.partial(click.option, default=7.0, callback=_span, metavar="DA
 
 @click.command()
 @click.argument("uri")
-@click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]")
+@options.task_ids
 @click.option(
     "--worker", "worker_ids", multiple=True, help="Remember the ids in this worker's webhook log before."
 )

@@ -8,7 +8,7 @@ import click
 
 from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import HandingerError
-from handinger_analytics.fetching.id_sources import ids_in_file, ids_in_lines, is_blank
+from handinger_analytics.fetching.id_sources import ids_in_file, ids_in_lines, is_blank, is_file_name
 from handinger_analytics.fetching.text_files import text_of
 from handinger_analytics.text import count, terminal_text
 
@@ -31,6 +31,13 @@ def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> list[obj
     return ids
 
 
+def _no_file_names(_: click.Context, __: click.Parameter, task_ids: tuple[str, ...]) -> tuple[str, ...]:
+    for given in filter(is_file_name, task_ids):
+        message = f"{given!r} is the name of a file: its ids are read with --ids-from"
+        raise click.BadParameter(f"{message}; a task that is called so is given as its dashboard link")
+    return task_ids
+
+
 def _zone(_: click.Context, __: click.Parameter, tz: str) -> str:
     """Refuse an unknown zone before anything is read or fetched."""
     return zone_info(tz).key
@@ -38,6 +45,7 @@ def _zone(_: click.Context, __: click.Parameter, tz: str) -> str:
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
+task_ids = click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]", callback=_no_file_names)
 ids_from = click.option(
     "--ids-from",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),

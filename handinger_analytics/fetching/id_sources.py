@@ -143,7 +143,7 @@ def ids_in_file(place: Place, column: str = COLUMN, *, lines: bool = False) -> l
     column : str
         Column of a table.
     lines : bool, default False
-        Whether a line of text is one id in any case, or only where no line has white space or a separator.
+        Whether a line of text is one id even where ids stand among other text in a line.
 
     Raises
     ------
@@ -172,8 +172,8 @@ def ids_in_file(place: Place, column: str = COLUMN, *, lines: bool = False) -> l
         if kind in (".csv", ".tsv"):
             return _ids_in_csv(text, column)
         found = ids_in_lines(text, column)
-        listed = lines or not any(re.search(rf"[\s{_SEPARATORS}]", str(each)) for each in found)
-        return found if listed else list(ids_in_text(text))
+        running = any(_IN_TEXT.search(str(line)) and not _is_id(line) for line in found)
+        return list(ids_in_text(text)) if running and not lines else found
     except FrameError:
         raise
     except ImportError:

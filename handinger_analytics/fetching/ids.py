@@ -90,8 +90,8 @@ def task_ids_from(source: object, *, column: str = COLUMN) -> list[str]:
     Notes
     -----
     In running text only ids that begin with ``tsk_`` can be told from other words. Ids of another
-    form are found as dashboard links, in tables, in iterables, and in a text file that has one
-    a line, without white space or separators in any.
+    form are found as dashboard links, in tables, in iterables, and in text files: there a line is one
+    id, unless some line has an id or link among other text.
 
     Examples
     --------
