@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 import itertools
+import json
+import re
 import warnings
+from urllib.parse import quote
 
+import handinger
 import pandas as pd
 import pytest
 
-from handinger_analytics import ArgumentError, IncompleteFetchError, PartialDataWarning, parse_bodies
+from handinger_analytics import (
+    ArgumentError,
+    FileError,
+    IncompleteFetchError,
+    PartialDataWarning,
+    fetch,
+    parse_bodies,
+)
 from handinger_analytics.fetching.result import fetched_of
-from tests.samples import body_a, encoded, one_turn, task_b, turn_of, turns_b
+from tests.samples import body_a, encoded, one_turn, task_b, task_of, turn_of, turns_b
 from tests.scripted import Reply
 
 
@@ -192,11 +205,168 @@ def test_unknown_on_error_is_refused_before_anything_is_read():
         parse_bodies([one_turn()], on_error="ignore")
 
 
-@pytest.mark.parametrize("body", [{"task": {}}, 5, None])
+@pytest.mark.parametrize("body", [5, None, [], float("nan"), object(), pd.DataFrame, {("a",): 1}])
 def test_what_is_no_body_is_refused(body):
-    """Decoded JSON, or anything else than text, is an error that says what to give."""
-    with pytest.raises(ValueError, match=r"^bodies\[0\]: expected bytes or str, found .*response\.content"):
-        parse_bodies([body])
+    """Anything else is an error that says what to give, wherever it stands."""
+    message = r"^bodies\[1\]: expected a body \(bytes, str, dict or object of an SDK\), .*response\.content"
+    with pytest.raises(ArgumentError, match=message):
+        parse_bodies([body_a("t1"), body])
+
+
+@pytest.mark.parametrize("bodies", [None, 5])
+def test_what_is_neither_a_body_nor_several_is_refused(bodies):
+    """The error says what to give."""
+    with pytest.raises(ArgumentError, match=r"^bodies\[0\]: expected a body .*, found (None|5); give"):
+        parse_bodies(bodies)
+
+
+def frames_of(*bodies):
+    """Return the frames of bodies as the API sends them."""
+    result = parse_bodies(bodies, on_error="raise")
+    return result.tasks, result.turns
+
+
+def assert_same(result, frames):
+    """Compare a result with frames."""
+    assert result.complete
+    for frame, expected in zip((result.tasks, result.turns), frames, strict=True):
+        pd.testing.assert_frame_equal(frame, expected, check_flags=False)
+
+
+def test_a_decoded_body_is_a_body():
+    """What ``response.json()`` gives, alone or among others, half a surrogate pair included."""
+    bodies = [body_a("t1", title="HALF é").replace(b"HALF", b"\\ud83d"), task_b("t2"), turns_b("t2")]
+    bodies = [body.replace(b'": ', b'":').replace(b', "', b',"') for body in bodies]
+    assert_same(parse_bodies(map(json.loads, bodies)), frames_of(*bodies))
+    assert_same(parse_bodies(json.loads(bodies[0])), frames_of(bodies[0]))
+
+
+def test_objects_of_the_official_sdk_are_bodies(sandbox, generation):
+    """What the SDK reads from a server is what we read from it."""
+    ids = sandbox.task_ids[:9]
+    with (
+        handinger.Handinger(api_key=sandbox.api_key, base_url=sandbox.url) as sdk,
+        sandbox.client() as client,
+    ):
+        bodies = [sdk.tasks.retrieve(task_id) for task_id in ids]
+        if generation == "B":
+            paths = [f"/api/tasks/{quote(task_id, '')}/turns" for task_id in ids]
+            bodies += [sdk.get(path, cast_to=handinger.BaseModel) for path in paths]
+        expected = fetch(ids, client=client)
+    assert_same(parse_bodies(bodies), (expected.tasks, expected.turns))
+    assert parse_bodies(bodies[0], on_error="collect").tasks["task_id"].tolist() == ids[:1]
+
+
+LINES = b"\n\n".join([body_a("t1"), b" \t", task_b("t2"), turns_b("t2")])
+INDENTED = json.dumps(json.loads(body_a("t1")), indent=2).encode()
+LISTED = b"[" + b",\n".join([body_a("t1"), task_b("t2"), turns_b("t2")]) + b"]"
+T1, BOTH = frames_of(body_a("t1")), frames_of(body_a("t1"), task_b("t2"), turns_b("t2"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        pytest.param("saved.jsonl", LINES, BOTH, id="lines"),
+        pytest.param("saved.NDJSON", LINES.replace(b"\n", b"\r\n"), BOTH, id="windows"),
+        pytest.param("saved.jsonl.gz", gzip.compress(LINES), BOTH, id="gzip"),
+        pytest.param("saved.json", INDENTED, frames_of(INDENTED), id="indented"),
+        pytest.param("saved.json", body_a("t1"), T1, id="one line"),
+        pytest.param("saved.json", LISTED, BOTH, id="list"),
+        pytest.param("saved.json", codecs.BOM_UTF8 + INDENTED, frames_of(INDENTED), id="byte order mark"),
+        pytest.param("saved.json", LINES.decode().encode("utf-16"), BOTH, id="utf-16"),
+    ],
+)
+def test_files_of_bodies(tmp_path, name, content, expected):
+    """A path, its text, several of them and an open file are the bodies in it, however they were saved."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    for given in (path, str(path), [path], iter([str(path)])):
+        assert_same(parse_bodies(given), expected)
+    if name == "saved.json" and not content.startswith(codecs.BOM_UTF16):
+        with path.open("rb") as binary, path.open(encoding="utf-8-sig") as text:
+            assert_same(parse_bodies(binary), expected)
+            assert_same(parse_bodies([text]), expected)
+            assert not binary.closed
+
+
+def test_files_and_bodies_mix(tmp_path):
+    """A folder of files is what its names are."""
+    for name, body in (("1.json", task_b("t2")), ("2.json", turns_b("t2"))):
+        (tmp_path / name).write_bytes(body)
+    assert_same(parse_bodies([body_a("t1"), *sorted(tmp_path.iterdir())]), BOTH)
+
+
+def test_a_broken_line_is_named_and_the_rest_stays(tmp_path):
+    """The failure has the name of the file and the number of the line."""
+    path = tmp_path / "saved.jsonl"
+    path.write_bytes(b'{"task": {"id"\n\n' + body_a("t1") + b"\n<html>\n")
+    result = parse_bodies(path, on_error="collect")
+    assert result.tasks["task_id"].tolist() == ["t1"]
+    assert result.failures["task_id"].tolist() == [f"{path}:1", f"{path}:4"]
+    assert result.failures["message"].str.startswith(f"{path}:").all()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("nowhere.jsonl", None), ("cut.json.gz", gzip.compress(LINES)[:-9]), ("bad.json.gz", b"{}")],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content):
+    """It is an error, not a result with a hole in it."""
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    for given in (tmp_path / name, str(tmp_path / name)):
+        with pytest.raises(FileError, match=name):
+            parse_bodies(given, on_error="collect")
+
+
+def foreign_a(task_id, other):
+    """Body of generation A whose second turn is of another task."""
+    return encoded({"task": task_of(task_id), "turns": [turn_of(task_id), turn_of(other, 1)]})
+
+
+def foreign_b(task_id, other, **fields):
+    """Body of the turns endpoint whose second turn is of another task."""
+    return encoded({"items": [turn_of(task_id), turn_of(other, 1)]} | fields)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "place"),
+    [
+        ([foreign_a("t1", "t9")], r"bodies\[1\]: turns\[1\]"),
+        ([task_b("t1"), foreign_b("t1", "t9", taskId="t1")], r"bodies\[2\]: items\[1\]"),
+        ([foreign_b("t1", "t9"), task_b("t1")], r"bodies\[1\]: items\[1\]"),
+    ],
+)
+def test_turns_of_another_task_are_not_filed_under_this_one(bodies, place):
+    """The task's row stays, no turn of the body is taken, and the failure names both tasks."""
+    result = parse_bodies([body_a("t0"), *bodies, body_a("t2")], on_error="collect")
+    assert brief(result) == ([("t0", 42), ("t1", 42), ("t2", 42)], ["trn_t0_0", "trn_t2_0"])
+    (row,) = result.failures.to_dict("records")
+    assert (row["task_id"], row["stage"]) == ("t1", "turns")
+    assert re.match(rf"{place}\.taskId: expected 't1', found 't9'", row["message"])
+
+
+def test_a_whole_copy_heals_one_with_turns_of_another_task():
+    """In either order."""
+    for bodies in itertools.permutations([foreign_a("t1", "t9"), body_a("t1")]):
+        assert brief(parse_bodies(bodies)) == ([("t1", 42)], ["trn_t1_0"])
+
+
+TOO_EARLY = {"createdAt": "0001-01-01T00:00:00+01:00"}
+
+
+def test_a_task_that_no_row_can_hold_is_a_failure_and_the_rest_stays():
+    """A time outside the years 1 to 9999 in UTC costs its task alone, and names it."""
+    result = parse_bodies([body_a("t0"), body_a("t1", **TOO_EARLY), b"?", body_a("t2")], on_error="collect")
+    assert brief(result) == ([("t0", 42), ("t2", 42)], ["trn_t0_0", "trn_t2_0"])
+    assert result.failures["task_id"].tolist() == ["t1", "bodies[2]"]
+    assert "the years 1 to 9999" in result.failures["message"][0]
+
+
+def test_a_copy_that_a_row_can_hold_counts():
+    """In either order."""
+    for bodies in itertools.permutations([body_a("t1"), body_a("t1", **TOO_EARLY)]):
+        assert brief(parse_bodies(bodies)) == ([("t1", 42)], ["trn_t1_0"])
 
 
 def test_a_body_saved_by_an_editor_is_read():

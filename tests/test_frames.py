@@ -23,7 +23,7 @@ from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.tables.build import Failure, RowBuilder
 from handinger_analytics.tables.frames import failures_frame
 from handinger_analytics.tables.schema import TASKS, TURNS, arrow_schema
-from tests.samples import FILES, TASK, TURN, body_a, encoded, one_turn, task_of, turn_of, turns_b
+from tests.samples import FILES, TASK, body_a, encoded, one_turn, task_of, turn_of, turns_b
 from tests.scripted import Reply
 
 UTC = "datetime64[ms, UTC]"
@@ -325,7 +325,8 @@ def test_files_of_both_generations_concatenate():
 
 def test_many_small_turns_are_counted_by_hand():
     """A sum over generated rows is the sum of what was put in."""
-    bodies = [encoded({"task": task_of(f"t{n}"), "turns": [TURN | {"credits": n * n}]}) for n in range(100)]
+    turns = [turn_of(f"t{n}", credits=n * n) for n in range(100)]
+    bodies = [encoded({"task": task_of(turn["taskId"]), "turns": [turn]}) for turn in turns]
     assert parse_bodies(bodies).turns["credits"].sum() == 99 * 100 * 199 // 6
 
 

@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable
+import io
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 import msgspec
+import pandas as pd
 
 from handinger_analytics.api import wire
 from handinger_analytics.errors import APIResponseValidationError, ArgumentError
 from handinger_analytics.fetching.fetched import Fetched
 from handinger_analytics.fetching.result import FetchResult, OnError, check_options, report_failures
+from handinger_analytics.fetching.text_files import encoding_of, opened
 from handinger_analytics.tables.build import Failure, RowBuilder
 from handinger_analytics.tables.frames import DtypeBackend
 from handinger_analytics.times import now
 
 
+class SDKObject(Protocol):
+    """What the official SDKs return."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content as the API sent it."""
+
+
+Body = bytes | bytearray | str | os.PathLike[str] | Mapping[str, Any] | io.IOBase | SDKObject
+"""What can stand for a body, or for a file of them."""
+
+_FILE_NAME = re.compile(r"\.(?:jsonl|ndjson|json)(?:\.gz)?\Z", re.IGNORECASE)
+
+
 def parse_bodies(
-    bodies: Iterable[bytes | str],
+    bodies: Body | Iterable[Body],
     *,
     on_error: OnError = "warn",
     dtype_backend: DtypeBackend = "numpy",
 ) -> FetchResult:
-    """Read saved bodies of the task endpoints, of either generation, in any order.
+    r"""Read saved bodies of the task endpoints, of either generation, in any order.
 
     Parameters
     ----------
-    bodies : iterable of bytes or str
+    bodies : bytes, str, dict, path, file, object of an SDK, or iterable of these
         Bodies of ``GET /api/tasks/{taskId}`` and, from generation B, of ``GET
-        /api/tasks/{taskId}/turns``. Where a task comes twice, the later body counts.
+        /api/tasks/{taskId}/turns``: as sent, decoded, or as an official SDK returns them (it has
+        ``to_dict``). A path, a string that ends in ``.jsonl``, ``.ndjson`` or ``.json``, perhaps with
+        ``.gz``, or an open file stands for all bodies in it: one a line, or one JSON document that is a
+        body or a list of them. Where a task comes twice, the later body counts.
     on_error : {"warn", "raise", "collect"}
         What to do about bodies that cannot be read and tasks of which a part is missing, as in
         `fetch`.
@@ -38,15 +61,18 @@ def parse_bodies(
     Returns
     -------
     FetchResult
-        Tasks in the order in which they were first met. A body that cannot be read is a failure
-        under its id, or under ``bodies[n]`` where no id can be made out.
+        Tasks in the order in which they were first met. A body that cannot be read, or whose turns are
+        of another task, is a failure under its id, or under ``bodies[n]`` or ``file.jsonl:line`` where no
+        id can be made out.
 
     Raises
     ------
     IncompleteFetchError
         If something is missing and ``on_error="raise"``.
     ArgumentError
-        For what is neither bytes nor text, and for another ``on_error`` or ``dtype_backend``.
+        For what is none of these, and for another ``on_error`` or ``dtype_backend``.
+    FileError
+        If a file cannot be read.
 
     Examples
     --------
@@ -54,12 +80,16 @@ def parse_bodies(
     >>> result.failures[["task_id", "stage", "error"]]
          task_id stage                       error
     0  bodies[0]  task  APIResponseValidationError
+    >>> from pathlib import Path
+    >>> _ = Path("saved.jsonl").write_text('{"task": 1}\n\n<html>')
+    >>> ha.parse_bodies("saved.jsonl", on_error="collect").failures["task_id"].tolist()
+    ['saved.jsonl:1', 'saved.jsonl:3']
     """
     check_options(on_error, dtype_backend)
     builder = RowBuilder()
     came: dict[str, _Parts] = {}
-    for number, body in enumerate([bodies] if isinstance(bodies, bytes | bytearray | str) else bodies):
-        _take(number, _as_bytes(number, body), came, builder)
+    for place, body in _all_in(bodies):
+        _take(place, body, came, builder)
     newer = RowBuilder()
     failed: dict[int, Failure] = {}
     for position, (task_id, parts) in enumerate(came.items()):
@@ -73,8 +103,12 @@ def parse_bodies(
                 half = _failure(task_id, "task", "its turns are among the bodies, the task is not")
             failed[position] = parts.unreadable or half
     rows = builder.finish().replaced_by(newer.finish())
+    ids, built = tuple(came), set(rows.task_positions.tolist())
+    for position, error in (builder.refused | newer.refused).items():
+        if position not in built:
+            failed[position] = Failure(ids[position], "task", type(error).__name__, None, str(error), 0)
     nameless = frozenset(task_id for task_id, parts in came.items() if parts.nameless)
-    fetched = Fetched(tuple(came), rows, failed, now(), nameless)
+    fetched = Fetched(ids, rows, dict(sorted(failed.items())), now(), nameless)
     return report_failures(FetchResult(fetched, dtype_backend), on_error, stacklevel=3)
 
 
@@ -103,7 +137,7 @@ class _Parts(msgspec.Struct, gc=False):
     nameless: bool = False
 
 
-def _take(number: int, body: bytes, came: dict[str, _Parts], builder: RowBuilder) -> None:
+def _take(place: str, body: bytes, came: dict[str, _Parts], builder: RowBuilder) -> None:
     """Sort a body in: a whole task goes to the builder when it is first met, anything else waits."""
     try:
         saved = wire.decode(body, wire.SavedBody)
@@ -111,6 +145,11 @@ def _take(number: int, body: bytes, came: dict[str, _Parts], builder: RowBuilder
             parts = _parts_of(saved.task.id, came)
             if not isinstance(saved.turns, list):
                 parts.task = saved.task
+            elif foreign := _foreign(saved.turns, "turns", saved.task.id):
+                parts.task, parts.unreadable = (
+                    saved.task,
+                    _failure(saved.task.id, "turns", f"{place}: {foreign}"),
+                )
             elif parts.built or parts.task or parts.turns is not None:
                 parts.task, parts.turns = saved.task, saved.turns
             else:
@@ -118,33 +157,94 @@ def _take(number: int, body: bytes, came: dict[str, _Parts], builder: RowBuilder
                 builder.add(parts.position, saved.task, saved.turns)
                 builder.build()
         elif isinstance(saved.items, list) and (saved.task_id or saved.items):
-            _parts_of(saved.task_id or saved.items[0].task_id, came).turns = saved.items
+            task_id = saved.task_id or saved.items[0].task_id
+            parts = _parts_of(task_id, came)
+            if foreign := _foreign(saved.items, "items", task_id):
+                parts.unreadable = _failure(task_id, "turns", f"{place}: {foreign}")
+            else:
+                parts.turns = saved.items
         else:
             raise wire.UnexpectedBody(
                 "neither a task nor the turns of one: expected task, or items and taskId"
             )
     except (wire.MalformedBody, wire.UnexpectedBody) as error:
         stage, task_id = _whose(body)
-        parts = _parts_of(task_id or f"bodies[{number}]", came)
+        parts = _parts_of(task_id or place, came)
         parts.nameless = not task_id
-        parts.unreadable = _failure(task_id or f"bodies[{number}]", stage, f"bodies[{number}]: {error}")
+        parts.unreadable = _failure(task_id or place, stage, f"{place}: {error}")
+
+
+def _foreign(turns: list[wire.Turn], name: str, task_id: str) -> str:
+    """Say which turn is of another task; empty where none is."""
+    for at, turn in enumerate(turns):
+        if turn.task_id != task_id:
+            return f"{name}[{at}].taskId: expected {task_id!r}, found {turn.task_id!r}"
+    return ""
 
 
 def _parts_of(task_id: str, came: dict[str, _Parts]) -> _Parts:
     return came.get(task_id) or came.setdefault(task_id, _Parts(len(came)))
 
 
-def _as_bytes(number: int, body: object) -> bytes:
-    if isinstance(body, str):
-        body = body.encode("utf-8", "surrogatepass")
-    if not isinstance(body, bytes | bytearray):
-        raise ArgumentError.unexpected(
-            f"bodies[{number}]",
-            "bytes or str",
-            body,
-            "give the body as it was sent, such as response.content",
-        )
-    return bytes(body).removeprefix(codecs.BOM_UTF8)
+def _all_in(bodies: object) -> Iterator[tuple[str, bytes]]:
+    """Yield every body, as bytes, with the place that messages name."""
+    given = bodies if isinstance(bodies, Iterable) and not _is_one(bodies) else [bodies]
+    for number, body in enumerate(given):
+        yield from _bodies_of(body, f"bodies[{number}]")
+
+
+def _is_one(given: object) -> bool:
+    """Tell a body, or a file of them, from several; much of what is one can be iterated over, too."""
+    known = isinstance(given, bytes | bytearray | str | os.PathLike | Mapping) or hasattr(given, "readline")
+    return known or (hasattr(given, "to_dict") and not isinstance(given, pd.Series))
+
+
+def _bodies_of(given: Any, place: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the body that was given, or those in the file."""
+    if isinstance(given, os.PathLike) or (isinstance(given, str) and _FILE_NAME.search(given[-12:])):
+        with opened(given) as stream:
+            lines = io.TextIOWrapper(stream, encoding_of(stream.peek(2)), "replace", newline="\n")
+            yield from _bodies_in(lines, os.fspath(given))
+    elif hasattr(given, "readline"):
+        yield from _bodies_in(given, str(getattr(given, "name", place)))
+    elif isinstance(given, bytes | bytearray | str):
+        yield place, _as_bytes(given)
+    else:
+        try:
+            content = given if isinstance(given, Mapping) else given.to_dict()
+            text = json.dumps(content, default=str, ensure_ascii=False, separators=(",", ":"))
+            yield place, _as_bytes(text)
+        except (AttributeError, TypeError, ValueError, RecursionError):
+            expected = "a body (bytes, str, dict or object of an SDK), or the path of a file of bodies"
+            advice = "give the body as it was sent, such as response.content"
+            raise ArgumentError.unexpected(place, expected, given, advice) from None
+
+
+def _bodies_in(lines: Iterable[str | bytes], place: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the bodies in a file, line by line; of a document over several lines, all at once."""
+    numbered = enumerate(map(_as_bytes, lines), start=1)
+    for number, line in numbered:
+        start = line.strip()
+        if start == b"{" or start.startswith(b"["):
+            document = b"".join([line, *(rest for _, rest in numbered)])
+            yield from _bodies_in_document(document, place)
+        elif start:
+            yield f"{place}:{number}", line
+
+
+def _bodies_in_document(document: bytes, place: str) -> Iterator[tuple[str, bytes]]:
+    try:
+        several = msgspec.json.decode(document, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        yield place, document
+    else:
+        yield from ((f"{place}[{number}]", bytes(body)) for number, body in enumerate(several))
+
+
+def _as_bytes(body: str | bytes | bytearray) -> bytes:
+    # Half a surrogate pair, which UTF-8 cannot hold, becomes the escape that JSON has for it.
+    data = body.encode("utf-8", "backslashreplace") if isinstance(body, str) else bytes(body)
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 def _whose(data: bytes) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO, cast
+from typing import cast
 
 import pyarrow.fs as pafs
 
@@ -17,7 +17,7 @@ from handinger_analytics.locations import Place, file_errors, located
 
 
 @contextlib.contextmanager
-def opened(place: Place) -> Iterator[BinaryIO]:
+def opened(place: Place) -> Iterator[io.BufferedReader]:
     """Open a file at a path or URI; one whose name ends in ``.gz`` is read decompressed.
 
     Raises
@@ -40,7 +40,7 @@ def opened(place: Place) -> Iterator[BinaryIO]:
             packed = within.lower().endswith(".gz")
             buffered = gzip.GzipFile(fileobj=raw) if packed else raw if local else io.BufferedReader(raw)
             try:
-                yield cast(BinaryIO, buffered)
+                yield cast(io.BufferedReader, buffered)  # GzipFile has its methods
             except (EOFError, zlib.error) as error:
                 raise OSError(f"it is not what gzip wrote ({error})") from None
 
