@@ -228,3 +228,13 @@ def test_a_file_among_the_ids_is_wrong_usage(run, sandbox, command):
     done = run(command, "o", "tasks.csv", *(["--out", "o"] if command == "fetch" else []))
     assert done.exit_code == 2
     assert "'tasks.csv' is the name of a file: its ids are read with --ids-from" in done.stderr
+
+
+@pytest.mark.parametrize("given", ["{}\r", " {}", "https://v3.handinger.com/worker/w/task/{}\n"])
+def test_white_space_around_an_argument_is_left_out_and_said(run, sandbox, tmp_path, given):
+    """What a list with Windows line ends gives to ``xargs`` is fetched."""
+    task_id = sandbox.task_ids[0]
+    done = run("fetch", given.format(task_id), "--out", "o")
+    assert done.exit_code == 0, done.output
+    assert "white space around 1 of 1 id was removed" in done.stderr
+    assert ha.load_parquet(tmp_path / "o/tasks.parquet")["task_id"].tolist() == [task_id]

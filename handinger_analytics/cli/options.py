@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import HandingerError
 from handinger_analytics.fetching.id_sources import ids_in_file, ids_in_lines, is_blank, is_file_name
 from handinger_analytics.fetching.text_files import text_of
-from handinger_analytics.text import count, terminal_text
+from handinger_analytics.text import count, terminal_text, trimmed
 
 
 def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> list[object] | None:
@@ -31,11 +32,15 @@ def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> list[obj
     return ids
 
 
-def _no_file_names(_: click.Context, __: click.Parameter, task_ids: tuple[str, ...]) -> tuple[str, ...]:
+def _ids_given(_: click.Context, __: click.Parameter, task_ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Ids and links among the arguments, without white space around them; names of files are refused."""
     for given in filter(is_file_name, task_ids):
         message = f"{given!r} is the name of a file: its ids are read with --ids-from"
         raise click.BadParameter(f"{message}; a task that is called so is given as its dashboard link")
-    return task_ids
+    ids = tuple(map(trimmed, task_ids))
+    if padded := sum(map(operator.ne, ids, task_ids)):
+        click.echo(f"white space around {padded:,} of {count(len(ids), 'id')} was removed", err=True)
+    return ids
 
 
 def _zone(_: click.Context, __: click.Parameter, tz: str) -> str:
@@ -45,7 +50,7 @@ def _zone(_: click.Context, __: click.Parameter, tz: str) -> str:
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
-task_ids = click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]", callback=_no_file_names)
+task_ids = click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]", callback=_ids_given)
 ids_from = click.option(
     "--ids-from",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
