@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 import pytest
@@ -15,6 +15,7 @@ from handinger_analytics.archive.merging import Merged
 from handinger_analytics.archive.recording import record_rows, remember
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.result import fetched_of
+from handinger_analytics.tables.build import Rows
 
 NOON = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -36,10 +37,15 @@ def archive(tmp_path) -> Archive:
 def record_bodies(archive: Archive, *bodies: bytes, at: dt.datetime = NOON) -> Merged:
     """Record bodies as a sync would that fetched them at a given time."""
     fetched = fetched_of(ha.parse_bodies(bodies, on_error="raise"))
+    return record_built(archive, fetched.rows, fetched.task_ids, at=at)
+
+
+def record_built(archive: Archive, rows: Rows, task_ids: Iterable[str], *, at: dt.datetime = NOON) -> Merged:
+    """Record rows of tasks as a sync would that fetched them at a given time."""
     storage = Storage.at(archive.uri)
     storage.create()
-    ids_version = remember(storage, fetched.task_ids)
-    return record_rows(storage, fetched.rows, ids_version, at, dt.datetime.now(dt.UTC))
+    ids_version = remember(storage, task_ids)
+    return record_rows(storage, rows, ids_version, at, dt.datetime.now(dt.UTC))
 
 
 @pytest.fixture
