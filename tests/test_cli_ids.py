@@ -191,7 +191,7 @@ def test_files_of_ids_as_people_have_them(run, sandbox, tmp_path):
     """PowerShell's UTF-16, a CSV with semicolons by name and on stdin, a spreadsheet with blank cells."""
     first, second = sandbox.task_ids[:2]
     (tmp_path / "ids.txt").write_text(f"{first}\n{second}\n", encoding="utf-16")
-    (tmp_path / "ids.csv").write_text(f"n;Task ID\n1;{first}\n2;{second}\n")
+    (tmp_path / "ids.csv").write_text(f"n;Task ID\n1;{first} \n2;{second}\n")
     book = openpyxl.Workbook()
     for cell in ("task_id", first, " ", second):
         book.active.append([cell])
@@ -201,6 +201,7 @@ def test_files_of_ids_as_people_have_them(run, sandbox, tmp_path):
         done = run("fetch", "--ids-from", source, "--out", "o", stdin=stdin)
         assert done.exit_code == 0, done.output
         assert ha.load_parquet(tmp_path / "o/tasks.parquet")["task_id"].tolist() == [first, second]
+        assert ("white space around 1 of 2 ids was removed" in done.stderr) is (source in ("ids.csv", "-"))
         assert ("--ids-from: 1 blank cell left out" in done.stderr) is (source == "ids.xlsx")
 
 
@@ -222,7 +223,7 @@ def test_a_file_that_gives_no_ids_is_wrong_usage(run, tmp_path, name, content, m
     assert message in done.stderr
 
 
-@pytest.mark.parametrize("command", ["fetch", "sync"])
+@pytest.mark.parametrize("command", ["fetch", "sync", "forget"])
 def test_a_file_among_the_ids_is_wrong_usage(run, sandbox, command):
     """The error names the option that reads it."""
     done = run(command, "o", "tasks.csv", *(["--out", "o"] if command == "fetch" else []))

@@ -71,7 +71,7 @@ def sync(
 
 @click.command()
 @click.argument("uri")
-@click.argument("task_ids", nargs=-1, required=True, metavar="TASK_ID...")
+@click.argument("task_ids", nargs=-1, required=True, metavar="TASK_ID...", callback=options.ids_given)
 def forget(uri: str, task_ids: tuple[str, ...]) -> None:
     """Do not ask for tasks any more, such as deleted ones; what the archive at URI has of them stays."""
     Archive(uri).forget(task_ids)

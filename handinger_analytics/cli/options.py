@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ from handinger_analytics.fetching.text_files import text_of
 from handinger_analytics.text import count, terminal_text, trimmed
 
 
-def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> list[object] | None:
+def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> tuple[object, ...] | None:
     """Ids and links in a file, as they stand there; None without a file."""
     if path is None:
         return None
@@ -29,18 +30,22 @@ def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> list[obj
     ids = [cell for cell in cells if not is_blank(cell)]
     if blank := len(cells) - len(ids):
         click.echo(f"--ids-from: {count(blank, 'blank cell')} left out", err=True)
-    return ids
+    return _without_padding(ids)
 
 
-def _ids_given(_: click.Context, __: click.Parameter, task_ids: tuple[str, ...]) -> tuple[str, ...]:
-    """Ids and links among the arguments, without white space around them; names of files are refused."""
+def ids_given(_: click.Context, __: click.Parameter, task_ids: tuple[str, ...]) -> tuple[object, ...]:
+    """Ids and links among the arguments; names of files are refused."""
     for given in filter(is_file_name, task_ids):
         message = f"{given!r} is the name of a file: its ids are read with --ids-from"
         raise click.BadParameter(f"{message}; a task that is called so is given as its dashboard link")
-    ids = tuple(map(trimmed, task_ids))
-    if padded := sum(map(operator.ne, ids, task_ids)):
+    return _without_padding(task_ids)
+
+
+def _without_padding(ids: Collection[object]) -> tuple[object, ...]:
+    kept = tuple(trimmed(each) if isinstance(each, str) else each for each in ids)
+    if padded := sum(map(operator.ne, kept, ids)):
         click.echo(f"white space around {padded:,} of {count(len(ids), 'id')} was removed", err=True)
-    return ids
+    return kept
 
 
 def _zone(_: click.Context, __: click.Parameter, tz: str) -> str:
@@ -50,7 +55,7 @@ def _zone(_: click.Context, __: click.Parameter, tz: str) -> str:
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
-task_ids = click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]", callback=_ids_given)
+task_ids = click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]", callback=ids_given)
 ids_from = click.option(
     "--ids-from",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),

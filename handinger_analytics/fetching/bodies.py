@@ -213,11 +213,11 @@ def _bodies_of(given: Any, place: str) -> Iterator[tuple[str, bytes]]:
         try:
             content = given if isinstance(given, Mapping) else given.to_dict()
             text = json.dumps(content, default=str, ensure_ascii=False, separators=(",", ":"))
-            yield place, _as_bytes(text)
         except (AttributeError, TypeError, ValueError, RecursionError):
             expected = "a body (bytes, str, dict or object of an SDK), or the path of a file of bodies"
             advice = "give the body as it was sent, such as response.content"
             raise ArgumentError.unexpected(place, expected, given, advice) from None
+        yield place, _as_bytes(text)
 
 
 def _bodies_in(lines: Iterable[str | bytes], place: str) -> Iterator[tuple[str, bytes]]:

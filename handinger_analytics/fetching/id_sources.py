@@ -174,8 +174,8 @@ def ids_in_file(place: Place, column: str = COLUMN, *, lines: bool = False) -> l
         found = ids_in_lines(text, column)
         running = any(_IN_TEXT.search(str(line)) and not _is_id(line) for line in found)
         return list(ids_in_text(text)) if running and not lines else found
-    except FrameError:
-        raise
+    except FrameError as error:
+        raise FrameError(f"{os.fspath(place)!r}: {error}") from None
     except ImportError:
         raise FileError("an .xlsx file needs openpyxl: pip install 'handinger-analytics[excel]'") from None
     except Exception as error:  # pandas and openpyxl let through whatever a damaged file makes them meet
@@ -195,6 +195,8 @@ def _ids_in_csv(text: str, column: str) -> list[object]:
 def _ids_in_cells(cells: pd.DataFrame, column: str) -> list[object]:
     """Take the first row for the header, unless there is an id in it."""
     cells = cells.dropna(how="all")
+    if cells.empty:
+        raise ValueError("it is empty")
     first = cells.iloc[0]
     return ids_in_frame(cells if any(map(_is_id, first)) else cells[1:].set_axis(first, axis=1), column)
 

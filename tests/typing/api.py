@@ -33,7 +33,9 @@ def fetching(ids: list[str], cancel: threading.Event) -> None:
     assert_type(ha.fetch_turns("tsk_1", dtype_backend="pyarrow"), pd.DataFrame)
     assert_type(ha.fetch_tasks(pd.Series(["tsk_1"])), pd.DataFrame)
     assert_type(ha.task_ids_from(Path("ids.csv"), column="id"), list[str])
-    assert_type(ha.parse_bodies([b"{}", "{}"]), ha.FetchResult)
+    assert_type(ha.task_ids_from("ids.xlsx"), list[str])
+    assert_type(ha.parse_bodies([b"{}", "{}", {"task": {}}, Path("saved.jsonl")]), ha.FetchResult)
+    assert_type(ha.parse_bodies("saved.jsonl"), ha.FetchResult)
 
     ha.fetch(ids, on_error="ignore")  # type: ignore[arg-type]
     ha.fetch(ids, dtype_backend="polars")  # type: ignore[arg-type]
