@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import numbers
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
 
@@ -40,31 +40,25 @@ def id_from(value: object, kind: Kind, argument: str) -> str:
     >>> id_from("https://v3.handinger.com/worker/wrk_1/task/tsk_2", "worker", "worker_id")
     'wrk_1'
     """
-    found, padded = _read(value, kind, argument)
-    if padded:
+    found = _read(value, kind, argument)
+    if value != trimmed(str(value)):
         warn_caller(f"{argument}: white space around {value!r} was removed")
     return found
 
 
-def ids_from(values: Iterable[tuple[int, object]], kind: Kind, argument: str) -> list[str]:
+def ids_from(numbered: Collection[tuple[int, object]], kind: Kind, argument: str) -> list[str]:
     """Return the ids that numbered values are, as `id_from` does of one, with one warning for all of them.
 
     Examples
     --------
     >>> values = ["tsk_1", "https://v3.handinger.com/worker/wrk_1/task/tsk_2"]
-    >>> ids_from(enumerate(values), "task", "task_ids")
+    >>> ids_from([*enumerate(values)], "task", "task_ids")
     ['tsk_1', 'tsk_2']
     """
-    ids, first, padded = [], "", 0
-    for position, value in values:
-        found, is_padded = _read(value, kind, f"{argument}[{position}]")
-        ids.append(found)
-        if is_padded:
-            first = first or repr(value)
-            padded += 1
-    if padded:
-        of = count(len(ids), "id")
-        warn_caller(f"{argument}: white space around {padded:,} of {of} was removed, the first is {first}")
+    ids = [_read(value, kind, f"{argument}[{position}]") for position, value in numbered]
+    if padded := [value for _, value in numbered if value != trimmed(str(value))]:
+        what = f"white space around {len(padded):,} of {count(len(ids), 'id')} was removed"
+        warn_caller(f"{argument}: {what}, the first is {padded[0]!r}")
     return ids
 
 
@@ -122,8 +116,7 @@ def path_segment(identifier: str) -> str:
     return escaped.replace(".", "%2E") if set(escaped) == {"."} else escaped  # dots alone climb the path
 
 
-def _read(value: object, kind: Kind, argument: str) -> tuple[str, bool]:
-    """Return an id, and whether white space around it was left out."""
+def _read(value: object, kind: Kind, argument: str) -> str:
     text = trimmed(value) if isinstance(value, str) else ""
     if not text:
         raise TaskIdError.unexpected(argument, "a non-empty string", value, _advice(value))
@@ -133,7 +126,7 @@ def _read(value: object, kind: Kind, argument: str) -> tuple[str, bool]:
         raise TaskIdError.unexpected(
             argument, "valid Unicode, without half of a surrogate pair", value
         ) from None
-    return id_in_link(text, kind) or text, text != value
+    return id_in_link(text, kind) or text
 
 
 def _advice(value: object) -> str:
