@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
 from handinger_analytics.cli import exit_codes
+from handinger_analytics.cli.signals import as_interrupts
+from handinger_analytics.cli.streams import lasting_streams
 from handinger_analytics.errors import ArgumentError, AuthenticationError, HandingerError
 from handinger_analytics.text import terminal_text
 
@@ -47,6 +50,20 @@ class _Commands(click.Group):
         # click would load every command for the first line of its help.
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command to its end, whatever becomes of its output and whoever ends it."""
+        with as_interrupts() as signals, lasting_streams() as output:
+            try:
+                return super().main(*args, **kwargs)
+            except SystemExit as ended:
+                code = ended.code
+                if output is not None:
+                    output.flush()
+                    if output.error is not None and not isinstance(output.error, BrokenPipeError):
+                        click.echo(f"error: cannot write to stdout: {output.error}", err=True)
+                        code = code or exit_codes.ERROR
+                sys.exit(128 + signals[0] if signals else code)
 
     def invoke(self, context: click.Context) -> object:
         try:

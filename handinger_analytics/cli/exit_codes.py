@@ -1,4 +1,7 @@
-"""How a command ended, for scripts and cron."""
+"""How a command ended, for scripts and cron.
+
+A signal ends it with 128 and the number of the signal: 143 for SIGTERM, 129 for SIGHUP.
+"""
 
 COMPLETE = 0
 ERROR = 1
@@ -8,4 +11,6 @@ INCOMPLETE = 3
 """The command did its work, but with partial data: something was not fetched."""
 OVER_BUDGET = 4
 KEY_REFUSED = 5
+UNREACHABLE = 6
+"""No request got more than connection errors, timeouts, 429 or 5xx; nothing was written."""
 INTERRUPTED = 130

@@ -6,39 +6,50 @@ import sys
 from pathlib import Path
 
 import click
+import pandas as pd
 from matplotlib.figure import Figure
 
 from handinger_analytics import provenance
+from handinger_analytics.api.client import Client
 from handinger_analytics.cli import exit_codes, options
+from handinger_analytics.cli.fetch_folder import CHART, FetchFolder
 from handinger_analytics.cli.output import show_failures, show_table
-from handinger_analytics.errors import FetchInterrupted, HandingerError
+from handinger_analytics.cli.signals import held_back
+from handinger_analytics.errors import HandingerError
 from handinger_analytics.fetching import fetch as fetching
 from handinger_analytics.fetching.discover import discover_task_ids
+from handinger_analytics.fetching.id_sources import id_line
+from handinger_analytics.fetching.ids import normalize_task_ids
 from handinger_analytics.fetching.result import FetchResult
-from handinger_analytics.locations import file_errors
+from handinger_analytics.locations import written
 from handinger_analytics.metrics.spend import spend
 from handinger_analytics.metrics.summarize import summarize
-from handinger_analytics.parquet.files import export_parquet
 from handinger_analytics.plots.spend import plot_spend
 from handinger_analytics.sandbox import Generation, Sandbox
-from handinger_analytics.text import count, terminal_text
+from handinger_analytics.text import count
+
+_NO_ANSWER = ("APIConnectionError", "APITimeoutError", "RateLimitError", "InternalServerError")
+"""Errors of a server that is away, overloaded or out of order."""
 
 
 @click.command()
 @click.option("--out", default="handinger-demo", type=options.FOLDER)
+@options.overwrite
 @options.sandbox_tasks
 @options.seed
 @options.generation
 @options.tz
-def demo(out: Path, tasks: int, seed: int, generation: Generation, tz: str) -> None:
+def demo(out: Path, overwrite: bool, tasks: int, seed: int, generation: Generation, tz: str) -> None:
     """Fetch from a local sandbox, show where the credits go, and keep the result.
 
     Needs no key and no network: the sandbox is a local server with generated tasks.
     """
+    folder = FetchFolder(out, overwrite=overwrite)
+    folder.check_asked(tasks)
     with Sandbox(tasks=tasks, seed=seed, generation=generation) as sandbox, sandbox.client() as client:
         click.echo(f"sandbox with {count(tasks, 'task')} at {sandbox.url}", err=True)
-        result = fetching.fetch(sandbox.task_ids, client=client, on_error="collect")
-    _finish(result, out, tz)
+        result, place = _fetch_into(folder, sandbox.task_ids, client=client)
+    _show(result, place, tz)
 
 
 @click.command()
@@ -46,57 +57,69 @@ def demo(out: Path, tasks: int, seed: int, generation: Generation, tz: str) -> N
 def discover(worker_ids: tuple[str, ...]) -> None:
     """Print the ids of the tasks that workers reported to their webhooks, one a line.
 
-    Give them to `fetch --ids-from -`.
+    Give them to `fetch --ids-from -`. An id that would be read as something else, such as one with white
+    space at its end, is printed as a dashboard link.
     """
-    for task_id in discover_task_ids(worker_ids):
-        click.echo(terminal_text(task_id))
+    found = discover_task_ids(worker_ids, as_frame=True)
+    ascii_only = str(getattr(sys.stdout, "encoding", None)).lower().replace("-", "") != "utf8"
+    for task_id, worker_id in zip(found["task_id"], found["worker_id"], strict=True):
+        click.echo(id_line(task_id, worker_id, ascii_only=ascii_only))
 
 
 @click.command()
-@click.argument("task_ids", nargs=-1, metavar="[TASK_ID...]")
+@options.task_ids
 @options.ids_from
 @click.option("--out", required=True, type=options.FOLDER, help="Folder to write to.")
+@options.overwrite
 @click.option("--text/--no-text", default=True, help="Keep inputs, outputs and titles.")
 @options.tz
-def fetch(task_ids: tuple[str, ...], ids_from: list[str] | None, out: Path, text: bool, tz: str) -> None:
+def fetch(
+    task_ids: tuple[str, ...], ids_from: list[str] | None, out: Path, overwrite: bool, text: bool, tz: str
+) -> None:
     """Fetch tasks by id or dashboard link, show where the credits go, and keep the result.
 
     Writes tasks.parquet, turns.parquet and spend.png, and failures.parquet where tasks could not be
-    fetched (exit code 3).
+    fetched (exit code 3). Where tasks that are in the folder did not come this time, its files stay,
+    and what came goes to the folder `partial` in it. Where no task came, nothing is written (exit code 6
+    if the server was away: it gave no request more than errors 429 and 5xx).
     """
     ids = [*task_ids, *(ids_from or ())]
     if not ids:
         raise click.UsageError("give task ids or dashboard links, or --ids-from FILE")
-    try:
-        result = fetching.fetch(ids, on_error="collect")
-    except (HandingerError, FetchInterrupted) as error:
-        if error.result is not None and len(error.result.tasks):
-            _keep(error.result, out, text)
-        raise
-    _finish(result, out, tz, text)
+    folder = FetchFolder(out, overwrite=overwrite)
+    folder.check_asked(len(normalize_task_ids(ids)))
+    _show(*_fetch_into(folder, ids, text=text), tz)
 
 
-def _finish(result: FetchResult, out: Path, tz: str, text: bool = True) -> None:
-    show_table("Spend per worker", spend(result.turns, by="worker_id"))
-    show_table("Overview", summarize(result.turns).reset_index())
-    _keep(result, out, text)
-    chart = out / "spend.png"
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    plot_spend(result.turns, by="worker_id", tz=tz, ax=figure.subplots())
-    figure.savefig(chart, dpi=150)
-    click.echo(f"{chart}: credits per day and worker", err=True)
+def _fetch_into(
+    folder: FetchFolder, ids: list[str], *, text: bool = True, client: Client | None = None
+) -> tuple[FetchResult, Path | None]:
+    """Fetch and write what came, also where a signal or a refused key ends it early."""
+    with held_back() as cancel:
+        try:
+            result = fetching.fetch(ids, client=client, on_error="collect", cancel=cancel)
+        except HandingerError as error:
+            if error.result is not None:
+                folder.keep(error.result, text=text)
+            raise
+        return result, folder.keep(result, text=text)
+
+
+def _show(result: FetchResult, folder: Path | None, tz: str) -> None:
+    """Draw and print what was written, and say what is missing."""
+    if folder is not None:
+        _draw(result.turns, folder / CHART, tz)
+        show_table("Spend per worker", spend(result.turns, by="worker_id"))
+        show_table("Overview", summarize(result.turns).reset_index())
     if missing := provenance.incompleteness(provenance.of(result.turns)):
         show_failures(missing, result.failures)
-        sys.exit(exit_codes.INCOMPLETE)
+        away = folder is None and result.failures["error"].isin(_NO_ANSWER).all()
+        sys.exit(exit_codes.UNREACHABLE if away else exit_codes.INCOMPLETE)
 
 
-def _keep(result: FetchResult, out: Path, text: bool) -> None:
-    with file_errors("make the folder", out):
-        out.mkdir(parents=True, exist_ok=True)
-    files = {"tasks": result.tasks, "turns": result.turns}
-    if len(result.failures):
-        files["failures"] = result.failures
-    for name, frame in files.items():
-        path = out / f"{name}.parquet"
-        export_parquet(frame, path, text=text)
-        click.echo(f"{path}: {count(len(frame), 'row')}", err=True)
+def _draw(turns: pd.DataFrame, chart: Path, tz: str) -> None:
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    plot_spend(turns, by="worker_id", tz=tz, ax=figure.subplots())
+    with written(chart) as stream:
+        figure.savefig(stream, format="png", dpi=150)
+    click.echo(f"{chart}: credits per day and worker", err=True)
