@@ -6,9 +6,11 @@ import pandas as pd
 import pytest
 
 from handinger_analytics import FrameError, Sandbox, discover_task_ids, export_parquet, fetch, parse_bodies
+from handinger_analytics.api.identifiers import link_to, path_segment
 from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.widget.search import TaskIndex, entered_ids
 from tests.samples import body_a
+from tests.scripted import task_asked_for
 from tests.widget.driver import click, control, enter, entry, matches, page
 
 BODIES = [
@@ -47,11 +49,26 @@ def texts(lookup) -> list[str]:
         pytest.param("<https://v3.handinger.com/worker/w/task/a%20b>.", ["a b"], id="a link in a text"),
         pytest.param("own-id (odd)", ["own-id", "(odd)"], id="any other word is an id as it stands"),
         pytest.param("100%", ["100%"], id="percent sign"),
+        pytest.param("\ufefftsk_a\u200b,\xa0tsk_b", ["tsk_a", "tsk_b"], id="unseen characters"),
+        pytest.param("tasks.csv", ["tasks.csv"], id="no file is read"),
     ],
 )
 def test_entered_ids(text, ids):
     """Ids and links are told apart by separators, and freed of quotes and brackets."""
     assert entered_ids(text) == ids
+
+
+@pytest.mark.parametrize(
+    "task_id", [" padded\n", "https://v3.handinger.com/worker/wrk_1/task/tsk_1", "tasks.csv", "#1"]
+)
+def test_a_link_is_looked_up_exactly(open_lookup, serve, task_id):
+    """Whatever id a link names is asked for as it is, once decoded."""
+    server = serve(task_asked_for)
+    with server.client() as client:
+        lookup = open_lookup(client)
+        enter(lookup, link_to(task_id, "wrk_1"))
+    assert server.paths == [f"/api/tasks/{path_segment(task_id)}"]
+    assert lookup.value.tasks["task_id"].tolist() == [task_id]
 
 
 def test_entered_words():
