@@ -6,7 +6,7 @@ import pytest
 import handinger_analytics as ha
 from handinger_analytics.sandbox.server import Reply
 from tests.commands import GONE, REFUSED, TaskServer, failing, names_in, run
-from tests.samples import task_b, turns_b
+from tests.samples import task_b
 
 TABLES = ["tasks.parquet", "turns.parquet"]
 WHOLE = ["spend.png", *TABLES]
