@@ -69,7 +69,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(context)
         except KeyboardInterrupt as interrupt:
-            click.echo(f"\n{interrupt or 'interrupted'}", err=True)
+            click.echo(f"\n{str(interrupt) or 'interrupted'}", err=True)
             sys.exit(exit_codes.INTERRUPTED)
         except HandingerError as error:
             self._raise_if_usage(context, error)
