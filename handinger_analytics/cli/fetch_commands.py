@@ -44,8 +44,7 @@ def demo(out: Path, overwrite: bool, tasks: int, seed: int, generation: Generati
 
     Needs no key and no network: the sandbox is a local server with generated tasks.
     """
-    folder = FetchFolder(out, overwrite=overwrite)
-    folder.check_asked(tasks)
+    folder = FetchFolder(out, tasks, overwrite=overwrite)
     with Sandbox(tasks=tasks, seed=seed, generation=generation) as sandbox, sandbox.client() as client:
         click.echo(f"sandbox with {count(tasks, 'task')} at {sandbox.url}", err=True)
         result, place = _fetch_into(folder, sandbox.task_ids, client=client)
@@ -86,8 +85,7 @@ def fetch(
     ids = [*task_ids, *(ids_from or ())]
     if not ids:
         raise click.UsageError("give task ids or dashboard links, or --ids-from FILE")
-    folder = FetchFolder(out, overwrite=overwrite)
-    folder.check_asked(len(normalize_task_ids(ids)))
+    folder = FetchFolder(out, len(normalize_task_ids(ids)), overwrite=overwrite)
     _show(*_fetch_into(folder, ids, text=text), tz)
 
 

@@ -26,23 +26,24 @@ class FetchFolder:
     ----------
     path : Path
         The folder; it is made when there is something to write.
+    asked : int
+        How many tasks are to be fetched.
     overwrite : bool
         Replace what is there by less, too, and what cannot be read.
 
     Raises
     ------
+    ArgumentError
+        If there are more tasks than are asked for.
     FileError
         If the folder cannot be made or written to, or what is there cannot be read.
     """
 
-    def __init__(self, path: Path, *, overwrite: bool) -> None:
+    def __init__(self, path: Path, asked: int, *, overwrite: bool) -> None:
         self.path = path
         self._partial = path / "partial"
         _check_writable(path)
         self._task_ids, self._whole = (set[str](), set[str]()) if overwrite else _kept_in(path)
-
-    def check_asked(self, asked: int) -> None:
-        """Raise `ArgumentError` where fewer tasks are asked for than there are."""
         if asked < len(self._task_ids):
             expected = f"a folder with no more tasks than the {asked:,} asked for"
             raise ArgumentError.unexpected("out", expected, len(self._task_ids), "--overwrite replaces them")
@@ -69,18 +70,18 @@ class FetchFolder:
         folder = self.path
         if not result.complete and (lost := self._whole - _whole(result.tasks, result.failures)):
             folder = self._partial
-            there = f"{len(lost):,} of the {count(len(self._task_ids), 'task')} there were not fetched"
-            click.echo(f"{self.path}: its files stay, since {there}; what came is in {folder}", err=True)
+            missing = f"{len(lost):,} of its {count(len(self._task_ids), 'task')} not fetched"
+            click.echo(f"{self.path}: {missing}, so its files stay; what came is in {folder}", err=True)
         with file_errors("make the folder", folder):
             folder.mkdir(parents=True, exist_ok=True)
         tables = {_TURNS: result.turns, _TASKS: result.tasks}
         if len(result.failures):
             tables[_FAILURES] = result.failures
-        else:
-            _delete(folder / _FAILURES)
         for name, frame in tables.items():
             export_parquet(frame, folder / name, text=text)
             click.echo(f"{folder / name}: {count(len(frame), 'row')}", err=True)
+        if _FAILURES not in tables:
+            _delete(folder / _FAILURES)
         if result.complete:
             _delete(*(self._partial / name for name in (_TURNS, _TASKS, _FAILURES, CHART)))
             with contextlib.suppress(OSError):  # it is not there, or has files that are not ours
