@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from threading import Thread
 
 import pytest
 
@@ -161,6 +162,15 @@ def test_handlers_are_those_of_before(tmp_path):
     finally:
         for number, handler in zip(numbers, handlers, strict=True):
             signal.signal(number, handler)
+
+
+def test_a_command_in_another_thread(tmp_path):
+    """Only the main thread may handle signals; in others a command does its work without."""
+    ended = []
+    thread = Thread(target=lambda: ended.append(run("demo", "--tasks", 3, "--out", tmp_path / "o")))
+    thread.start()
+    thread.join(60)
+    assert [done.exit_code for done in ended] == [0]
 
 
 def ignore(number, frame):

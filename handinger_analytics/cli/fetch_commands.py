@@ -78,9 +78,10 @@ def fetch(
     """Fetch tasks by id or dashboard link, show where the credits go, and keep the result.
 
     Writes tasks.parquet, turns.parquet and spend.png, and failures.parquet where tasks could not be
-    fetched (exit code 3). Where tasks that are in the folder did not come this time, its files stay,
-    and what came goes to the folder `partial` in it. Where no task came, nothing is written (exit code 6
-    if the server was away: it gave no request more than errors 429 and 5xx).
+    fetched (exit code 3). A folder is not replaced by less: one with more tasks than are asked for is
+    refused, and where tasks that it has do not come, its files stay, and what came goes to the folder
+    `partial` in it, until the next complete fetch. Where no task comes, nothing is written; exit code 6
+    says that the server was away: no request got more than connection errors, timeouts, 429 or 5xx.
     """
     ids = [*task_ids, *(ids_from or ())]
     if not ids:

@@ -96,6 +96,7 @@ def _check_writable(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass
+    with contextlib.suppress(OSError):  # somebody else has put something there meanwhile
         for folder in made:
             folder.rmdir()
 

@@ -63,7 +63,9 @@ ids_from = click.option(
     help="File with ids or dashboard links: text with one a line, or a table by its name, such as ids.csv or "
     "ids.xlsx; - is text on stdin.",
 )
-overwrite = click.option("--overwrite", is_flag=True, help="Replace what is in the folder by less, too.")
+overwrite = click.option(
+    "--overwrite", is_flag=True, help="Replace what is in the folder by less, too, if anything came."
+)
 tz = click.option("--tz", default="UTC", callback=_zone, help="Time zone whose days count.")
 price = click.option("--price", type=float, help="Money per credit; adds what things cost.")
 sandbox_tasks = click.option(
