@@ -83,7 +83,7 @@ def test_fetch_keeps_what_is_there(slow, tmp_path):
     )
     found, said = ended(process, signal.SIGTERM, when=lambda: slow.stats.served >= 100)
     assert found == 143
-    assert "o: its files stay" in said
+    assert "of its 400 tasks not fetched, so its files stay" in said
     assert [(tmp_path / "o" / name).read_bytes() for name in TABLES] == before
     assert 90 <= len(ha.load_parquet(tmp_path / "o/partial/tasks.parquet")) < 400
 
