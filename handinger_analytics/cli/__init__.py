@@ -58,11 +58,9 @@ class _Commands(click.Group):
                 return super().main(*args, **kwargs)
             except SystemExit as ended:
                 code = ended.code
-                if output is not None:
-                    output.flush()
-                    if output.error is not None and not isinstance(output.error, BrokenPipeError):
-                        click.echo(f"error: cannot write to stdout: {output.error}", err=True)
-                        code = code or exit_codes.ERROR
+                if output and output.error and not isinstance(output.error, BrokenPipeError):
+                    click.echo(f"error: cannot write to stdout: {output.error}", err=True)
+                    code = code or exit_codes.ERROR
                 sys.exit(128 + signals[0] if signals else code)
 
     def invoke(self, context: click.Context) -> object:

@@ -28,26 +28,20 @@ class Stream:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write text, as far as it can be."""
+        """Write text and flush it, as far as that can be done."""
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        with self._dropping():
-            self._stream.write(text.encode(encoding, "replace").decode(encoding))
-        return len(text)
-
-    def flush(self) -> None:
-        """Hand on what was written, as far as it can be."""
-        with self._dropping():
-            self._stream.flush()
-
-    @contextlib.contextmanager
-    def _dropping(self) -> Iterator[None]:
         try:
-            yield
+            self._stream.write(text.encode(encoding, "replace").decode(encoding))
+            self._stream.flush()
         except OSError as error:
-            self.error = self.error or error
+            self.error = error
             # What is still buffered is flushed when the interpreter ends, and would fail again.
             with contextlib.suppress(OSError, AttributeError), open(os.devnull, "wb") as nowhere:
                 os.dup2(nowhere.fileno(), self._stream.fileno())
+        return len(text)
+
+    def flush(self) -> None:
+        """Have nothing to do: `write` has flushed."""
 
 
 @contextlib.contextmanager
@@ -59,7 +53,4 @@ def lasting_streams() -> Iterator[Stream | None]:
     try:
         yield output
     finally:
-        for stream in (output, errors):
-            if stream is not None:
-                stream.flush()
         sys.stdout, sys.stderr = before
