@@ -28,6 +28,7 @@ from handinger_analytics.metrics.checks import (
     check_integer,
     check_sums,
 )
+from handinger_analytics.tables.schema import TIMESTAMP
 
 MEASURES = ("credits", "input_tokens", "output_tokens", "duration_ms")
 """Columns of the turns frame that add up."""
@@ -228,6 +229,13 @@ def collect(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
     # A filtered pandas frame may bring its index along.
     names = [name for name in table.column_names if not name.startswith("__index_level_")]
     return pd.DataFrame({name: _series(table.column(name)) for name in names})
+
+
+def utc_times(instants: pd.Series[Any]) -> pd.Series[Any]:
+    """Return milliseconds since 1970 UTC as ``datetime64[ms, UTC]``; missing ones as NaT."""
+    # pandas 2 would take the way over nanoseconds, which end in 2262.
+    times: pd.Series[Any] = pa.array(instants, pa.int64(), from_pandas=True).cast(TIMESTAMP).to_pandas()
+    return times
 
 
 def _series(column: pa.ChunkedArray) -> pd.Series[Any]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from handinger_analytics import provenance
 from handinger_analytics.errors import ArgumentError, FrameError
-from handinger_analytics.metrics.engines import STARTED_MS, STRING, OpenFrame, collect, open_frame
+from handinger_analytics.metrics.engines import STARTED_MS, STRING, OpenFrame, collect, open_frame, utc_times
 
 _KEYS = ("task_id", "seq", "worker_id", "started_at")
 _MOST_COLUMNS = 1000
@@ -130,7 +130,7 @@ def _collected(source: OpenFrame) -> pd.DataFrame:
     keys = ["turn_id", *(names.get(key, key) for key in _KEYS if key in present)]
     rows = collect(source.frame.select(*keys, "structured_output"))
     if STARTED_MS in rows:
-        rows[STARTED_MS] = pd.to_datetime(rows[STARTED_MS], unit="ms", utc=True).dt.as_unit("ms")
+        rows[STARTED_MS] = utc_times(rows[STARTED_MS])
     return rows.rename(columns={STARTED_MS: "started_at"})
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from math import gcd
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import narwhals.stable.v2 as nw
@@ -20,15 +21,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.engines import STARTED_MS
-from handinger_analytics.times import EPOCH, Freq
+from handinger_analytics.metrics.engines import STARTED_MS, collect, open_frame
+from handinger_analytics.times import EPOCH, FIRST_MS, LAST_MS, Freq, milliseconds, now
 
 _MOST_HOURS = 1_000_000
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 _DAY_S = 86_400
-_FIRST_MS, _LAST_MS = -62_135_424_000_000, 253_402_128_000_000
-"""Years 1 to 9999, a day in from either end: what a datetime holds in every time zone."""
+_FIRST_MS, _LAST_MS = FIRST_MS + 2 * 365 * DAY_MS, LAST_MS - 2 * 365 * DAY_MS
+"""Years 3 to 9997: in every time zone a datetime holds their periods, and those before and after."""
 _YEAR_1800_S = -5_364_662_400
 """Before the first change of any clock in the time zone database."""
 
@@ -62,8 +63,36 @@ def no_periods(zone: ZoneInfo) -> Periods:
     return Periods(_instants(nothing, zone), nw.col(STARTED_MS), nothing)
 
 
+def check_span(turns: Any, freq: Freq, zone: ZoneInfo, first_ms: int, last_ms: int) -> None:
+    """Refuse turns that are too far from each other for periods, or too close to the ends of the calendar.
+
+    Years may span more than a million hours where the clock never changes.
+
+    Raises
+    ------
+    FrameError
+        Names the turn farthest from now, since such turns come from a wrong clock or unit.
+    """
+    if first_ms < _FIRST_MS or last_ms > _LAST_MS:
+        problem = "started_at: periods need turns of the years 3 to 9997;"
+    elif last_ms - first_ms > _MOST_HOURS * HOUR_MS and not (freq == "YS" and _is_fixed(zone)):
+        longer = "use a longer freq ('YS' with tz='UTC'), or"
+        problem = f"freq {freq!r}: the turns span more than {_MOST_HOURS:,} hours; {longer}"
+    else:
+        return
+    present = milliseconds(now())
+    outermost = max(first_ms, last_ms, key=lambda instant: abs(instant - present))
+    source = open_frame(turns, ["started_at"], optional=["turn_id", "task_id"])
+    turn = collect(source.frame.filter(nw.col(STARTED_MS) == outermost).head(1)).iloc[0]
+    named = " of ".join(f"{each[:4]} {turn[each]!r}" for each in ("turn_id", "task_id") if each in turn)
+    raise FrameError(
+        f"{problem} leave out turns of a wrong time: "
+        f"{named or 'one'} starts at {np.datetime64(outermost, 'ms')} UTC"
+    )
+
+
 def periods_between(freq: Freq, zone: ZoneInfo, first_ms: int, last_ms: int) -> Periods:
-    """Cut the time between two instants into periods.
+    """Cut the time between two instants, for which `check_span` holds, into periods.
 
     Parameters
     ----------
@@ -73,18 +102,8 @@ def periods_between(freq: Freq, zone: ZoneInfo, first_ms: int, last_ms: int) -> 
         Whose clock decides where a period begins.
     first_ms, last_ms : int
         First and last instant, milliseconds since 1970 UTC.
-
-    Raises
-    ------
-    FrameError
-        An instant outside the years 1 to 9999, or more hours than fit.
     """
-    for instant in (first_ms, last_ms):
-        if not _FIRST_MS <= instant <= _LAST_MS:
-            raise FrameError(f"started_at: {instant} ms since 1970 lies outside the years 1 to 9999")
     if freq == "h":
-        if last_ms - first_ms > _MOST_HOURS * HOUR_MS:
-            raise FrameError(f"freq 'h': the turns span more than {_MOST_HOURS:,} hours; use a longer freq")
         return _hours(zone, first_ms, last_ms)
     segments = utc_offsets(zone, first_ms, last_ms)
     first_day = (first_ms + segments[0][1]) // DAY_MS
@@ -110,6 +129,8 @@ def utc_offsets(zone: ZoneInfo, first_ms: int, last_ms: int) -> list[tuple[int, 
     [(1774656000000, 3600000), (1774746000000, 7200000)]
     """
     segments = [(first_ms, _offset_s(zone, first_ms // 1000) * 1000)]
+    if _is_fixed(zone):
+        return segments
     low, end = max(first_ms // 1000, _YEAR_1800_S), last_ms // 1000
     while low < end:
         high = min(low + _DAY_S, end)
@@ -118,6 +139,11 @@ def utc_offsets(zone: ZoneInfo, first_ms: int, last_ms: int) -> list[tuple[int, 
             segments.append((change * 1000, _offset_s(zone, change) * 1000))
         low = high
     return segments
+
+
+def _is_fixed(zone: ZoneInfo) -> bool:
+    """Whether the clock never changes, as of UTC."""
+    return zone.utcoffset(None) is not None
 
 
 def _change_between(zone: ZoneInfo, low: int, high: int) -> int:

@@ -22,7 +22,7 @@ from handinger_analytics.metrics.engines import (
     biggest_first,
     open_frame,
 )
-from handinger_analytics.metrics.periods import Periods, no_periods, periods_between
+from handinger_analytics.metrics.periods import DAY_MS, Periods, check_span, no_periods, periods_between
 from handinger_analytics.times import Freq
 
 _KEY = "_period_key"
@@ -127,12 +127,15 @@ def spend_by_period(
     if pd.isna(first):
         freq, periods = freq or "D", no_periods(zone)
     else:
+        check_span(turns, freq or "MS", zone, int(first), int(last))
         freq = freq or _readable_freq(zone, int(first), int(last))
         periods = periods_between(freq, zone, int(first), int(last))
     return provenance.attach(_by_period(source, periods), source.attrs), freq
 
 
 def _readable_freq(zone: ZoneInfo, first_ms: int, last_ms: int) -> Freq:
+    if last_ms - first_ms > _READABLE[-1][1] * DAY_MS:
+        return "MS"
     days = len(periods_between("D", zone, first_ms, last_ms).starts)
     return next((freq for freq, most_days in _READABLE if days <= most_days), "MS")
 

@@ -9,7 +9,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from handinger_analytics import provenance
-from handinger_analytics.metrics.engines import MEASURES, STARTED_MS, open_frame, sums
+from handinger_analytics.metrics.engines import MEASURES, STARTED_MS, open_frame, sums, utc_times
 
 _UNITS = {
     "tasks": "tasks",
@@ -87,7 +87,7 @@ def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
     for share in ("error_share", "aborted_share"):
         groups[share] = groups[share] / groups["turns"]
     for instant in ("first_started_at", "last_started_at"):
-        groups[instant] = pd.to_datetime(groups[instant], unit="ms", utc=True).dt.as_unit("ms")
+        groups[instant] = utc_times(groups[instant])
     if source.by:
         return source.result(groups, _UNITS)
     overview = measures_frame({measure: groups[measure].iloc[0] for measure in _UNITS}, _UNITS)

@@ -70,8 +70,6 @@ def plot_dashboard(
     by = column_names(by, "by")
     overview = summarize(turns)
     figure = plt.figure(**{"figsize": _SIZE, "layout": "constrained", **kwargs})
-    lines = (_title(overview["value"], tz), provenance.incompleteness(provenance.of(overview)))
-    figure.suptitle("\n".join(line for line in lines if line))
     if isinstance(turns, pd.DataFrame):
         # What is missing is said once, above.
         turns = turns.copy(deep=False)
@@ -80,6 +78,9 @@ def plot_dashboard(
     figure.subfigures(3, 2)
     spend, tokens, durations, week, tasks, waste = (cell.subplots() for cell in figure.subfigs)
     plot_spend(turns, by=by, tz=tz, limit=limit, ax=spend)
+    # After the spend, which refuses times that no clock shows.
+    lines = (_title(overview["value"], tz), provenance.incompleteness(provenance.of(overview)))
+    figure.suptitle("\n".join(line for line in lines if line))
     plot_tokens(turns, tz=tz, ax=tokens)
     plot_durations(turns, by=by, ax=durations)
     plot_heatmap(turns, tz=tz, ax=week)

@@ -15,12 +15,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
 
+from handinger_analytics.metrics.periods import DAY_MS
 from handinger_analytics.plots.axes import labels_that_fit
-from handinger_analytics.times import FREQS
+from handinger_analytics.times import FIRST_MS, FREQS, LAST_MS
 
 _SINGLE_PERIOD = {"h": "%Y-%m-%d %H:%M", "MS": "%Y-%m", "QS": "%Y-%m", "YS": "%Y"}
 _SINGLE_DAY = "%Y-%m-%d"
 _MOST_TICKS, _MOST_PERIOD_TICKS = 9, 10
+_CALENDAR = np.array([FIRST_MS + DAY_MS, LAST_MS - DAY_MS]) / DAY_MS
+"""A day in from either end, in Matplotlib's days: what a datetime holds in every time zone."""
 _SHORTEST_DAY = 22.9 / 24
 """Ticks at least so many days apart are all midnights, also where a clock is put forward."""
 _BAR_WIDTH = 0.85
@@ -28,7 +31,17 @@ _BAR_WIDTH = 0.85
 
 
 class _DateLocator(dates.AutoDateLocator):
-    """Ticks at round dates, fewer where the axis is short."""
+    """Ticks at round dates, fewer where the axis is short, and none outside the calendar."""
+
+    def __call__(self) -> Any:
+        axis: Any = self.axis
+        ends = np.clip(sorted(axis.get_view_interval()), *_CALENDAR)
+        first, last = dates.num2date(ends, tz=self.tz)
+        try:
+            ticks = np.asarray(self.get_locator(first, last).tick_values(first, last))
+        except OverflowError:  # the first round date is before the year 1 in UTC
+            return ends
+        return ticks[(ticks >= _CALENDAR[0]) & (ticks <= _CALENDAR[1])]
 
     def get_locator(self, dmin: dt.datetime, dmax: dt.datetime) -> Any:
         most = min(_MOST_TICKS, 1 + max(2, labels_that_fit(self.axis)))

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from handinger_analytics.arguments import check_whole_number, zone_info
-from handinger_analytics.metrics.engines import STARTED_MS, OpenFrame, collect, open_frame
+from handinger_analytics.metrics.engines import STARTED_MS, OpenFrame, collect, open_frame, utc_times
 from handinger_analytics.plots.axes import (
     closed_on_error,
     legend_beside,
@@ -26,6 +26,7 @@ from handinger_analytics.plots.groups import Groups
 from handinger_analytics.plots.labels import label
 from handinger_analytics.tables.schema import UNFINISHED
 from handinger_analytics.text import duration
+from handinger_analytics.times import LAST_MS
 
 _UNFINISHED_LOOK = {"facecolor": "none", "hatch": "////", "linewidth": 1}
 _FEWEST_ROWS = 5
@@ -93,11 +94,11 @@ def _latest(source: OpenFrame, n: int) -> tuple[pd.DataFrame, int]:
     last = tasks.nlargest(n, "last", keep="first")["task_id"].tolist()
     rows = collect(source.frame.filter(nw.col("task_id").is_in(last)))
     rows["title"] = rows.get("task_title", rows["task_id"]).fillna(rows["task_id"])
-    rows["start"] = pd.to_datetime(rows[STARTED_MS], unit="ms", utc=True)
+    rows["start"] = utc_times(rows[STARTED_MS])
     rows["end"] = pd.to_datetime(rows["completed_at"], utc=True)
     rows["unfinished"] = rows["end"].isna() & rows["status"].isin(UNFINISHED)
-    after_duration = rows["start"] + pd.to_timedelta(rows["duration_ms"], unit="ms")
-    rows["end"] = rows["end"].fillna(after_duration).clip(lower=rows["start"])
+    after_duration = (rows[STARTED_MS] + rows["duration_ms"].clip(upper=LAST_MS)).clip(upper=LAST_MS)
+    rows["end"] = rows["end"].fillna(utc_times(after_duration)).clip(lower=rows["start"])
     rows.loc[rows["unfinished"], "end"] = rows["end"].max()
     return rows.sort_values(["start", "task_id", "seq"], ignore_index=True), len(tasks)
 

@@ -107,10 +107,11 @@ def report(
     workers = spend(turns, by="worker_id", tz=tz, price=price)
     page = {
         "title": picture_text(title),
-        "subtitle": _subtitle(overview["value"], tz),
         "missing": missing,
         "tiles": _tiles(overview["value"], price),
         "spend": picture("spend", lambda ax: plot_spend(turns, by="worker_id", tz=tz, ax=ax)),
+        # After the picture, which refuses times that no clock shows.
+        "subtitle": _subtitle(overview["value"], tz),
         "week": picture("week", lambda ax: plot_heatmap(turns, tz=tz, ax=ax)),
         "workers": workers_table(workers),
         "top": top_table(tasks, turns),
@@ -125,7 +126,7 @@ def report(
     html = _TEMPLATES.get_template("report.html").render(page)
     with written(path, "write the report") as stream:
         stream.write(html.encode())
-    return text if "://" in (text := os.fspath(path)) else Path(text).expanduser()
+    return text if "://" in (text := os.fspath(path)) else Path(os.path.expanduser(text))
 
 
 def _subtitle(overview: pd.Series[Any], tz: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 from collections.abc import Iterable
@@ -193,18 +194,22 @@ def titled(value: object, length: int = 90) -> str:
 
 
 def moment(value: Any, zone: ZoneInfo) -> str:
-    """Write date and time of day in a zone.
+    """Write date and time of day in a zone, or as it was sent where the zone's calendar ends before.
 
     Examples
     --------
     >>> moment(pd.Timestamp("2026-05-11T09:14:22Z"), ZoneInfo("Europe/Madrid"))
     '2026-05-11 11:14:22'
+    >>> moment(pd.Timestamp("9999-12-31T23:59:59Z"), ZoneInfo("Europe/Madrid"))
+    '9999-12-31 23:59:59'
     """
     if is_missing(value):
         return NOTHING
     # A Timestamp takes three times as long to move to a zone and to write, a third of a table's time.
     instant: dt.datetime = value.to_pydatetime() if isinstance(value, pd.Timestamp) else value
-    return f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    with contextlib.suppress(OverflowError):
+        instant = instant.astimezone(zone)
+    return f"{instant:%Y-%m-%d %H:%M:%S}"
 
 
 def web_address(url: object) -> str:
