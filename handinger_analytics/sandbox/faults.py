@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
@@ -12,7 +14,7 @@ from typing import ClassVar, Final, Literal, cast, get_args
 
 from handinger_analytics.sandbox.api import Route
 from handinger_analytics.sandbox.checks import check_number, check_word
-from handinger_analytics.sandbox.server import Reply, error
+from handinger_analytics.sandbox.server import Reply, error, json_reply
 
 FaultKind = Literal[
     "429-seconds",
@@ -31,15 +33,36 @@ FaultKind = Literal[
     "slow-body",
     "duplicate-log-pages",
 ]
-"""What can be drawn; the order is part of the draw."""
+"""What is drawn by default; the order is part of the draw."""
+
+HardKind = Literal[
+    "early-hints",
+    "bad-chunk-size",
+    "huge-chunk",
+    "huge-length",
+    "foreign-task",
+    "foreign-turns",
+    "time-out-of-range",
+    "oversize",
+    "drip",
+]
+"""What is drawn where it is named."""
 
 PlainStatus = Literal["400", "401", "403", "404", "408", "409", "422", "500"]
 """What, besides the kinds of faults, an id can always be answered with."""
 
-Fault = FaultKind | PlainStatus
+Fault = FaultKind | HardKind | PlainStatus
 
 _KINDS: Final[tuple[FaultKind, ...]] = get_args(FaultKind)
-_ALWAYS: Final[tuple[str, ...]] = tuple(dict.fromkeys((*_KINDS, *get_args(PlainStatus))))
+_HARD: Final[tuple[HardKind, ...]] = get_args(HardKind)
+_ALWAYS: Final[tuple[str, ...]] = tuple(dict.fromkeys((*_KINDS, *_HARD, *get_args(PlainStatus))))
+_ABOUT_TASKS: Final = frozenset({"foreign-task", "foreign-turns", "time-out-of-range"})
+NOT_SERVED: Final = frozenset({"truncated-json", "html-200", *_HARD} - {"early-hints"})
+"""Faults after which a client cannot have the right body, although all bytes of an answer were sent."""
+_EARLY_HINTS: Final = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+_OUT_OF_RANGE: Final = "9999-12-31T23:59:59.999-12:00"
+_MEBIBYTE: Final = 2**20
+_PACKED_SPACES: Final = gzip.compress(b" " * _MEBIBYTE)
 _MESSAGES: Final[dict[str, str]] = {
     "400": "The request could not be read.",
     "401": "Unknown or revoked API key.",
@@ -59,7 +82,8 @@ class Faults:
 
     The draw for the n-th request of a path depends on `seed`, the path and n only, whatever the
     order in which threads arrive. No path meets more than `max_in_a_row` faults in a row, so a
-    client that retries always gets through; what `always` names never does.
+    client that retries always gets through the kinds of `Faults.ALL`; after some of `Faults.HARD` it
+    rightly gives up. What `always` names never gets through.
 
     Parameters
     ----------
@@ -82,6 +106,17 @@ class Faults:
         - ``slow-first-byte``, ``slow-body``: the right answer, `slow` seconds late;
         - ``duplicate-log-pages``: pages of the webhook log, from the second on, begin with
           entries of the page before.
+
+        Those of `Faults.HARD` are drawn only where they are named:
+
+        - ``early-hints``: the right answer after an interim one, status 103;
+        - ``bad-chunk-size``, ``huge-chunk``, ``huge-length``: a chunk of -5 bytes or of 2**64 - 1,
+          or a ``Content-Length`` of 10**20, then an orderly close;
+        - ``foreign-task``: the answer about another task, as a cache mixes them up;
+          ``foreign-turns``: the turns are those of another task;
+        - ``time-out-of-range``: a time that is in the year 10000 in UTC;
+        - ``oversize``: the right body after as many spaces as `size` says, packed;
+        - ``drip``: the right answer, a byte every `slow` seconds.
     always : mapping of str to str
         A task or worker id, or a path (it begins with ``/api/``, percent-encoded as sent), to
         what it is always answered with: one of the kinds above or a plain status ``400``,
@@ -90,6 +125,8 @@ class Faults:
         Seconds that the 429 answers ask for (``429-date`` aside).
     slow : float
         Seconds that the slow answers wait.
+    size : int
+        Bytes that an oversize answer has at least, in steps of 2**20.
     max_in_a_row : int
         Most faults in a row for one path.
 
@@ -109,13 +146,15 @@ class Faults:
     """
 
     ALL: ClassVar[tuple[FaultKind, ...]] = _KINDS
+    HARD: ClassVar[tuple[HardKind, ...]] = _HARD
 
     rate: float = 0.25
     seed: int = 0
-    kinds: Iterable[FaultKind] | FaultKind = _KINDS
+    kinds: Iterable[FaultKind | HardKind] | FaultKind | HardKind = _KINDS
     always: Mapping[str, Fault] = field(default_factory=dict)
     retry_after: float = 0.2
     slow: float = 0.3
+    size: int = 512 * _MEBIBYTE
     max_in_a_row: int = 3
 
     def __post_init__(self) -> None:
@@ -126,11 +165,12 @@ class Faults:
         check_number(self.rate, "rate", "a number from 0 to 1", least=0, most=1)
         check_number(self.seed, "seed", "a whole number", whole=True)
         for kind in kinds:
-            check_word(kind, "kinds", _KINDS)
+            check_word(kind, "kinds", (*_KINDS, *_HARD))
         for fault in self.always.values():
             check_word(fault, "always", _ALWAYS)
         check_number(self.retry_after, "retry_after", "seconds, 0 or more", least=0)
         check_number(self.slow, "slow", "seconds, 0 or more", least=0)
+        check_number(self.size, "size", "bytes, a whole number from 0", least=0, whole=True)
         check_number(self.max_in_a_row, "max_in_a_row", "a whole number from 0", least=0, whole=True)
 
 
@@ -161,10 +201,14 @@ class FaultDrawer:
             self._asked[target] = number + 1, in_a_row + 1 if kind else 0
         return kind
 
-    def _drawn(self, target: str, number: int, route: Route) -> FaultKind | None:
-        later_page = route.name == "webhook" and route.asked("page") not in (None, "1")
-        accepted = cast(tuple[FaultKind, ...], self._faults.kinds)
-        kinds = [kind for kind in accepted if later_page or kind != "duplicate-log-pages"]
+    def _drawn(self, target: str, number: int, route: Route) -> FaultKind | HardKind | None:
+        pointless = set[str]()
+        if route.name != "webhook" or route.asked("page") in (None, "1"):
+            pointless.add("duplicate-log-pages")
+        if route.name not in ("task", "turns"):
+            pointless |= _ABOUT_TASKS
+        accepted = cast(tuple[FaultKind | HardKind, ...], self._faults.kinds)
+        kinds = [kind for kind in accepted if kind not in pointless]
         text = f"{self._faults.seed}/{number}/{target}".encode(errors="replace")
         digest = blake2b(text, digest_size=16).digest()
         if not kinds or int.from_bytes(digest[:8]) >= self._faults.rate * 2**64:
@@ -172,9 +216,24 @@ class FaultDrawer:
         return kinds[int.from_bytes(digest[8:]) % len(kinds)]
 
 
-def with_fault(reply: Reply, kind: Fault | None, faults: Faults) -> Reply:
-    """Return what a fault makes of a reply."""
+def with_fault(reply: Reply, kind: Fault | None, faults: Faults, foreign: Reply | None = None) -> Reply:
+    """Return what a fault makes of a reply; ``foreign`` is the one about another task, if there is one."""
     match kind:
+        case "early-hints":
+            return replace(reply, before=_EARLY_HINTS)
+        case "bad-chunk-size" | "huge-chunk":
+            size = b"-5" if kind == "bad-chunk-size" else b"F" * 16
+            chunked = {**reply.headers, "Transfer-Encoding": "chunked"}
+            return replace(reply, body=size + b"\r\nabc\r\n", headers=chunked, close=True)
+        case "huge-length":
+            return replace(reply, headers={**reply.headers, "Content-Length": f"{10**20}"}, close=True)
+        case "foreign-task" | "foreign-turns" | "time-out-of-range":
+            return _about_another(reply, kind, foreign or reply)
+        case "oversize":
+            packed = _PACKED_SPACES * -(-faults.size // _MEBIBYTE) + gzip.compress(reply.body)
+            return replace(reply, body=packed, headers={**reply.headers, "Content-Encoding": "gzip"})
+        case "drip":
+            return replace(reply, drip=faults.slow)
         case "429-seconds" | "429-date" | "429-ms" | "429-bare":
             return error(429, "Too many requests. Slow down.", _retry_headers(kind, faults))
         case "reset-before-body" | "reset-mid-body" | "short-body":
@@ -194,6 +253,21 @@ def with_fault(reply: Reply, kind: Fault | None, faults: Faults) -> Reply:
         case None | "duplicate-log-pages":
             return reply
     return error(int(kind), _MESSAGES[kind])
+
+
+def _about_another(reply: Reply, kind: HardKind, foreign: Reply) -> Reply:
+    """Return a reply with a task, turns or a time that are not its own; one without tasks as it is."""
+    body, other = json.loads(reply.body), json.loads(foreign.body)
+    turns = body.get("turns") or body.get("items")
+    if kind == "foreign-task" or ("items" in body and kind == "foreign-turns"):
+        return foreign
+    if kind == "foreign-turns" and "turns" in other:
+        body["turns"] = other["turns"]
+    elif kind == "time-out-of-range" and turns:
+        turns[0]["startedAt"] = _OUT_OF_RANGE
+    elif kind == "time-out-of-range" and "task" in body:
+        body["task"]["createdAt"] = _OUT_OF_RANGE
+    return json_reply(body, reply.status)
 
 
 def _page(status: int, title: str) -> Reply:

@@ -8,9 +8,9 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 from handinger_analytics.errors import ArgumentError
-from handinger_analytics.sandbox.api import Api, Generation, route_of
+from handinger_analytics.sandbox.api import Api, Generation, Route, route_of
 from handinger_analytics.sandbox.checks import check_number, check_word
-from handinger_analytics.sandbox.faults import FaultDrawer, Faults, RateLimit, with_fault
+from handinger_analytics.sandbox.faults import NOT_SERVED, FaultDrawer, Faults, RateLimit, with_fault
 from handinger_analytics.sandbox.server import HttpServer, Reply, Request, error
 from handinger_analytics.sandbox.stats import Stats, Tally
 from handinger_analytics.sandbox.world import World
@@ -269,12 +269,20 @@ class Sandbox:
         if reply is None:
             drawn = fault = self._drawer.draw(route)
             reply = self._api.reply(route, self._now, repeat_entries=fault == "duplicate-log-pages")
-            reply = with_fault(reply, drawn, self._faults)
+            foreign = drawn in ("foreign-task", "foreign-turns")
+            reply = with_fault(reply, drawn, self._faults, self._foreign(route) if foreign else None)
         sent = None if reply.broken == "reset-before-body" else reply.status
-        whole = reply.broken is None and fault not in ("truncated-json", "html-200")
+        whole = reply.broken is None and fault not in NOT_SERVED
         served = route.name == "task" and reply.status == 200 and whole
         self._tally.answered(sent, fault, route.id if served else None)
         return replace(reply, wait=reply.wait + self._latency)
+
+    def _foreign(self, route: Route) -> Reply:
+        """Return the reply to the same question about the next task."""
+        ids = self.task_ids
+        at = ids.index(route.id) + 1 if route.id in ids else 0
+        other = ids[at % len(ids)] if ids else route.id
+        return self._api.reply(replace(route, id=other), self._now)
 
     def _refusal(self, request: Request) -> Reply | None:
         if request.method != "GET":

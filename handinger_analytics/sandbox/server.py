@@ -64,6 +64,12 @@ class Reply:
     broken : {"reset-before-body", "reset-mid-body", "short-body"}, optional
         How the reply is broken off: by a reset of the connection, or by an orderly close in the
         middle of the body. It is delivered whole when left out.
+    before : bytes
+        Sent before the head, such as an interim answer.
+    drip : float
+        Seconds before each byte of the body.
+    close : bool
+        Whether the connection is closed after it.
     """
 
     body: bytes
@@ -72,6 +78,9 @@ class Reply:
     wait: float = 0.0
     pause: float = 0.0
     broken: Literal["reset-before-body", "reset-mid-body", "short-body"] | None = None
+    before: bytes = b""
+    drip: float = 0.0
+    close: bool = False
 
 
 def json_reply(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
@@ -237,13 +246,16 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _deliver(self, reply: Reply) -> None:
-        self.close_connection = self.close_connection or reply.broken is not None
+        self.close_connection = self.close_connection or reply.broken is not None or reply.close
         if self._stopped_within(reply.wait):
             return
         if reply.broken != "reset-before-body":
             body = b"" if self.command == "HEAD" else reply.body
-            half = len(body) // 2 if reply.broken or reply.pause else len(body)
-            self.wfile.write(self._head(reply) + body[:half])
+            half = len(body) // 2 if reply.broken or reply.pause else 0 if reply.drip else len(body)
+            self.wfile.write(reply.before + self._head(reply) + body[:half])
+            while reply.drip and half < len(body) and not self._stopped_within(reply.drip):
+                self.wfile.write(body[half : half + 1])
+                half += 1
             if reply.broken is None and not self._stopped_within(reply.pause):
                 self.wfile.write(body[half:])
         if reply.broken in ("reset-before-body", "reset-mid-body"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import socket
 import threading
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException, IncompleteRead
-from urllib.parse import quote
+from http.client import HTTPConnection, HTTPException, IncompleteRead
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -145,6 +147,120 @@ def test_slow_answers_are_right_in_the_end(get, kind):
         assert slow.body == get(sandbox, EXAMPLE_PATH).body
 
 
+def received(sandbox):
+    """Return all bytes that are sent for the documented task, up to the end of the connection."""
+    where = urlsplit(sandbox.url)
+    head = (
+        f"GET {EXAMPLE_PATH} HTTP/1.1\r\nAuthorization: Bearer {sandbox.api_key}\r\nConnection: close\r\n\r\n"
+    )
+    with socket.create_connection((where.hostname, where.port), timeout=20) as connection:
+        connection.sendall(f"GET {EXAMPLE_PATH} HTTP/1.1\r\n{fields}\r\n".encode())
+        with connection.makefile("rb") as stream:
+            return stream.read()
+
+
+def test_early_hints_come_before_the_answer(get):
+    """An interim answer is followed by the right one, on a connection that stays open."""
+    with always("early-hints") as sandbox:
+        interim, answer, body = received(sandbox).split(b"\r\n\r\n")
+        assert sandbox.stats.served == 1
+    assert interim.startswith(b"HTTP/1.1 103 Early Hints\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    with Sandbox(tasks=3) as calm:
+        assert body == get(calm, EXAMPLE_PATH).body
+
+
+@pytest.mark.parametrize(
+    ("kind", "framing"),
+    [
+        ("bad-chunk-size", b"\r\n\r\n-5\r\nabc"),
+        ("huge-chunk", b"\r\n\r\nFFFFFFFFFFFFFFFF\r\nabc"),
+        ("huge-length", b"Content-Length: 100000000000000000000\r\n"),
+    ],
+)
+def test_bad_framing(kind, framing):
+    """The bytes that frame the body are wrong; then the connection is closed."""
+    with always(kind) as sandbox:
+        raw = received(sandbox)
+        assert sandbox.stats.served == 0
+    assert framing in raw
+    assert (b"Transfer-Encoding: chunked\r\n" in raw) == kind.endswith(("chunk", "size"))
+
+
+@pytest.mark.parametrize("generation", ["A", "B"])
+def test_answers_about_another_task(get, generation):
+    """A task that exists, or its turns, stands in for the one that was asked for."""
+    faults = Faults(0, always={EXAMPLE_ID: "foreign-task"})
+    with Sandbox(tasks=3, generation=generation, faults=faults) as sandbox:
+        other = get(sandbox, EXAMPLE_PATH).json["task"]["id"]
+        assert other in sandbox.task_ids
+        assert other != EXAMPLE_ID
+        if generation == "B":
+            turns = get(sandbox, EXAMPLE_PATH + "/turns").json
+            assert {turn["taskId"] for turn in turns["items"]} == {other} == {turns["taskId"]}
+        assert sandbox.stats.served == 0
+
+
+@pytest.mark.parametrize("generation", ["A", "B"])
+def test_turns_of_another_task(get, generation):
+    """The task is right, its turns are those of another."""
+    faults = Faults(0, always={EXAMPLE_ID: "foreign-turns"})
+    with Sandbox(tasks=3, generation=generation, faults=faults) as sandbox:
+        body = get(sandbox, EXAMPLE_PATH).json
+        assert body["task"]["id"] == EXAMPLE_ID
+        turns = body["turns"] if generation == "A" else get(sandbox, EXAMPLE_PATH + "/turns").json["items"]
+        assert EXAMPLE_ID not in {turn["taskId"] for turn in turns}
+
+
+@pytest.mark.parametrize("generation", ["A", "B"])
+def test_time_outside_the_calendar_in_utc(get, generation):
+    """One time is valid where it was written, and in UTC in the year 10000."""
+    faults = Faults(0, always={EXAMPLE_ID: "time-out-of-range"})
+    with Sandbox(tasks=3, generation=generation, faults=faults) as sandbox:
+        body = get(sandbox, EXAMPLE_PATH).json
+    time = body["turns"][0]["startedAt"] if generation == "A" else body["task"]["createdAt"]
+    assert time == "9999-12-31T23:59:59.999-12:00"
+
+
+def test_oversize_answers_are_small_until_they_are_unpacked(get):
+    """Some kilobytes become as many bytes as asked for, and the right body at the end."""
+    with always("oversize", size=5_000_000) as sandbox:
+        reply = get(sandbox, EXAMPLE_PATH)
+    body = gzip.decompress(reply.body)
+    assert reply.headers["content-encoding"] == "gzip"
+    assert len(reply.body) < 50_000
+    assert len(body) > 5_000_000
+    with Sandbox(tasks=3) as calm:
+        assert body.lstrip(b" ") == get(calm, EXAMPLE_PATH).body
+
+
+def test_dripping_answer_is_right_in_the_end(get):
+    """Every byte of the body comes alone, and all come."""
+    with always("drip", slow=0.00001) as sandbox, Sandbox(tasks=3) as calm:
+        assert get(sandbox, EXAMPLE_PATH).body == get(calm, EXAMPLE_PATH).body
+
+
+def test_dripping_answer_ends_with_the_sandbox(get):
+    """A sandbox that is stopped does not wait for the last byte."""
+    with always("drip", slow=3600) as sandbox:
+        where = urlsplit(sandbox.url)
+        connection = HTTPConnection(where.hostname, where.port, timeout=20)
+        connection.request("GET", EXAMPLE_PATH, headers={"Authorization": f"Bearer {sandbox.api_key}"})
+        assert connection.getresponse().status == 200
+    connection.close()
+
+
+def test_hard_kinds_are_drawn_only_where_they_are_named():
+    """By default a client that retries gets through; those about tasks leave other routes alone."""
+    assert not set(Faults.HARD) & set(Faults.ALL)
+    assert Faults(0.5).kinds == Faults.ALL
+    named = FaultDrawer(Faults(1, kinds=[*Faults.HARD], max_in_a_row=1000))
+    task, worker = route_of(EXAMPLE_PATH), route_of("/api/workers/wrk_1")
+    assert {named.draw(task) for _ in range(200)} == set(Faults.HARD)
+    about_tasks = {"foreign-task", "foreign-turns", "time-out-of-range"}
+    assert {named.draw(worker) for _ in range(200)} == set(Faults.HARD) - about_tasks
+
+
 def test_disturbed_log_repeats_but_loses_nothing(get):
     """Disturbed log pages begin with entries of the page before, and nothing is missing."""
     faults = Faults(rate=1, kinds="duplicate-log-pages", max_in_a_row=100)
@@ -235,10 +351,14 @@ def test_key_comes_before_faults(get):
         ({"rate": -0.1}, "rate: expected a number from 0 to 1, found -0.1"),
         ({"rate": float("nan")}, "rate: expected a number from 0 to 1, found nan"),
         ({"seed": "x"}, "seed: expected a whole number, found 'x'"),
-        ({"kinds": ["504"]}, "kinds: expected '429-seconds', .* or 'duplicate-log-pages', found '504'"),
+        (
+            {"kinds": ["504"]},
+            "kinds: expected '429-seconds', .*-pages', .* or 'drip', found '504'",
+        ),
         ({"always": {"x": "999"}}, "always: expected '429-seconds', .* or '422', found '999'"),
         ({"slow": -1}, "slow: expected seconds, 0 or more, found -1"),
         ({"retry_after": float("inf")}, "retry_after: expected seconds, 0 or more, found inf"),
+        ({"size": 1.5}, "size: expected bytes, a whole number from 0, found 1.5"),
         ({"max_in_a_row": -1}, "max_in_a_row: expected a whole number from 0, found -1"),
     ],
 )
