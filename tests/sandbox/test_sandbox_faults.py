@@ -150,9 +150,7 @@ def test_slow_answers_are_right_in_the_end(get, kind):
 def received(sandbox):
     """Return all bytes that are sent for the documented task, up to the end of the connection."""
     where = urlsplit(sandbox.url)
-    head = (
-        f"GET {EXAMPLE_PATH} HTTP/1.1\r\nAuthorization: Bearer {sandbox.api_key}\r\nConnection: close\r\n\r\n"
-    )
+    fields = f"Authorization: Bearer {sandbox.api_key}\r\nConnection: close\r\n"
     with socket.create_connection((where.hostname, where.port), timeout=20) as connection:
         connection.sendall(f"GET {EXAMPLE_PATH} HTTP/1.1\r\n{fields}\r\n".encode())
         with connection.makefile("rb") as stream:
