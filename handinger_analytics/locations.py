@@ -38,19 +38,20 @@ def place_text(place: Place, argument: str = "path") -> str:
     ArgumentError
         It is neither text nor a path.
     FileError
-        It is text that no place can have.
+        It is empty, holds NUL, or is not UTF-8, which Arrow asks of all names.
 
     Examples
     --------
     >>> place_text("")
     Traceback (most recent call last):
-    handinger_analytics.errors.FileError: path: expected a path or URI, found ''
+    handinger_analytics.errors.FileError: path: expected a path or URI in UTF-8, without NUL, found ''
     """
     text = os.fspath(place) if isinstance(place, str | os.PathLike) else None
     if not isinstance(text, str):
         raise ArgumentError.unexpected(argument, "a path or URI", place)
     if not text or re.search("[\0\ud800-\udfff]", text):
-        raise FileError(str(ArgumentError.unexpected(argument, "a path or URI", text)))
+        expected = "a path or URI in UTF-8, without NUL"
+        raise FileError(str(ArgumentError.unexpected(argument, expected, text)))
     return text
 
 
@@ -62,7 +63,7 @@ def located(place: Place, argument: str = "path") -> tuple[pafs.FileSystem, str]
     ArgumentError
         It is neither text nor a path.
     FileError
-        It is text that no place can have, or no URI that can be used.
+        As for `place_text`, or it is no URI that can be used.
     """
     text = place_text(place, argument)
     if "://" in text:
@@ -70,7 +71,9 @@ def located(place: Place, argument: str = "path") -> tuple[pafs.FileSystem, str]
             filesystem, within = pafs.FileSystem.from_uri(text)
         except (pa.ArrowException, OSError) as error:
             raise FileError(f"{text!r} is not a URI that can be used: {error}") from None
-        return filesystem, place_text(within, argument)
+        if not within or "\0" in within:
+            raise FileError(f"{text!r} is not a URI that can be used: it names no file or folder")
+        return filesystem, within
     return pafs.LocalFileSystem(), str(Path(os.path.expanduser(text)).absolute())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from typing import Literal
 
 import pandas as pd
@@ -11,7 +10,7 @@ import pyarrow.fs as pafs
 
 from handinger_analytics.archive.archive import Archive
 from handinger_analytics.errors import FileError
-from handinger_analytics.locations import Place, file_errors, located
+from handinger_analytics.locations import Place, file_errors, located, place_text
 from handinger_analytics.parquet.datasets import open_dataset
 from handinger_analytics.parquet.files import load_parquet
 from handinger_analytics.tables.selection import Columns
@@ -27,7 +26,7 @@ class ParquetFiles:
     """
 
     def __init__(self, place: Place) -> None:
-        self.place = os.fspath(place)
+        self.place = place_text(place, "place")
 
     def tasks(self, columns: Columns = None) -> pd.DataFrame:
         """Read tasks, all columns or only these; errors as in `load_parquet`."""
@@ -70,7 +69,7 @@ def kept_at(place: Place) -> Archive | ParquetFiles:
     >>> kept_at("turns.parquet").turns(columns="credits").shape
     (383, 1)
     """
-    return Archive(place) if _is_archive(os.fspath(place)) else ParquetFiles(place)
+    return Archive(place) if _is_archive(place_text(place, "place")) else ParquetFiles(place)
 
 
 def _is_archive(place: str) -> bool:

@@ -4,7 +4,6 @@ import datetime as dt
 import json
 import os
 import re
-import signal
 from decimal import Decimal
 
 import numpy as np
@@ -199,18 +198,6 @@ def test_a_file_that_cannot_be_replaced_stays(tmp_path):
     with pytest.raises(FileError, match="has other things in it"):
         ha.export_parquet(parsed(), target, partition_by="month")
     assert [path.name for path in tmp_path.rglob("*")] == ["turns.parquet", "mine.txt"]
-
-
-@pytest.fixture
-def small_files():
-    """Let no file grow beyond 50,000 bytes, as on a full disk."""
-    resource = pytest.importorskip("resource", reason="Windows has no limits on the size of files")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 @pytest.mark.parametrize("partition_by", [None, "month"])

@@ -18,7 +18,7 @@ import pyarrow.fs as pafs
 from handinger_analytics import provenance
 from handinger_analytics.archive.layout import LAYOUTS, Layout
 from handinger_analytics.errors import ArgumentError, FileError
-from handinger_analytics.locations import Place, located
+from handinger_analytics.locations import Place, located, place_text
 from handinger_analytics.provenance import SCHEMA_VERSION
 from handinger_analytics.text import message_text
 
@@ -32,7 +32,7 @@ _FILE_SIZE = 32 * 2**20  # for other tools that compact: a merge holds the files
 _CHECKPOINT_EVERY = 10  # opening a table reads the commits since the last checkpoint
 _ATTEMPTS = 30
 _LONGEST_PAUSE = 2.0
-_UNUSABLE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\\x00-\x1f\x7f\ud800-\udfff]")  # deltalake misreads or crashes
+_UNUSABLE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\\x01-\x1f\x7f]")  # deltalake misreads or crashes
 _SECRET = re.compile("key|secret|token|password|sas|credential", re.IGNORECASE)
 _HINTS = (
     ("os error 28|No space left|StorageFull", "the disk is full: free some space and sync again"),
@@ -89,8 +89,9 @@ class Storage:
         text = os.fspath(uri) if isinstance(uri, str | os.PathLike) else None
         if not isinstance(text, str) or not text.strip():
             raise ArgumentError.unexpected("uri", "a folder, or an address such as s3://bucket/prefix", uri)
+        text = place_text(text, "uri")
         if "://" not in text or text.startswith("file://"):
-            text = located(text)[1]
+            text = located(text, "uri")[1]
             if found := _UNUSABLE.search(text):
                 raise FileError(
                     f"deltalake cannot use a path with {found[0]!r} in it: choose another than {text!r}"

@@ -7,6 +7,8 @@ neither the types of the partition columns nor their order.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +19,8 @@ import pyarrow.parquet as pq
 from handinger_analytics.errors import FileError, FrameError
 from handinger_analytics.locations import replaced_folder
 from handinger_analytics.tables.selection import time_column
+
+T = TypeVar("T")
 
 ROWS_PER_GROUP = 65_536
 
@@ -100,7 +104,7 @@ def _require_replaceable(filesystem: pafs.FileSystem, target: str) -> None:
     info = filesystem.get_file_info(target)
     if info.type == pafs.FileType.NotFound:
         return
-    if info.type == pafs.FileType.File:
+    if info.type != pafs.FileType.Directory:
         raise FileError(f"cannot write a dataset to {target!r}: a file is there; choose another name")
     entries = [entry.base_name for entry in filesystem.get_file_info(pafs.FileSelector(target))]
     if entries and not (isinstance(filesystem, pafs.LocalFileSystem) and _SCHEMA_FILE in entries):
@@ -113,11 +117,15 @@ def _require_replaceable(filesystem: pafs.FileSystem, target: str) -> None:
 def open_dataset(filesystem: pafs.FileSystem, source: str) -> ds.Dataset:
     """Open a file or dataset, with the columns in the types and order they were written in."""
     schema_file = f"{source}/{_SCHEMA_FILE}"
-    if filesystem.get_file_info(schema_file).type == pafs.FileType.NotFound:
+    schema = pa.schema([])
+    if filesystem.get_file_info(schema_file).type != pafs.FileType.NotFound:
+        with filesystem.open_input_file(schema_file) as stream:
+            schema = pq.read_schema(stream)
+    if _PARTITIONS_KEY not in (schema.metadata or {}):  # another program's dataset may have such a file
         return ds.dataset(source, filesystem=filesystem, format="parquet")
-    with filesystem.open_input_file(schema_file) as stream:
-        schema = pq.read_schema(stream)
-    names = json.loads(schema.metadata[_PARTITIONS_KEY])
+    names = metadata_entry(schema.metadata, _PARTITIONS_KEY, list, source)
+    if not all(isinstance(name, str) for name in names):
+        raise damaged(source)
     periods = [pa.field(name, pa.string()) for name in names if name not in schema.names]
     partitioning = _partitioning(pa.schema([*schema, *periods]), names)
     for field in partitioning.schema:
@@ -127,3 +135,25 @@ def open_dataset(filesystem: pafs.FileSystem, source: str) -> ds.Dataset:
     return ds.dataset(
         source, schema=schema, filesystem=filesystem, format="parquet", partitioning=partitioning
     )
+
+
+def metadata_entry(metadata: Mapping[bytes, bytes] | None, key: bytes, kind: type[T], source: str) -> T:
+    """Read an entry of a schema's metadata from JSON; an empty ``kind`` where there is none.
+
+    Raises
+    ------
+    FileError
+        It is something else.
+    """
+    try:
+        found = json.loads(metadata[key]) if metadata and key in metadata else kind()
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, kind):
+        raise damaged(source)
+    return found
+
+
+def damaged(source: str) -> FileError:
+    """Make the error for a file whose metadata is not what `export_parquet` writes."""
+    return FileError(f"cannot read {source!r}: its metadata is damaged; export it again")

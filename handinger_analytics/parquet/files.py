@@ -21,7 +21,13 @@ from handinger_analytics import provenance
 from handinger_analytics.arguments import column_names, utc_instant
 from handinger_analytics.errors import FileError, FrameError
 from handinger_analytics.locations import Place, file_errors, located, written
-from handinger_analytics.parquet.datasets import ROWS_PER_GROUP, open_dataset, write_dataset
+from handinger_analytics.parquet.datasets import (
+    ROWS_PER_GROUP,
+    damaged,
+    metadata_entry,
+    open_dataset,
+    write_dataset,
+)
 from handinger_analytics.provenance import SCHEMA_VERSION
 from handinger_analytics.tables.frames import DtypeBackend, encode_categories, from_pandas, to_pandas
 from handinger_analytics.tables.schema import TASKS, TURNS, Column
@@ -32,6 +38,7 @@ _KNOWN: dict[str, Column] = {column.name: column for column in (*TASKS, *TURNS)}
 _NULLABLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "boolean")
 _DTYPES_KEY = b"handinger.dtypes"
 _ATTRS_KEY = b"PANDAS_ATTRS"  # where pandas' own reader looks for attrs
+_METADATA_KEYS = (provenance.KEY.encode(), _ATTRS_KEY, _DTYPES_KEY)
 
 
 def export_parquet(
@@ -134,15 +141,15 @@ def load_parquet(
     with file_errors("read", path):
         _refuse_archive(filesystem, source, path)
         dataset = open_dataset(filesystem, source)
-        present = dataset.schema.names
-        attrs = _attrs_in(dataset.schema.metadata, path)
+        present, metadata = dataset.schema.names, dataset.schema.metadata
+        own, attrs, dtypes = (metadata_entry(metadata, key, dict, source) for key in _METADATA_KEYS)
+        _require_known_version(own.get("schema", SCHEMA_VERSION), source)
         wanted = selected_columns(columns, present, repr(os.fspath(path)))
         table = dataset.to_table(columns=wanted, filter=row_filter(present, start, end))
-    known = [_KNOWN[name] for name in wanted if name in _KNOWN]
-    frame = to_pandas(encode_categories(table, known), known, dtype_backend=dtype_backend)
+        known = [_KNOWN[name] for name in wanted if name in _KNOWN]
+        frame = to_pandas(encode_categories(table, known), known, dtype_backend=dtype_backend)
     if dtype_backend == "numpy":
-        dtypes = json.loads((dataset.schema.metadata or {}).get(_DTYPES_KEY, b"{}"))
-        frame = frame.astype({name: dtype for name, dtype in dtypes.items() if name in wanted})
+        frame = _with_dtypes(frame, dtypes, source)
     frame.attrs.update(attrs)
     return frame
 
@@ -179,21 +186,21 @@ def _nullable_dtypes(frame: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _attrs_in(metadata: dict[bytes, bytes] | None, path: Place) -> dict[str, Any]:
-    """Attrs of the frame that was written; empty for a file that another program wrote."""
+def _with_dtypes(frame: pd.DataFrame, dtypes: dict[str, Any], source: str) -> pd.DataFrame:
+    if any(dtype not in _NULLABLE for dtype in dtypes.values()):
+        raise damaged(source)
     try:
-        attrs: dict[str, Any] = json.loads((metadata or {}).get(_ATTRS_KEY, b"{}"))
-        version = provenance.in_metadata(metadata).get("schema", SCHEMA_VERSION)
-    except (ValueError, AttributeError):
-        raise FileError(
-            f"cannot read {os.fspath(path)!r}: its metadata is damaged; export it again"
-        ) from None
+        return frame.astype({name: dtype for name, dtype in dtypes.items() if name in frame})
+    except (TypeError, ValueError):
+        raise damaged(source) from None
+
+
+def _require_known_version(version: object, source: str) -> None:
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise FileError(
-            f"cannot read {os.fspath(path)!r}: it has schema version {version}, this package knows up to "
+            f"cannot read {source!r}: it has schema version {version}, this package knows up to "
             f"{SCHEMA_VERSION}; upgrade handinger-analytics"
         )
-    return attrs
 
 
 def _refuse_archive(filesystem: pafs.FileSystem, source: str, path: Place) -> None:
