@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
+from http.client import HTTPConnection
+from urllib.parse import quote, urlsplit
 
 import pandas as pd
 import pytest
@@ -63,6 +66,65 @@ def test_a_quarter_of_all_requests_failing_loses_nothing():
         assert not result.turns["turn_id"].duplicated().any()
         assert counted.distinct_tasks == TASKS
         assert_same_rows(result, clean_run(task_ids, generation, seed))
+
+
+def truth_of(generation, seed):
+    """Read every task of a server that behaves, with nothing but the standard library."""
+    credits_of_tasks, credits_of_turns = {}, {}
+    with Sandbox(tasks=TASKS, seed=seed, generation=generation) as sandbox:
+        connection = HTTPConnection(urlsplit(sandbox.url).netloc)
+        headers = {"Authorization": f"Bearer {sandbox.api_key}"}
+
+        def body_of(path):
+            connection.request("GET", path, headers=headers)
+            return json.loads(connection.getresponse().read())
+
+        for task_id in sandbox.task_ids:
+            path = f"/api/tasks/{quote(task_id, safe='')}"
+            body = body_of(path)
+            turns = body["turns"] if generation == "A" else body_of(f"{path}/turns")["items"]
+            credits_of_tasks[task_id] = body["task"]["totals"]["credits"]
+            credits_of_turns |= {(task_id, turn["id"]): turn["credits"] for turn in turns}
+        connection.close()
+    return credits_of_tasks, credits_of_turns
+
+
+@pytest.mark.slow
+def test_a_quarter_of_all_answers_bad_in_twenty_ways_loses_doubles_and_mixes_nothing(generation):
+    """Every id is a row that is right or a failure, and asking again for the failures completes the rows."""
+    quick = [kind for kind in (*OFTEN, *Faults.HARD) if kind != "drip"]
+    kinds = [*quick * 4, "drip"]  # each drip takes as long as an answer may take
+    faults = Faults(rate=0.25, kinds=kinds, retry_after=0.005, slow=0.01, size=2**23)
+    bounds = {"max_answer_seconds": 1, "max_answer_bytes": 2**22}
+    credits_of_tasks, credits_of_turns = truth_of(generation, seed=1)
+    with (
+        Sandbox(tasks=TASKS, seed=1, generation=generation, faults=faults) as sandbox,
+        sandbox.client(max_connections=48, **bounds) as client,
+    ):
+        task_ids = sandbox.task_ids
+        result = fetch(task_ids, client=client, on_error="collect")
+        stats = sandbox.stats
+        assert len(set(kinds)) >= 20
+        assert set(stats.by_fault) == set(kinds), "every kind of fault was met"
+        assert 0.2 < sum(stats.by_fault.values()) / stats.requests < 0.3
+        assert len(result.failures) > 50
+        for _ in range(12):
+            rows, failed = result.tasks["task_id"].tolist(), result.failures["task_id"].tolist()
+            assert {*rows, *failed} == set(task_ids), "0 lost"
+            assert len(rows) == len(set(rows)), "0 doubled"
+            assert len(failed) == len(set(failed))
+            turns = result.turns.set_index(["task_id", "turn_id"])["credits"].to_dict()
+            assert len(turns) == len(result.turns)
+            assert turns.items() <= credits_of_turns.items(), "0 foreign"
+            assert dict(zip(rows, result.tasks["credits"], strict=True)).items() <= credits_of_tasks.items()
+            whole = set(rows) - set(failed)
+            assert turns.keys() >= {key for key in credits_of_turns if key[0] in whole}, "0 lost"
+            if result.complete:
+                break
+            result = result.retry_failed()
+    assert result.complete
+    assert result.tasks["task_id"].tolist() == task_ids
+    assert_same_rows(result, clean_run(task_ids, generation, seed=1))
 
 
 @pytest.mark.slow

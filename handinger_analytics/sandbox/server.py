@@ -270,7 +270,7 @@ class _Connection(BaseHTTPRequestHandler):
     def _head(self, reply: Reply) -> bytes:
         headers = {
             "Date": self.date_time_string(),
-            "Content-Length": str(len(reply.body)),
+            **({} if "Transfer-Encoding" in reply.headers else {"Content-Length": str(len(reply.body))}),
             "Connection": "close" if self.close_connection else "keep-alive",
             **reply.headers,
         }
