@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from http.client import HTTPConnection
+from types import SimpleNamespace
 from urllib.parse import quote, urlsplit
 
 import pandas as pd
@@ -184,6 +185,30 @@ def test_each_fault_alone_loses_nothing(kind):
         assert sandbox.stats.by_fault[kind] > 0
     assert result.complete
     assert len(result.tasks) == count
+
+
+@pytest.mark.parametrize("kind", [*Faults.HARD[:-1], pytest.param(Faults.HARD[-1], marks=pytest.mark.slow)])
+def test_each_hard_fault_costs_at_most_the_id_it_meets(generation, kind):
+    """Twelve ids, one of them answered badly every time: eleven rows as ever, on the same connections."""
+    names = Sandbox(tasks=12, seed=1).task_ids
+    faults = Faults(0, always={names[5]: kind}, slow=0.05, size=2**23)
+    bounds = {"max_attempts": 2, "max_answer_seconds": 1, "max_answer_bytes": 2**22}
+    with Sandbox(tasks=12, seed=1, generation=generation, faults=faults) as sandbox:
+        with sandbox.client(max_connections=2, **bounds) as client:
+            result = fetch(names, client=client, on_error="collect")
+    clean = clean_run(names, generation, seed=1, tasks=12)
+    lost = [] if kind == "early-hints" else [names[5]]
+    assert result.failures["task_id"].tolist() == lost
+    assert_same_rows(only(result, lost), only(clean, lost))
+
+
+def only(result, without):
+    """Return the rows of a result that are not of some tasks."""
+    kept = [
+        frame[~frame["task_id"].isin(without)].reset_index(drop=True)
+        for frame in (result.tasks, result.turns)
+    ]
+    return SimpleNamespace(tasks=kept[0], turns=kept[1])
 
 
 @pytest.mark.parametrize(

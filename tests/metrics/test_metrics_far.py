@@ -25,7 +25,7 @@ WRONG = {
     "first": "0001-01-01T00:00:00.000",
     "long ago": "0500-01-01T00:00:00.000",
 }
-ZONES = ["America/Adak", "Pacific/Kiritimati"]
+ZONES = ["Pacific/Kiritimati", pytest.param("America/Adak", marks=pytest.mark.slow)]
 OVER_TIME = {
     "spend": lambda _, turns, tz, place: ha.spend(turns, freq="D", tz=tz),
     "anomalies": lambda _, turns, tz, place: ha.anomalies(turns, tz=tz),
