@@ -18,7 +18,7 @@ import pytest
 from handinger_analytics import Client, RateLimitError, Sandbox, fetch
 from handinger_analytics.api.client import requester_of
 from handinger_analytics.sandbox import Faults
-from tests.samples import body_a, encoded
+from tests.samples import body_a, encoded, task_b
 from tests.scripted import Reply, task_asked_for
 
 TASKS = 2000
@@ -331,6 +331,16 @@ def test_one_task_for_three_ids_counts_once(serve):
     assert result.failures["task_id"].tolist() == ["y", "z"]
     assert result.failures["message"].str.contains("task '[yz]': the answer is about task 'x'").all()
     assert not result.complete
+
+
+def test_task_that_is_gone_when_its_turns_are_asked_for_again_is_counted_once(serve):
+    """Its row stays, its failure is the newer one, and nothing else is said to be missing."""
+    gone = Reply(encoded({"error": "gone"}), 404)
+    with serve(Reply(task_b("t1")), gone).client() as client:
+        result = fetch(["t1"], client=client, on_error="collect").retry_failed()
+    assert len(result.tasks) == 1
+    assert result.failures["stage"].tolist() == ["task"]
+    assert "complete: NO: 1 NotFoundError; see .failures" in repr(result)
 
 
 def test_connection_that_breaks_later_is_tried_for_every_id():

@@ -129,8 +129,8 @@ class FetchResult:
             return
         errors = Counter(failure.error for failure in fetched.failed.values())
         parts = [f"{times:,} {name}" for name, times in errors.most_common()]
-        without_row = sum(failure.stage == "task" for failure in fetched.failed.values())
-        if not_asked_for := len(fetched.task_ids) - tasks.num_rows - without_row:
+        asked_for = {*fetched.rows.task_positions.tolist(), *fetched.failed}
+        if not_asked_for := len(fetched.task_ids) - len(asked_for):
             parts.append(f"{not_asked_for:,} not fetched")
         yield "complete", f"NO: {', '.join(parts)}; see .failures, and .retry_failed()"
 
