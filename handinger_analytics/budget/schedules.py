@@ -19,7 +19,7 @@ from handinger_analytics.budget.history import BY_SCHEDULE
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.engines import STARTED_MS, OpenFrame, collect, open_frame
 from handinger_analytics.provenance import Provenance
-from handinger_analytics.times import milliseconds
+from handinger_analytics.times import LAST_MS, milliseconds
 
 _COLUMNS = ["schedule_id", "worker_id", "type", "next_run_at", "cron", "interval_seconds", "timezone"]
 _MOST_RUNS = 600_000
@@ -136,7 +136,7 @@ def _by_interval(schedule: Schedule, days: Days) -> NDArray[np.int64]:
     seconds = schedule["interval_seconds"]
     if pd.isna(seconds) or seconds <= 0:
         raise _unusable(schedule, f"interval_seconds {seconds}, expected 1 or more")
-    step, now = int(seconds) * 1000, milliseconds(days.as_of)
+    step, now = min(int(seconds) * 1000, LAST_MS), milliseconds(days.as_of)
     first = now + step if pd.isna(schedule["next_run_at"]) else milliseconds(schedule["next_run_at"])
     # Runs before each bound by division: a run every second costs no more to count than one a day.
     bounds = np.maximum(days.bounds_ms[days.today :], now + 1)
@@ -147,6 +147,8 @@ def _by_cron(schedule: Schedule, days: Days) -> NDArray[np.int64]:
     begin = days.as_of
     if not pd.isna(schedule["next_run_at"]):
         begin = max(begin, schedule["next_run_at"] - pd.Timedelta(seconds=1))
+    if begin >= days.end:
+        return _by_day([], days)
     try:
         zone = zone_info("UTC" if pd.isna(schedule["timezone"]) else schedule["timezone"])
         clock = CronSim(str(schedule["cron"]), begin.astimezone(zone).to_pydatetime(warn=False))

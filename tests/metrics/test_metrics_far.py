@@ -163,3 +163,25 @@ def test_unfinished_turn_of_a_duration_without_end_is_drawn(milliseconds):
     turns = fetched(*DAYS[:2]).turns.assign(duration_ms=[milliseconds, 0])
     turns.loc[0, "completed_at"] = pd.NaT
     ha.plot_timeline(turns).figure.canvas.draw()
+
+
+@pytest.mark.parametrize("tz", ZONES)
+@pytest.mark.parametrize("kind", ["cron", "interval", "delayed", "scheduled"])
+@pytest.mark.parametrize("wrong", ["last", "seconds for milliseconds"])
+def test_planned_run_of_the_far_future_is_none_of_this_period(wrong, kind, tz):
+    """Nothing of it is expected, however long its interval."""
+    turns = fetched(*DAYS).turns
+    planned = pd.DataFrame(
+        {
+            "schedule_id": ["sch_1"],
+            "worker_id": turns["worker_id"].iloc[:1],
+            "type": [kind],
+            "next_run_at": pd.Series([pd.Timestamp(f"{WRONG[wrong]}Z")]).dt.as_unit("ms"),
+            "cron": ["0 6 * * *"],
+            "interval_seconds": pd.array([2**62], "Int64"),
+            "timezone": [tz],
+        }
+    )
+    status = ha.budget_status(turns, limit=1000, schedules=planned, as_of="2026-05-20T12:00Z", tz=tz)
+    assert status.loc["scheduled", "value"] == 0
+    assert "judged by its history" not in status.loc["reason", "value"]
