@@ -88,7 +88,7 @@ def file_errors(verb: str, place: Place) -> Iterator[None]:
         advice = "" if verb == "read" else "; make its folder first"
         what = f"cannot {verb} {os.fspath(place)!r}: no such file or folder"
         raise FileError(f"{what} ({error}){advice}") from None
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeError, pa.ArrowException) as error:
         raise FileError(f"cannot {verb} {os.fspath(place)!r}: {error}") from error
 
 

@@ -263,6 +263,25 @@ def test_what_is_there_afterwards(target, writer, outcome, box, request):
     assert {*os.listdir(box)} - names <= {"target", "real", "nowhere"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_disk_without_space(writer, box):
+    """A disk of its own, too small for the new content, keeps the old."""
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=40k", "tmpfs", box], capture_output=True
+    ).returncode:
+        pytest.skip("only root may mount a disk")
+    try:
+        path, _ = make("full disk", writer, box)
+        before = content(path)
+        with pytest.raises(FileError, match="No space left on device"):
+            WRITERS[writer](path)
+        assert content(path) == before
+        assert os.listdir(box) == ["target"]
+    finally:
+        subprocess.run(["umount", box], check=True)
+
+
 @pytest.mark.parametrize("name", ["r" * 255, "€" * 85, ".hidden", " "])
 @pytest.mark.parametrize("writer", [name for name in WRITERS if name != "report"])
 def test_any_name_that_the_file_system_takes(writer, name, box):
@@ -410,6 +429,15 @@ def test_odd_metadata(key, value, box):
         table.replace_schema_metadata({**table.schema.metadata, key: value}), box / "turns.parquet"
     )
     with pytest.raises(FileError, match=r"turns\.parquet"):
+        ha.load_parquet(box / "turns.parquet")
+
+
+def test_names_of_columns_that_are_no_text(box):
+    """A byte that went wrong in a name is an error that names the file."""
+    ha.export_parquet(OLD.turns, box / "turns.parquet")
+    good = (box / "turns.parquet").read_bytes()
+    (box / "turns.parquet").write_bytes(good.replace(b"output_text", b"output\xfftext"))
+    with pytest.raises(FileError, match=r"cannot read .*turns\.parquet"):
         ha.load_parquet(box / "turns.parquet")
 
 

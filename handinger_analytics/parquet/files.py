@@ -56,8 +56,8 @@ def export_parquet(
         Tasks or turns, with further columns if you added some.
     path : str or path
         File to write, or folder with ``partition_by``; or a URI that ``pyarrow.fs`` knows
-        (``s3://…``, ``gs://…``). A file that is there is replaced; so is a local folder if an earlier
-        export made it.
+        (``s3://…``, ``gs://…``). A file that is there is replaced and its permissions are kept; so is a
+        local folder if an earlier export made it. Links are followed, pipes and devices written to.
     partition_by : str or iterable of str, optional
         Columns that become a level of folders each (``worker_id=…/``), or ``"month"`` or ``"day"`` for
         the UTC month or day in which a turn started or a task was created.

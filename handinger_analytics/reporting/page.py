@@ -66,7 +66,8 @@ def report(
         PySpark.
     path : str or path-like
         Where to write: a path, "~" being the home folder, or a URI such as ``s3://bucket/report.html``.
-        A file that is there is replaced once the new one is complete.
+        A file that is there is replaced once the new one is complete, and its permissions are kept; links
+        are followed, pipes and devices written to.
     tz : str
         IANA name of the time zone whose clock decides days, weekdays and hours.
     price : float, optional

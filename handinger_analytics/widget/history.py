@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import ipywidgets as w
 import pandas as pd
@@ -76,7 +76,8 @@ class History(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         except FileError as error:
             self._notice.value = render("notice", error, "bad")
             return None
-        there = [name for name in names if name not in self._own_files and Path(name).expanduser().exists()]
+        others = [name for name in names if name not in self._own_files]
+        there = [name for name in others if os.path.exists(os.path.expanduser(name))]
         self._own_files.update(names)
         if there:
             words = f"{' and '.join(there)} exists already. Press the button again to replace it."

@@ -33,6 +33,15 @@ def test_file_of_somebody_else_is_not_replaced_unasked(lookup, tmp_path):
     assert len(load_parquet(there)) == 1
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "~nobody-of-that-name/week"], ids=ascii)
+def test_name_that_no_file_can_have(lookup, name):
+    """The notice says what is wrong, in words."""
+    enter(lookup, EXAMPLE)
+    control(lookup, "File name").value = name
+    click(lookup, "Save as Parquet")
+    assert "Not saved" in page(lookup)
+
+
 def test_own_file_is_renewed(lookup, sandbox, tmp_path):
     """A file of this widget is written again without a question."""
     control(lookup, "File name").value = str(tmp_path / "week")
