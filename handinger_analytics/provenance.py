@@ -124,6 +124,6 @@ def incompleteness(provenance: Provenance) -> str | None:
     if provenance.get("complete", True):
         return None
     failed, requested = provenance.get("failed"), provenance.get("requested")
-    if failed and requested:
+    if failed and isinstance(failed, int) and isinstance(requested, int):
         return f"incomplete: {failed:,} of {requested:,} tasks could not be fetched"
     return "incomplete: not all of the tasks were fetched"

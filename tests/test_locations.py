@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import handinger_analytics as ha
 from handinger_analytics import ArgumentError, FileError
@@ -430,6 +431,16 @@ def test_odd_metadata(key, value, box):
     )
     with pytest.raises(FileError, match=r"turns\.parquet"):
         ha.load_parquet(box / "turns.parquet")
+
+
+def test_odd_provenance_is_put_into_words(box):
+    """Counts that are no numbers, in a file that says it is incomplete, are left out of the caption."""
+    turns = OLD.turns.copy()
+    turns.attrs["handinger"] = {"complete": False, "failed": "2", "requested": [3]}
+    ha.export_parquet(turns, box / "turns.parquet")
+    figure = ha.plot_spend(ha.load_parquet(box / "turns.parquet")).figure
+    words = " ".join(text.get_text() for text in figure.findobj(Text))
+    assert "incomplete: not all of the tasks were fetched" in words
 
 
 def test_names_of_columns_that_are_no_text(box):
