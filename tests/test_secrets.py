@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import gc
+import http.client
 import logging
+import os
 import re
+import signal
 import sys
 import threading
+import time
 import traceback
 import warnings
+from contextlib import contextmanager
 
 import pyarrow.parquet as pq
 import pytest
 import requests
+from IPython.core.ultratb import VerboseTB
 
 import handinger_analytics as ha
 from handinger_analytics import (
@@ -21,7 +27,9 @@ from handinger_analytics import (
     HandingerError,
     NotFoundError,
     SettingsError,
+    discover_task_ids,
     fetch,
+    fetch_schedules,
     fetch_worker,
 )
 from handinger_analytics.api.client import requester_of
@@ -45,8 +53,8 @@ def guarded():
         yield running
 
 
-def shown_by(error):
-    """Return all that a traceback shows of an error: texts, causes, and locals of our own frames."""
+def shown_by(error, frames="/handinger_analytics/"):
+    """Return all that a traceback shows of an error: texts, causes, and locals of the frames of ours."""
     seen, todo, texts = set(), [error], []
     while todo:
         one = todo.pop()
@@ -57,7 +65,7 @@ def shown_by(error):
         texts += traceback.format_exception(one, chain=False)
         todo += [one.__cause__, one.__context__]
         for frame, _ in traceback.walk_tb(one.__traceback__):
-            if "/handinger_analytics/" in frame.f_code.co_filename:
+            if frames in frame.f_code.co_filename:
                 texts += [f"{name} = {shown(value)}" for name, value in frame.f_locals.items()]
     return "\n".join(texts)
 
@@ -321,3 +329,126 @@ def test_interpreter_hook_shows_no_key(guarded, capsys):
     printed = capsys.readouterr().err
     assert "NotFoundError" in printed
     assert not re.search(PIECE, printed)
+
+
+@contextmanager
+def interrupted_when_asked(server):
+    """Press Ctrl-C as soon as a server was asked for something."""
+
+    def press():
+        for _ in range(500):
+            if server.paths:
+                break
+            time.sleep(0.01)
+        time.sleep(0.05)  # until the client waits for the answer
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    thread = threading.Thread(target=press)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+
+
+WAITING = {
+    "retrieve_task": lambda client: client.retrieve_task("tsk_1"),
+    "fetch_worker": lambda client: fetch_worker("wrk_1", client=client),
+    "discover_task_ids": lambda client: discover_task_ids("wrk_1", client=client),
+    "fetch_schedules": lambda client: fetch_schedules("wrk_1", client=client),
+    "fetch": lambda client: fetch(["tsk_1", "tsk_2"], client=client),
+    "with_cancel": lambda client: client.retrieve_worker("wrk_1", cancel=threading.Event()),
+}
+
+
+@pytest.mark.parametrize("session", [None, requests.Session()], ids=["own", "given"])
+@pytest.mark.parametrize("wait", WAITING.values(), ids=WAITING)
+def test_interrupt_shows_no_key_in_any_frame(serve, wait, session):
+    """Not in the locals of the HTTP libraries either, as IPython shows them with ``%xmode Verbose``."""
+    server = serve(Reply(b"", wait=30))
+    with server.client(api_key=CANARY, session=session) as client:
+        with interrupted_when_asked(server), pytest.raises(KeyboardInterrupt) as caught:
+            wait(client)
+        error = caught.value
+        assert PIECE not in shown_by(error, frames="")
+        verbose = VerboseTB(include_vars=True).text(type(error), error, error.__traceback__)
+        assert "handinger_analytics" in verbose
+        assert PIECE not in verbose
+        # Otherwise the threads that still wait would hold up the end of the test.
+        server.stop()
+
+
+def test_debugging_of_the_http_library_prints_no_key(serve, monkeypatch, capsys):
+    """``http.client.HTTPConnection.debuglevel`` prints requests with their headers; not ours.
+
+    A session of the user's prints what it prints: that is out of our hands.
+    """
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with serve(Reply(body_a("tsk_1"))).client(api_key=CANARY) as client:
+        client.retrieve_task("tsk_1")
+    assert PIECE not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("session", [None, requests.Session()], ids=["own", "given"])
+def test_no_logger_shows_the_key(guarded, caplog, session):
+    """Ours says what is tried again and given up; nobody's says the key, at DEBUG, through either way."""
+    caplog.set_level(logging.DEBUG)
+    with guarded.client(max_attempts=2, session=session) as client:
+        fetch(guarded.task_ids, client=client, on_error="collect")
+    ours = [record for record in caplog.records if record.name == "handinger_analytics"]
+    assert {record.levelno for record in ours} == {logging.INFO}
+    for record in caplog.records:
+        assert PIECE not in record.getMessage()
+        assert PIECE not in repr(record.args)
+
+
+def test_loop_of_redirects_shows_no_key(serve):
+    """A server that redirects to itself is not followed, through either way."""
+    for session in (None, requests.Session()):
+        server = serve(Reply(b"", 302, {"Location": "/api/tasks/tsk_1"}))
+        with server.client(api_key=CANARY, session=session) as client:
+            with pytest.raises(APIStatusError, match="redirects to") as caught:
+                client.retrieve_task("tsk_1")
+        assert len(server.paths) == 1
+        assert PIECE not in shown_by(caught.value, frames="")
+
+
+def test_client_that_was_refused_shows_itself(capsys):
+    """A traceback that shows locals shows the half-made client, too, and its repr does not fail."""
+    with pytest.raises(SettingsError) as caught:
+        Client(CANARY, timeout=-1)
+    assert "Client()" in shown_by(caught.value)
+
+
+PROXY_PASSWORD = "pa/CANARYss"  # noqa: S105 - made up
+
+
+@pytest.mark.parametrize("session", [None, requests.Session()], ids=["own", "given"])
+@pytest.mark.parametrize(
+    "proxy", [f"http://user:{PROXY_PASSWORD}@127.0.0.1:1", "http://user:CANARY@127.0.0.1:1"]
+)
+def test_password_of_a_proxy_is_not_shown(monkeypatch, proxy, session):
+    """Neither whole nor in part, whether the proxy's address can be read or not."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with Client(CANARY, base_url="https://handinger.example", max_attempts=1, session=session) as client:
+        with pytest.raises(HandingerError) as caught:
+            client.retrieve_task("tsk_1")
+    text = shown_by(caught.value)
+    assert "CANARY" not in text
+    assert "user:" not in text
+
+
+def test_custom_headers_are_not_shown(serve, monkeypatch):
+    """They often hold the token of a gateway; a server that repeats one does not get it into a message."""
+    monkeypatch.setenv("HANDINGER_CUSTOM_HEADERS", f"X-Gateway: {CANARY}")
+    server = serve(Reply(encoded({"error": f"bad {CANARY}"}), 404))
+    with server.client() as client:
+        with pytest.raises(NotFoundError) as caught:
+            client.retrieve_task("tsk_1")
+        assert PIECE not in repr(requester_of(client).settings)
+    assert server.headers[0]["X-Gateway"] == CANARY
+    assert PIECE not in shown_by(caught.value)
