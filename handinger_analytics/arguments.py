@@ -84,6 +84,12 @@ def check_word(value: Any, name: str, words: Collection[str]) -> None:
         raise ArgumentError.unexpected(name, f"{', '.join(others)} or {last}" if others else last, value)
 
 
+def check_event(value: Any, name: str) -> None:
+    """Refuse what is neither None nor an event that another thread can set."""
+    if value is not None and not callable(getattr(value, "is_set", None)):
+        raise ArgumentError.unexpected(name, "a threading.Event", value)
+
+
 def check_freq(value: Any) -> None:
     """Refuse a ``freq`` that is not one of `handinger_analytics.times.FREQS`."""
     if not isinstance(value, str) or value not in FREQS:

@@ -170,7 +170,7 @@ class FetchInterrupted(KeyboardInterrupt):
         What had been fetched.
     """
 
-    def __init__(self, message: str, result: Any) -> None:
+    def __init__(self, message: str, result: Any = None) -> None:  # pickle gives the message alone
         super().__init__(message)
         self.result = result
 

@@ -86,14 +86,14 @@ def test_an_empty_log_gives_an_empty_frame_of_the_same_dtypes(serve):
 
 
 def test_a_cancelled_walk_asks_for_no_further_page():
-    """Cancelled while a page is under way, it ends with that page, and gives no list with a hole in it."""
+    """Cancelled while a page is under way, it ends at once, and gives no list with a hole in it."""
     with Sandbox(tasks=200, latency=0.5) as slow, slow.client() as client, ThreadPoolExecutor() as pool:
         cancel = threading.Event()
         walk = pool.submit(ha.discover_task_ids, slow.worker_ids, client=client, cancel=cancel)
         while slow.stats.requests == 0:
             assert not walk.done()
         cancel.set()
-        with pytest.raises(ha.HandingerError, match="cancelled before page 2 of the webhook log of worker"):
+        with pytest.raises(ha.HandingerError, match=r"webhook log of worker .*, page 1: cancelled"):
             walk.result()
         assert slow.stats.by_route["webhook"] == 1
 

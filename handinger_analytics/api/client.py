@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 
 from handinger_analytics.api import wire
 from handinger_analytics.api.identifiers import id_from, path_segment
@@ -24,7 +24,7 @@ from handinger_analytics.api.settings import (
 )
 from handinger_analytics.api.transport import Session, Transport
 from handinger_analytics.api.waiting import awaited
-from handinger_analytics.arguments import check_whole_number
+from handinger_analytics.arguments import check_event, check_whole_number
 from handinger_analytics.errors import APIError, RateLimitError, SettingsError
 
 Result = TypeVar("Result")
@@ -117,6 +117,9 @@ class Client:
         requester = getattr(self, "_requester", None)  # a traceback shows a client that was refused, too
         return f"Client({requester.settings.base_url!r})" if requester else "Client()"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Client holds the key and is not pickled or copied: make one in each process")
+
     def __enter__(self) -> Self:
         return self
 
@@ -143,7 +146,8 @@ class Client:
             ``.task`` and ``.turns``, the latter a list in execution order.
         """
         task_id = id_from(task_id, "task", "task_id")
-        return self._requester.cancellable(partial(self._requester.read_whole_task, task_id), cancel)
+        read = partial(self._requester.read_whole_task, task_id)
+        return self._requester.cancellable(read, f"task {task_id!r}", cancel)
 
     def retrieve_worker(
         self, worker_id: str, task_id: str | None = None, *, cancel: threading.Event | None = None
@@ -176,9 +180,8 @@ class Client:
     ) -> Record:
         """Read what there is under the address of a worker; ``what`` names it in errors."""
         worker_id = id_from(worker_id, "worker", "worker_id")
-        path = f"/api/workers/{path_segment(worker_id)}{path}"
-        read = partial(self._requester.read, path, kind, what.format(worker_id))
-        return self._requester.cancellable(read, cancel)
+        path, what = f"/api/workers/{path_segment(worker_id)}{path}", what.format(worker_id)
+        return self._requester.cancellable(partial(self._requester.read, path, kind, what), what, cancel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,14 +220,19 @@ class Requester:
         self._of_this_process().transport.close()
 
     def cancellable(
-        self, read: Callable[[threading.Event], Result], cancel: threading.Event | None
+        self, read: Callable[[threading.Event], Result], what: str, cancel: threading.Event | None
     ) -> Result:
         """Call a method that takes ``cancel``, and stop waiting for it as soon as that is set."""
-        if cancel is None:
-            return read(threading.Event())
+        check_event(cancel, "cancel")
         abandoned = threading.Event()
+        if cancel is None:
+            return read(abandoned)
+        if cancel.is_set():
+            raise Cancelled(f"{what}: cancelled")
         try:
             return awaited(partial(read, abandoned), cancel=cancel)
+        except Cancelled:
+            raise Cancelled(f"{what}: cancelled") from None
         finally:
             abandoned.set()
             self.gate.wake()
@@ -304,7 +312,7 @@ class Requester:
             except WaitTooLong as too_long:
                 raise self._error(what, rejection, sent, too_long.seconds) from None
             except Cancelled:
-                raise Cancelled(what) from None
+                raise Cancelled(f"{what}: cancelled") from None
         raise self._error(what, rejection, sent)
 
     def _open(self) -> _Opened:

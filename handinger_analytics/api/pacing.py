@@ -42,9 +42,6 @@ def backoff(attempt: int) -> float:
 class Cancelled(HandingerError):
     """The request was cancelled by whoever started it."""
 
-    def __init__(self, what: str = "request") -> None:
-        super().__init__(f"{what}: cancelled")
-
 
 class WaitTooLong(Exception):
     """The wait that is due is longer than what is left of the budget."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterable, Mapping
 from typing import cast
 
@@ -18,6 +19,7 @@ from handinger_analytics.arguments import check_span, check_whole_number, utc_in
 from handinger_analytics.errors import FileError
 from handinger_analytics.fetching.discover import discover_task_ids
 from handinger_analytics.fetching.ids import normalize_task_ids
+from handinger_analytics.fetching.progress import Progress
 from handinger_analytics.locations import Place
 from handinger_analytics.times import now as clock
 
@@ -83,7 +85,8 @@ class Archive(ArchiveView):
         settle: dt.timedelta = _WEEK,
         max_age: dt.timedelta | None = None,
         batch: int = 500,
-        progress: bool | None = None,
+        progress: Progress = None,
+        cancel: threading.Event | None = None,
         now: dt.datetime | None = None,
     ) -> SyncReport:
         """Fetch what is not there yet or may have changed, and record it.
@@ -106,15 +109,17 @@ class Archive(ArchiveView):
             Fetch again also what was last fetched longer ago than this.
         batch : int, default 500
             Tasks to fetch and record at a time; memory grows with it.
-        progress : bool, optional
-            Show a bar on stderr; by default where that is a terminal or a notebook.
+        progress : bool or callable, optional
+            As in `fetch`; it counts the tasks that are due, batch by batch.
+        cancel : threading.Event, optional
+            Set it from another thread to stop soon; what was fetched by then is recorded.
         now : aware datetime, optional
             Time to record for this sync, for a sandbox that has a clock of its own.
 
         Returns
         -------
         SyncReport
-            ``fetched``, ``skipped``, ``new``, ``changed``, ``failed`` and ``duration``.
+            ``fetched``, ``skipped``, ``new``, ``changed``, ``failed``, ``left`` and ``duration``.
 
         Raises
         ------
@@ -143,9 +148,15 @@ class Archive(ArchiveView):
             raise FileError(f"there is no archive at {self.uri!r} whose ids could be synced: give task ids")
         self._storage.create()
         todo = plan(self._storage, ids, policy, moment or clock())
-        return Sync(self._storage, todo, moment).run(client, int(batch), progress)
+        return Sync(self._storage, todo, moment).run(client, int(batch), progress, cancel)
 
-    def discover(self, worker_ids: str | Iterable[str], *, client: Client | None = None) -> list[str]:
+    def discover(
+        self,
+        worker_ids: str | Iterable[str],
+        *,
+        client: Client | None = None,
+        cancel: threading.Event | None = None,
+    ) -> list[str]:
         """Find task ids in the webhook logs of workers and remember them for the next `sync`.
 
         Parameters
@@ -175,7 +186,7 @@ class Archive(ArchiveView):
         >>> archive.status().missing == len(found)
         True
         """
-        found = discover_task_ids(worker_ids, client=client)
+        found = discover_task_ids(worker_ids, client=client, cancel=cancel)
         self._storage.create()
         publish(self._storage, ids=remember(self._storage, found))
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,11 +29,11 @@ from handinger_analytics.arguments import check_span, check_word
 from handinger_analytics.errors import FetchInterrupted
 from handinger_analytics.fetching.fetched import Fetched
 from handinger_analytics.fetching.pool import gather
-from handinger_analytics.fetching.progress import ProgressBar
+from handinger_analytics.fetching.progress import Progress, ProgressBar
 from handinger_analytics.fetching.result import FetchResult, raise_with_result
 from handinger_analytics.tables.build import Failure
 from handinger_analytics.tables.frames import failures_frame
-from handinger_analytics.text import summary_html, summary_text
+from handinger_analytics.text import count, summary_html, summary_text
 from handinger_analytics.times import now
 
 Refresh = Literal["unfinished", "all"]
@@ -86,6 +87,8 @@ class SyncReport:
     failed : DataFrame
         One row per task that could not be fetched, columns as in ``schema.FAILURES``. They are kept in
         the archive, too, and the next sync tries them first.
+    left : int
+        Tasks that are due and were not asked for, since somebody cancelled.
     duration : datetime.timedelta
         How long it took.
     """
@@ -95,18 +98,21 @@ class SyncReport:
     new: int
     changed: int
     failed: pd.DataFrame
+    left: int
     duration: dt.timedelta
 
     @property
     def complete(self) -> bool:
         """Whether every task that was asked for is in the archive."""
-        return not len(self.failed)
+        return not len(self.failed) and not self.left
 
     def summary(self) -> Iterator[tuple[str, str]]:
         """Yield what it says, as names and texts."""
         yield "tasks", f"{self.fetched:,} fetched, {self.skipped:,} skipped"
         yield "turns", f"{self.new:,} new, {self.changed:,} changed"
         yield "not fetched", f"{len(self.failed):,}; see .failed" if len(self.failed) else "none"
+        if self.left:
+            yield "cancelled", f"{count(self.left, 'task')} not asked for; sync again"
         yield "duration", f"{self.duration.total_seconds():.1f} s"
 
     def __repr__(self) -> str:
@@ -205,18 +211,20 @@ class Sync:
         self._moment = moment
         self._ids_version = todo.ids_version
         self._started = time.monotonic()
-        self._fetched = self._recorded = 0
+        self._fetched = self._recorded = self._done = 0
         self._new = self._changed = 0
         self._failures: list[Failure] = []
 
-    def run(self, client: Client | None, batch: int, progress: bool | None) -> SyncReport:
+    def run(
+        self, client: Client | None, batch: int, progress: Progress, cancel: threading.Event | None
+    ) -> SyncReport:
         """Work through the plan; what was fetched before an error or Ctrl-C is recorded first."""
         due = self._todo.due
         begun = self._moment or now()
         with ProgressBar(len(due), progress) as bar:
             if len(due):
                 with client_or_default(client) as used:
-                    self._work(batch, used, bar)
+                    self._work(batch, used, bar, cancel)
         publish(self._storage, ids=self._ids_version, sync=(begun, self._moment or now()))
         return SyncReport(
             fetched=self._fetched,
@@ -224,16 +232,17 @@ class Sync:
             new=self._new,
             changed=self._changed,
             failed=failures_frame(self._failures),
+            left=len(due) - self._done,
             duration=dt.timedelta(seconds=time.monotonic() - self._started),
         )
 
-    def _work(self, batch: int, client: Client, bar: ProgressBar) -> None:
+    def _work(self, batch: int, client: Client, bar: ProgressBar, cancel: threading.Event | None) -> None:
         # Recording in a thread beside the fetch takes longer: both want the interpreter's lock.
         due = self._todo.due
         for start in range(0, len(due), batch):
             task_ids = due[start : start + batch].to_pylist()
             begun = self._moment or now()
-            fetched, error = gather(client, task_ids, progress=False)
+            fetched, error = gather(client, task_ids, progress=False, cancel=cancel)
             self._record(fetched, begun)
             if isinstance(error, KeyboardInterrupt):
                 raise FetchInterrupted(
@@ -242,24 +251,22 @@ class Sync:
                 ) from None
             if error is not None:
                 raise_with_result(error, FetchResult(fetched))
-            bar.show(min(start + batch, len(due)), len(self._failures))
+            bar.show(self._done, len(self._failures))
+            if cancel is not None and cancel.is_set():
+                return
         compact_if_scattered(self._storage)
 
     def _record(self, fetched: Fetched, begun: dt.datetime) -> None:
         rows, failures = fetched.whole_tasks(), list(fetched.failed.values())
-        came = {*rows.tasks["task_id"].to_pylist()}
-        known = [
-            self._ids_version,
-            record_failures(self._storage, failures, self._todo.failing & came, begun),
-        ]
-        if foreign := came.difference(fetched.task_ids):
-            known.append(remember(self._storage, [*foreign]))  # what was asked for is missing all the same
-        self._ids_version = max(known)
+        healed = self._todo.failing & {*rows.tasks["task_id"].to_pylist()}
+        recorded = record_failures(self._storage, failures, healed, begun)
+        self._ids_version = max(self._ids_version, recorded)
         if rows.tasks.num_rows:
             written = record_rows(self._storage, rows, self._ids_version, begun, self._moment or now())
             self._new += written.new
             self._changed += written.changed
         self._fetched += rows.tasks.num_rows
+        self._done += len({*fetched.failed, *rows.task_positions.tolist()})
         self._failures += failures
         self._recorded += 1
         if self._recorded % _COMPACT_EVERY == 0:

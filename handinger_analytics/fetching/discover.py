@@ -15,7 +15,7 @@ import pandas as pd
 
 from handinger_analytics.api import wire
 from handinger_analytics.api.client import Client, client_or_default
-from handinger_analytics.errors import HandingerError, PermissionDeniedError
+from handinger_analytics.errors import PermissionDeniedError
 from handinger_analytics.fetching.ids import normalize_worker_ids
 from handinger_analytics.tables.build import table
 from handinger_analytics.tables.frames import to_pandas
@@ -56,7 +56,7 @@ def discover_task_ids(
     as_frame : bool, default False
         Return a frame with titles, too.
     cancel : threading.Event, optional
-        Set it from another thread to stop after the page under way, with an error.
+        Set it from another thread to stop soon, with an error.
 
     Returns
     -------
@@ -104,10 +104,8 @@ def discover_task_ids(
 def _executions(client: Client, worker_id: str, cancel: threading.Event | None) -> Iterator[wire.Execution]:
     """Yield every entry of a worker's log, page by page to the last one, or until somebody cancels."""
     for page in itertools.count(1):
-        if cancel is not None and cancel.is_set():
-            raise HandingerError(f"cancelled before page {page} of the webhook log of worker {worker_id!r}")
         try:
-            answer = client.retrieve_webhook_executions(worker_id, page)
+            answer = client.retrieve_webhook_executions(worker_id, page, cancel=cancel)
         except PermissionDeniedError as error:
             raise PermissionDeniedError(
                 f"{error}. Only the creator of a worker may read its webhook log: use a key of that user",

@@ -10,6 +10,7 @@ import pandas as pd
 from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.fetching.ids import normalize_task_ids
 from handinger_analytics.fetching.pool import gather
+from handinger_analytics.fetching.progress import Progress
 from handinger_analytics.fetching.result import (
     FetchResult,
     OnError,
@@ -25,7 +26,7 @@ def fetch(
     *,
     client: Client | None = None,
     on_error: OnError = "warn",
-    progress: bool | None = None,
+    progress: Progress = None,
     dtype_backend: DtypeBackend = "numpy",
     cancel: threading.Event | None = None,
 ) -> FetchResult:
@@ -41,8 +42,9 @@ def fetch(
         What to do about ids that could not be fetched: warn (`PartialDataWarning`), raise at the end
         (`IncompleteFetchError`, with what was fetched in ``.result``), or only put them into
         ``.failures``.
-    progress : bool, optional
-        Show a bar on stderr; by default where that is a terminal or a notebook.
+    progress : bool or callable, optional
+        Show a bar on stderr; by default where that is a terminal or a notebook. A callable is called
+        with ``(done, failed, total)`` instead, from the calling thread, whenever one of them has changed.
     dtype_backend : {"numpy", "pyarrow"}
         Dtypes of the frames, as in pandas' own readers.
     cancel : threading.Event, optional
@@ -58,7 +60,7 @@ def fetch(
     TaskIdError
         For something that cannot be a task id.
     ArgumentError
-        For another ``on_error`` or ``dtype_backend``.
+        For another ``on_error``, ``dtype_backend``, ``progress`` or ``cancel``.
     AuthenticationError
         As soon as the server does not accept the key; ``.result`` has what was fetched.
     IncompleteFetchError
@@ -78,7 +80,7 @@ def fetch(
       period: 2026-05-05 20:11 to 2026-06-30 11:59 UTC
       complete: yes
     """
-    return _fetch(task_ids, client, on_error, progress, dtype_backend, cancel=cancel)
+    return _fetch(task_ids, client, on_error, progress, dtype_backend, cancel)
 
 
 def fetch_tasks(
@@ -86,8 +88,9 @@ def fetch_tasks(
     *,
     client: Client | None = None,
     on_error: OnError = "warn",
-    progress: bool | None = None,
+    progress: Progress = None,
     dtype_backend: DtypeBackend = "numpy",
+    cancel: threading.Event | None = None,
 ) -> pd.DataFrame:
     """Fetch tasks, one row each; parameters and errors as in `fetch`.
 
@@ -105,7 +108,7 @@ def fetch_tasks(
     0  tsk_DOgth3V7E-FFsw  aborted       45
     1  tsk_miS4LlkUwYkMbw  aborted     2117
     """
-    return _fetch(task_ids, client, on_error, progress, dtype_backend, with_turns=False).tasks
+    return _fetch(task_ids, client, on_error, progress, dtype_backend, cancel, with_turns=False).tasks
 
 
 def fetch_turns(
@@ -113,8 +116,9 @@ def fetch_turns(
     *,
     client: Client | None = None,
     on_error: OnError = "warn",
-    progress: bool | None = None,
+    progress: Progress = None,
     dtype_backend: DtypeBackend = "numpy",
+    cancel: threading.Event | None = None,
 ) -> pd.DataFrame:
     """Fetch the turns of tasks, one row each; parameters and errors as in `fetch`.
 
@@ -135,18 +139,18 @@ def fetch_turns(
     3  tsk_miS4LlkUwYkMbw  completed     1730
     4  tsk_miS4LlkUwYkMbw    aborted      387
     """
-    return _fetch(task_ids, client, on_error, progress, dtype_backend).turns
+    return _fetch(task_ids, client, on_error, progress, dtype_backend, cancel).turns
 
 
 def _fetch(
     task_ids: str | Iterable[str],
     client: Client | None,
     on_error: OnError,
-    progress: bool | None,
+    progress: Progress,
     dtype_backend: DtypeBackend,
+    cancel: threading.Event | None,
     *,
     with_turns: bool = True,
-    cancel: threading.Event | None = None,
 ) -> FetchResult:
     check_options(on_error, dtype_backend)
     ids = normalize_task_ids(task_ids)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from handinger_analytics.api import wire
 from handinger_analytics.api.client import Client, requester_of
 from handinger_analytics.api.pacing import Cancelled
+from handinger_analytics.arguments import check_event
 from handinger_analytics.errors import APIConnectionError, APIError, AuthenticationError
 from handinger_analytics.fetching.fetched import Fetched
-from handinger_analytics.fetching.progress import ProgressBar
+from handinger_analytics.fetching.progress import Progress, ProgressBar
 from handinger_analytics.tables.build import Failure, RowBuilder, Rows
 from handinger_analytics.times import now
 
@@ -96,21 +97,20 @@ class Pool:
         self._requester = requester_of(client)
         self._with_turns = with_turns
         self._stop = threading.Event()
-        self._total = len(task_ids)
         self._any_answer = False
         self._connection_error: APIConnectionError | None = None
         self._todo: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
         for item in enumerate(task_ids):
             self._todo.put(item)
-        count = min(self._requester.settings.max_connections, self._total)
+        count = min(self._requester.settings.max_connections, len(task_ids))
         self._threads = [
             threading.Thread(target=self._work, name=f"handinger-fetch-{number}", daemon=True)
             for number in range(count)
         ]
 
-    def run(self, progress: bool | None, cancel: threading.Event | None = None) -> None:
+    def run(self, bar: ProgressBar, cancel: threading.Event | None = None) -> None:
         """Fetch everything; return early when ``cancel`` is set or a thread met an `error`."""
-        with ProgressBar(self._total, progress) as bar:
+        with bar:
             try:
                 for thread in self._threads:
                     thread.start()
@@ -184,15 +184,17 @@ def gather(
     task_ids: Sequence[str],
     *,
     with_turns: bool = True,
-    progress: bool | None = None,
+    progress: Progress = None,
     cancel: threading.Event | None = None,
 ) -> tuple[Fetched, BaseException | None]:
-    """Fetch ids; return what came, and what ended it early: a 401, Ctrl-C, or an error in our own code."""
+    """Fetch ids; return what came, and what ended it early: a 401, Ctrl-C, or an error of a callback."""
+    check_event(cancel, "cancel")
+    bar = ProgressBar(len(task_ids), progress)
     pool = Pool(client, task_ids, with_turns=with_turns)
-    interrupt: KeyboardInterrupt | None = None
+    interrupt: BaseException | None = None
     try:
-        pool.run(progress, cancel)
-    except KeyboardInterrupt as error:
+        pool.run(bar, cancel)
+    except (Exception, KeyboardInterrupt) as error:
         interrupt = error
     rows, failed = pool.collector.close()
     return Fetched(tuple(task_ids), rows, failed, now()), interrupt or pool.error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -15,14 +16,10 @@ import pyarrow.compute as pc
 from handinger_analytics import provenance
 from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.arguments import check_word
-from handinger_analytics.errors import (
-    FetchInterrupted,
-    HandingerError,
-    IncompleteFetchError,
-    PartialDataWarning,
-)
+from handinger_analytics.errors import FetchInterrupted, IncompleteFetchError, PartialDataWarning
 from handinger_analytics.fetching.fetched import Fetched
 from handinger_analytics.fetching.pool import gather
+from handinger_analytics.fetching.progress import Progress
 from handinger_analytics.tables.frames import DtypeBackend, failures_frame, to_pandas
 from handinger_analytics.tables.schema import TASKS, TURNS, Column
 from handinger_analytics.text import count, number, summary_html, summary_text
@@ -58,6 +55,10 @@ class FetchResult:
         self._dtype_backend: DtypeBackend = dtype_backend
         self._client = client
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the client out of pickles and copies: it has the key and connections of this process."""
+        return {**vars(self), "_client": None}
+
     @cached_property
     def tasks(self) -> pd.DataFrame:
         """One row per task in the caller's order, columns as in ``schema.TASKS``."""
@@ -79,14 +80,21 @@ class FetchResult:
         """Whether every id that was asked for is here with its turns."""
         return self._fetched.complete
 
-    def retry_failed(self, *, client: Client | None = None, progress: bool | None = None) -> FetchResult:
+    def retry_failed(
+        self,
+        *,
+        client: Client | None = None,
+        progress: Progress = None,
+        cancel: threading.Event | None = None,
+    ) -> FetchResult:
         """Fetch again what is missing, and only that.
 
         Parameters
         ----------
         client : Client, optional
-            By default the one of the first fetch, then one from the environment.
-        progress : bool, optional
+            By default the one of the first fetch, then one from the environment; a result that was
+            pickled or copied has lost the first.
+        progress, cancel
             As in `fetch`.
 
         Returns
@@ -100,7 +108,7 @@ class FetchResult:
             As `fetch`; ``.result`` has the old rows, too.
         """
         with client_or_default(client or self._client) as used:
-            newer, error = gather(used, self._fetched.missing(), progress=progress)
+            newer, error = gather(used, self._fetched.missing(), progress=progress, cancel=cancel)
         result = FetchResult(self._fetched.updated(newer), self._dtype_backend, self._client)
         if error is not None:
             raise_with_result(error, result)
@@ -164,6 +172,5 @@ def raise_with_result(error: BaseException, result: FetchResult) -> NoReturn:
         raise FetchInterrupted(
             f"interrupted after {so_far}; they are in .result of this error", result
         ) from None
-    if isinstance(error, HandingerError):
-        error.result = result
+    error.result = result  # type: ignore[attr-defined]  # also on the error of a user's callback
     raise error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -65,6 +66,7 @@ def fetch_worker(
     *,
     client: Client | None = None,
     dtype_backend: DtypeBackend = "numpy",
+    cancel: threading.Event | None = None,
 ) -> WorkerState:
     """Fetch a worker's state, messages, files, sources and output.
 
@@ -78,6 +80,8 @@ def fetch_worker(
         By default one from the environment, closed after use.
     dtype_backend : {"numpy", "pyarrow"}
         Dtypes of the frames.
+    cancel : threading.Event, optional
+        Set it from another thread to stop soon, with a `HandingerError`.
 
     Returns
     -------
@@ -100,7 +104,7 @@ def fetch_worker(
     """
     check_word(dtype_backend, "dtype_backend", get_args(DtypeBackend))
     with client_or_default(client) as used:
-        worker = used.retrieve_worker(worker_id, task_id)
+        worker = used.retrieve_worker(worker_id, task_id, cancel=cancel)
 
     def frame(columns: tuple[Column, ...], records: list[Any]) -> pd.DataFrame:
         return to_pandas(table(columns, records), columns, dtype_backend=dtype_backend)
@@ -119,6 +123,7 @@ def fetch_schedules(
     *,
     client: Client | None = None,
     dtype_backend: DtypeBackend = "numpy",
+    cancel: threading.Event | None = None,
 ) -> pd.DataFrame:
     """Fetch what workers plan to run, one row per schedule.
 
@@ -130,6 +135,8 @@ def fetch_schedules(
         By default one from the environment, closed after use.
     dtype_backend : {"numpy", "pyarrow"}
         Dtypes of the frame.
+    cancel : threading.Event, optional
+        Set it from another thread to stop soon, with a `HandingerError`.
 
     Returns
     -------
@@ -156,7 +163,7 @@ def fetch_schedules(
     check_word(dtype_backend, "dtype_backend", get_args(DtypeBackend))
     workers = normalize_worker_ids(worker_ids)
     with client_or_default(client) as used:
-        lists = [used.retrieve_schedules(worker_id) for worker_id in workers]
+        lists = [used.retrieve_schedules(worker_id, cancel=cancel) for worker_id in workers]
     records = [
         SimpleNamespace(**msgspec.structs.asdict(schedule), worker_id=its.worker_id, timezone=its.timezone)
         for its in lists

@@ -118,10 +118,11 @@ def test_unknown_word_for_an_end_is_final(archive, serve):
 
 
 def test_answer_for_another_id_is_no_answer(archive, serve):
-    """If the server sends another task than the one asked for, that one is still missing."""
+    """If the server sends another task than the one asked for, that one is missing, and no row is kept."""
     with serve(Reply(body_a("tsk_2"))).client() as client:
-        archive.sync("tsk_1", client=client)
-    assert archive.tasks()["task_id"].tolist() == ["tsk_2"]
+        report = archive.sync("tsk_1", client=client)
+    assert report.failed["task_id"].tolist() == ["tsk_1"]
+    assert len(archive.tasks()) == 0
     assert (archive.status().missing, archive.status().complete) == (1, False)
 
 
