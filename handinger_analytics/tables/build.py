@@ -169,9 +169,12 @@ def _in_order(
     if not np.all(positions[1:] >= positions[:-1]):
         order = np.argsort(positions, kind="stable")
         positions = positions[order]
-        for index in range(len(arrays)):  # one by one, so that only one column is held twice
-            arrays[index] = arrays[index].take(order)
+        # Column by column and in two steps: to take from chunks would hold a column three times.
+        for index in range(len(arrays)):
+            arrays[index] = pa.chunked_array([arrays[index].combine_chunks()])
             pa.default_memory_pool().release_unused()  # or all that is replaced would stay held
+            arrays[index] = arrays[index].take(order)
+            pa.default_memory_pool().release_unused()
     arrays = [encoded(column, values) for column, values in zip(columns, arrays, strict=True)]
     return pa.Table.from_arrays(arrays, schema=arrow_schema(columns)), positions
 
