@@ -357,4 +357,4 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
                     words = f"The widget has an error ({type(error).__name__}: {error}). Please report it."
                     self._status.say(words, "bad")
 
-        self._state.run(guarded)
+        self._state.run(guarded, job)

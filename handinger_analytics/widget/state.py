@@ -3,18 +3,26 @@
 ipykernel sends updates of widgets from its own I/O thread, so any thread may update one. A thread runs
 in a copy of the context it was started in: what it changes then counts as the
 output of the cell or click that started it.
+
+The threads are daemons, since what they wait for may never come. But Python ends the process with SIGABRT
+where native code (Matplotlib, PyArrow) returns to a daemon while the interpreter goes away: the end
+of the interpreter cancels them, and waits a little.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from handinger_analytics.widget.session import empty_session
 
 _TICK = 0.25
+_EXIT_SECONDS = 5.0  # for work that cannot be cancelled, such as drawing
+_exiting = threading.Event()
 
 
 class Job:
@@ -48,8 +56,8 @@ class State:
         self._threads = 0
 
     def under_way(self, job: Job | None) -> bool:
-        """Tell whether a job has neither ended nor been removed."""
-        return job is not None and self.jobs.get(job.kind) is job
+        """Tell whether a job has neither ended nor been removed; none is while the interpreter ends."""
+        return job is not None and self.jobs.get(job.kind) is job and not _exiting.is_set()
 
     def end(self, job: Job | None) -> bool:
         """Remove a job that is under way; return False if it was not."""
@@ -59,8 +67,8 @@ class State:
             del self.jobs[job.kind]
             return True
 
-    def run(self, work: Callable[[], None]) -> None:
-        """Start work in a thread of its own; `wait` waits for it from now on."""
+    def run(self, work: Callable[[], None], job: Job | None = None) -> None:
+        """Start work, on a job or without one, in a thread of its own; `wait` waits for it from now on."""
 
         def counted() -> None:
             try:
@@ -72,12 +80,21 @@ class State:
 
         with self.lock:
             self._threads += 1
-        _start_thread(counted, "handinger-widget")
+        _Thread(counted, "handinger-widget", job.cancel if job else threading.Event()).start()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until all work has ended; False if ``timeout`` seconds pass before."""
         with self.lock:
             return self.lock.wait_for(lambda: self._threads == 0, timeout)
+
+
+class _Thread(threading.Thread):
+    """A thread that keeps the context it was made in, and soon ends once ``cancel`` is set."""
+
+    def __init__(self, work: Callable[[], None], name: str, cancel: threading.Event) -> None:
+        context = contextvars.copy_context()
+        super().__init__(target=context.run, args=(work,), name=name, daemon=True)
+        self.cancel = cancel
 
 
 def repeat(tick: Callable[[], bool]) -> threading.Event:
@@ -88,10 +105,17 @@ def repeat(tick: Callable[[], bool]) -> threading.Event:
         while not stop.is_set() and tick():
             stop.wait(_TICK)
 
-    _start_thread(run, "handinger-ticker")
+    _Thread(run, "handinger-ticker", stop).start()
     return stop
 
 
-def _start_thread(target: Callable[[], None], name: str) -> None:
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(target,), name=name, daemon=True).start()
+@atexit.register
+def _exit() -> None:
+    """Cancel what all widgets do, and wait until it has ended."""
+    _exiting.set()
+    threads = [thread for thread in threading.enumerate() if isinstance(thread, _Thread)]
+    for thread in threads:
+        thread.cancel.set()
+    deadline = time.monotonic() + _EXIT_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
