@@ -182,7 +182,7 @@ STREAMS = {
 def test_bar_that_cannot_be_shown_costs_no_row(serve, monkeypatch, stream, progress):
     """The fetch goes on without it."""
     monkeypatch.setattr(sys, "stderr", stream())
-    with serve(Reply(b"", 429, {"retry-after-ms": "600"}), task_asked_for).client() as client:
+    with serve(Reply(b"", 429, {"retry-after-ms": "150"}), task_asked_for).client() as client:
         assert len(fetch(["t1", "t2", "t3"], client=client, progress=progress).tasks) == 3
 
 

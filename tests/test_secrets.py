@@ -363,6 +363,7 @@ WAITING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session", [None, requests.Session()], ids=["own", "given"])
 @pytest.mark.parametrize("wait", WAITING.values(), ids=WAITING)
 def test_interrupt_shows_no_key_in_any_frame(serve, wait, session):
