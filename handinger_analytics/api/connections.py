@@ -51,13 +51,16 @@ class _BoundedResponse(http.client.HTTPResponse):
     most: int
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self.fp.close()
-        self.fp = io.BufferedReader(_BoundedStream(sock, self.seconds, self.most + _HEAD), _BUFFER)
+        self._socket = sock
+        super().__init__(self, *args, **options)  # type: ignore[arg-type]  # it wants `makefile` alone
+
+    def makefile(self, _: str) -> io.BufferedReader:
+        """Open the stream that the head and the body are read from."""
+        return io.BufferedReader(_BoundedStream(self._socket, self.seconds, self.most + _HEAD), _BUFFER)
 
     def begin(self) -> None:
         super().begin()
-        while 100 <= self.status < 200 and self.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+        while self.status < 200 and self.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
             self.headers = self.msg = None  # type: ignore[assignment]  # so it begins again
             super().begin()
         if self.length is not None and self.length > self.most:
@@ -69,7 +72,7 @@ class _BoundedStream(io.RawIOBase):
 
     def __init__(self, sock: socket.socket, seconds: float, most: int) -> None:
         self._socket = sock
-        self._stream = sock.makefile("rb", buffering=0)
+        self._kept_open = sock.makefile("rb", buffering=0)  # also when the connection is closed meanwhile
         self._timeout = sock.gettimeout()
         self._deadline = time.monotonic() + seconds
         self._left = most
@@ -77,23 +80,23 @@ class _BoundedStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Any) -> int:
         seconds = self._deadline - time.monotonic()
         if seconds <= 0:
             raise AnswerTooSlow
         if self._timeout is None or seconds < self._timeout:
             self._socket.settimeout(seconds)
         try:
-            count = self._stream.readinto(buffer)
+            count = self._socket.recv_into(buffer)
         except TimeoutError:
             if time.monotonic() >= self._deadline:
                 raise AnswerTooSlow from None
             raise
-        self._left -= count or 0
+        self._left -= count
         if self._left < 0:
             raise AnswerTooLarge
         return count
 
     def close(self) -> None:
-        self._stream.close()
+        self._kept_open.close()
         super().close()

@@ -37,6 +37,7 @@ from handinger_analytics.errors import (
 Session = requests.Session
 
 _PIECE = 65_536
+_NO_RETRIES = urllib3.Retry.from_int(False, redirect=False)  # made once: it takes as long as a header
 _VERSION = version("handinger-analytics")
 
 
@@ -104,7 +105,9 @@ class Transport:
         self._pool: Any = None
         self._path_prefix = urlsplit(settings.base_url).path
         own = Session()
-        self._template = self._prepared(own, "", "gzip")
+        own.headers["Accept-Encoding"] = "gzip"
+        del own.headers["Connection"]  # to stay open is what HTTP/1.1 does anyway
+        self._template = self._prepared(own, "")
         self._options = self._environment(own)
 
     def send(self, path: str, cancel: threading.Event | None = None) -> Answer | NoAnswer:
@@ -157,7 +160,7 @@ class Transport:
             self._path_prefix + path,
             headers=self._template.headers,
             timeout=self._settings.timeout,
-            retries=False,
+            retries=_NO_RETRIES,
             redirect=False,
             decode_content=False,
         )
@@ -172,7 +175,7 @@ class Transport:
     def _through_session(self, session: Session, path: str) -> Answer | NoAnswer:
         """Send through a session as its owner has set it up by now: headers, parameters, hooks, cookies."""
         try:
-            request = self._prepared(session, path, None)
+            request = self._prepared(session, path)
             options = {"timeout": self._settings.timeout, **self._environment(session)}
             try:
                 answer = session.send(request, allow_redirects=False, **options)
@@ -217,13 +220,11 @@ class Transport:
             options["proxies"] = {}  # a loopback host is never reached through a proxy
         return dict(options)
 
-    def _prepared(self, session: Session, path: str, encoding: str | None) -> requests.PreparedRequest:
+    def _prepared(self, session: Session, path: str) -> requests.PreparedRequest:
         base_url = self._settings.base_url
         try:
             request = session.prepare_request(
-                requests.Request(
-                    "GET", base_url, headers=self._headers(session, encoding), auth=self._with_key
-                )
+                requests.Request("GET", base_url, headers=self._headers(session), auth=self._with_key)
             )
         except requests.exceptions.InvalidURL as error:
             raise SettingsError.unexpected(
@@ -234,11 +235,9 @@ class Transport:
         request.url = base_url + path + (("&" if "?" in path else "?") + query if query else "")
         return request
 
-    def _headers(self, session: Session, encoding: str | None) -> dict[str, Any]:
+    def _headers(self, session: Session) -> dict[str, str]:
         """Headers of ours and of the environment, which come before those of the session."""
-        headers: dict[str, Any] = {"Accept": "application/json"}
-        if encoding:
-            headers["Accept-Encoding"] = encoding
+        headers = {"Accept": "application/json"}
         if session.headers.get("User-Agent") == requests.utils.default_user_agent():
             headers["User-Agent"] = f"handinger-analytics/{_VERSION}"
         return headers | dict(self._settings.custom_headers)
