@@ -239,3 +239,13 @@ def test_white_space_around_an_argument_is_left_out_and_said(run, sandbox, tmp_p
     assert done.exit_code == 0, done.output
     assert "white space around 1 of 1 id was removed" in done.stderr
     assert ha.load_parquet(tmp_path / "o/tasks.parquet")["task_id"].tolist() == [task_id]
+
+
+def test_a_warning_is_a_line(serve):
+    """It says what was left out, without the place in the code."""
+    server = serve(Reply(b"{}", 403))
+    environment = {"HANDINGER_API_KEY": "hdg_live_x", "HANDINGER_BASE_URL": server.url}
+    ran = CliRunner().invoke(main, ["discover", "wrk_1 "], env=environment)
+    assert ran.stderr.startswith(
+        "warning: worker_ids: white space around 1 of 1 id was removed, the first is 'wrk_1 '\nerror: "
+    )

@@ -73,7 +73,9 @@ class Client:
     `HandingerError` soon after the ``cancel`` that was given is set from another thread.
 
     Headers from lines ``Name: value`` in ``HANDINGER_CUSTOM_HEADERS`` go with every request. What is
-    tried again, waited for and given up is logged: logger ``handinger_analytics``, INFO and below.
+    tried again, waited for and given up is logged: logger ``handinger_analytics``, INFO and below. The
+    key is in no log and no traceback; only what a session of yours prints itself (``debuglevel`` of
+    ``http.client``) is out of our hands.
 
     Generation A of the API has the turns in the answer about the task, generation B at an address of
     their own; the client learns from the answers which one it faces.

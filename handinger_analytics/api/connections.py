@@ -39,7 +39,7 @@ def bounded(connection: type[Any], seconds: float, most: int) -> type[Any]:
     """
     limits = {"seconds": seconds, "most": most}
     return type(
-        f"Bounded{connection.__name__}",
+        connection.__name__,  # it stands in errors
         (connection,),
         # Whoever sets `http.client.HTTPConnection.debuglevel` would print the key otherwise.
         {"response_class": type("BoundedResponse", (_BoundedResponse,), limits), "debuglevel": 0},

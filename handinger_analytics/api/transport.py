@@ -140,6 +140,7 @@ class Transport:
             return self._without_answer(error)
         except BaseException as error:
             interrupt = error.with_traceback(None)
+            interrupt.__context__ = None
         raise interrupt
 
     def close(self) -> None:

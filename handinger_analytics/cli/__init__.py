@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -34,6 +35,11 @@ COMMANDS = {
 """Module of each command, imported when the command is run, and its line in ``--help``."""
 
 
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    """Say a warning in a line, without the place in the code that a user of commands cannot change."""
+    click.echo(f"warning: {terminal_text(str(message))}", err=True)
+
+
 class _Commands(click.Group):
     """Loads commands when they are run, and turns errors of the library into a line and an exit code."""
 
@@ -53,7 +59,8 @@ class _Commands(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command to its end, whatever becomes of its output and whoever ends it."""
-        with as_interrupts() as signals, lasting_streams() as output:
+        with as_interrupts() as signals, lasting_streams() as output, warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes all there is
             try:
                 return super().main(*args, **kwargs)
             except SystemExit as ended:

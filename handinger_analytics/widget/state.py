@@ -4,9 +4,9 @@ ipykernel sends updates of widgets from its own I/O thread, so any thread may up
 in a copy of the context it was started in: what it changes then counts as the
 output of the cell or click that started it.
 
-The threads are daemons, since what they wait for may never come. But Python ends the process with SIGABRT
-where native code (Matplotlib, PyArrow) returns to a daemon while the interpreter goes away: the end
-of the interpreter cancels them, and waits a little.
+The threads are daemons, since what they wait for may never come. But a daemon in native code ends the
+process with SIGABRT (Matplotlib) or hangs it (PyArrow) where the interpreter ends under it. So they are
+cancelled and waited for before that.
 """
 
 from __future__ import annotations
