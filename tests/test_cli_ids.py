@@ -241,6 +241,7 @@ def test_white_space_around_an_argument_is_left_out_and_said(run, sandbox, tmp_p
     assert ha.load_parquet(tmp_path / "o/tasks.parquet")["task_id"].tolist() == [task_id]
 
 
+@pytest.mark.filterwarnings("default:worker_ids")
 def test_a_warning_is_a_line(serve):
     """It says what was left out, without the place in the code."""
     server = serve(Reply(b"{}", 403))

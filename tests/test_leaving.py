@@ -206,23 +206,30 @@ def test_callable_is_told_how_far_it_is(serve, capsys):
 
     with serve(Reply(b"", 404), task_asked_for).client(max_connections=1) as client:
         fetch(["t1", "t2", "t3"], client=client, on_error="collect", progress=progress)
-    assert told[-1] == (3, 1, 3)
+    assert (told[0], told[-1]) == ((0, 0, 3), (3, 1, 3))
     assert told == sorted(set(told))
     assert threads == {threading.current_thread()}
     assert capsys.readouterr().err == ""
 
 
-def test_error_of_a_callable_loses_no_row(serve):
+class Stop(BaseException):
+    """What Streamlit ends a script with is no `Exception` either."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [LookupError, Stop])
+def test_error_of_a_callable_loses_no_row(serve, kind):
     """It is raised as it is, with what was fetched in its ``.result``."""
 
     def progress(done, failed, total):
-        raise LookupError("my mistake")
+        if done:
+            raise kind("my mistake")
 
-    with serve(task_asked_for).client() as client:
-        with pytest.raises(LookupError, match="my mistake") as caught:
+    with serve(task_asked_for, Reply(b"", wait=60)).client(max_connections=1) as client:
+        with pytest.raises(kind, match="my mistake") as caught:
             fetch(["t1", "t2"], client=client, progress=progress)
     result = vars(caught.value)["result"]
-    assert len(result.tasks) <= 2
+    assert result.tasks["task_id"].tolist() == ["t1"]
     assert len(result.failures) == 0
 
 

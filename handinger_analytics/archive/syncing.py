@@ -225,14 +225,16 @@ class Sync:
             if len(due):
                 with client_or_default(client) as used:
                     self._work(batch, used, bar, cancel)
-        publish(self._storage, ids=self._ids_version, sync=(begun, self._moment or now()))
+        left = len(due) - self._done
+        ended = None if left else (begun, self._moment or now())
+        publish(self._storage, ids=self._ids_version, sync=ended)
         return SyncReport(
             fetched=self._fetched,
             skipped=self._todo.skipped,
             new=self._new,
             changed=self._changed,
             failed=failures_frame(self._failures),
-            left=len(due) - self._done,
+            left=left,
             duration=dt.timedelta(seconds=time.monotonic() - self._started),
         )
 

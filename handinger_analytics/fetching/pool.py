@@ -194,7 +194,7 @@ def gather(
     interrupt: BaseException | None = None
     try:
         pool.run(bar, cancel)
-    except (Exception, KeyboardInterrupt) as error:
+    except BaseException as error:  # whatever ends a callback, such as Streamlit's stop, keeps the rows
         interrupt = error
     rows, failed = pool.collector.close()
     return Fetched(tuple(task_ids), rows, failed, now()), interrupt or pool.error

@@ -45,6 +45,7 @@ class ProgressBar:
                 self._bar = _bar(total)
 
     def __enter__(self) -> Self:
+        self.show(0)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -55,8 +56,9 @@ class ProgressBar:
     def show(self, done: int, failed: int = 0, pause: float = 0.0) -> None:
         """Show how many tasks are done, how many of them were not fetched, and the seconds of a pause."""
         if self._call is not None and self._told != (done, failed):
-            self._told = done, failed
-            self._call(done, failed, self._total)
+            call, self._call = self._call, None  # one that raises is not called again
+            call(done, failed, self._total)
+            self._call, self._told = call, (done, failed)
         if self._bar is not None and not self._bar.disable:
             try:
                 self._draw(done, failed, pause)
