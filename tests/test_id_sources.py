@@ -162,7 +162,7 @@ def test_a_text_file_is_a_list_or_running_text(tmp_path, content, expected, name
         ("empty.csv", b""),
         ("blank.csv", b",\n,\n"),
         ("bad.csv.gz", b"task_id\ntsk_a\n"),
-        ("cut.csv.gz", gzip.compress(b"task_id\ntsk_a\n" * 99)[:30]),
+        ("cut.csv.gz", gzip.compress(b"task_id\ntsk_a\n" * 99, mtime=0)[:30]),
         ("broken.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff"),
     ],
 )
