@@ -178,6 +178,7 @@ class Transport:
         try:
             request = self._prepared(session, path)
             options = {"timeout": self._settings.timeout, **self._environment(session)}
+            _check_proxy(str(request.url), options["proxies"])
             try:
                 answer = session.send(request, allow_redirects=False, **options)
             except requests.RequestException as error:
@@ -206,6 +207,7 @@ class Transport:
 
     def _opened_pool(self) -> Any:
         verify, proxies, cert = (self._options[name] for name in ("verify", "proxies", "cert"))
+        _check_proxy(self._settings.base_url, proxies)
         pool: Any = self._adapter.get_connection_with_tls_context(self._template, verify, proxies, cert)
         self._adapter.cert_verify(pool, self._settings.base_url, verify, cert)
         pool.ConnectionCls = bounded(
@@ -249,6 +251,13 @@ class Transport:
         return request
 
 
+def _check_proxy(url: str, proxies: Mapping[str, str]) -> None:
+    """Refuse a proxy without a host, at which requests stumbles with a TypeError."""
+    proxy = requests.utils.select_proxy(url, proxies)
+    if proxy and not urllib3.util.parse_url(proxy).host:
+        raise requests.exceptions.InvalidProxyURL
+
+
 def _no_answer(error: Exception) -> NoAnswer:
     """Say why there was no answer, and whether there may be one next time."""
     if problem := _problem_of_settings(error):
@@ -288,8 +297,9 @@ def _problem_of_settings(error: Exception) -> str | None:
 def _is_about_a_certificate_file(cause: BaseException) -> bool:
     if isinstance(cause, ssl.SSLError):
         return cause.library in ("PEM", "X509")
-    # requests raises a plain OSError, without a number, for a path where there is nothing.
-    return isinstance(cause, FileNotFoundError) or (type(cause) is OSError and cause.errno is None)
+    # requests raises a plain OSError for a path where there is nothing.
+    missing = type(cause) is OSError and str(cause).startswith("Could not find")
+    return missing or isinstance(cause, FileNotFoundError)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
