@@ -159,3 +159,90 @@ def test_secret_cannot_be_copied_out_by_accident():
         pickle.dumps(settings())
     with pytest.raises(TypeError, match="not pickled"):
         copy.deepcopy(Secret(KEY))
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    ["''", '""', "``", "\u2018\u2019", "\u201c\u201d", "'\"", ("'", ""), ("", '"'), ("", "\u201d")],
+)
+@pytest.mark.parametrize("through", ["argument", "environment"])
+def test_quotes_around_the_key_are_refused_unseen(monkeypatch, opening, closing, through):
+    """A key that was copied with its quotes says so, and where, but not what it is."""
+    key = f"{opening}{KEY}{closing}"
+    monkeypatch.setenv("HANDINGER_API_KEY", key)
+    name = "api_key" if through == "argument" else "HANDINGER_API_KEY"
+    with pytest.raises(SettingsError, match=rf"^{name}: .*without quotes around it") as caught:
+        Client(key if through == "argument" else None)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("https://handinger.com/api", "leave out /api"),
+        ("https://handinger.com/api/", "leave out /api"),
+        ("https://handinger.com/api/tasks/tsk_1", "leave out /api"),
+        ("https://example.com/prefix/api", "leave out /api"),
+        ("https://v3.handinger.com/worker/wrk_1", "link to the dashboard"),
+        ("https://v3.handinger.com/worker/wrk_1/task/tsk_1", "link to the dashboard"),
+        ("https://handinger.com?", "expected something like"),
+        ("https://handinger.com#", "expected something like"),
+        ("https://handinger.com/?", "expected something like"),
+        ("'https://handinger.com'", "leave the quotes out"),
+        ('"https://handinger.com"', "leave the quotes out"),
+        ("“https://handinger.com”", "leave the quotes out"),
+        ("https://handinger.com'", "leave the quotes out"),
+        ("http://127.999.1.1", "plain http"),
+        ("http://127.1", "plain http"),
+        ("http://127.0.0.1.", "plain http"),
+        ("http://[::2]", "plain http"),
+    ],
+)
+@pytest.mark.parametrize("through", ["argument", "environment"])
+def test_base_url_that_every_request_would_fail_at_is_refused_with_advice(monkeypatch, url, advice, through):
+    """The error says what to leave out."""
+    monkeypatch.setenv("HANDINGER_BASE_URL", url)
+    with pytest.raises(SettingsError, match=advice):
+        settings(url if through == "argument" else None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/prefix",
+        "https://example.com/api-behind",
+        "https://example.com/my-api",
+        "https://example.com/apis/v2",
+        "https://api.example.com",
+    ],
+)
+def test_path_prefixes_are_accepted(url):
+    """An API behind a gateway may live under a path."""
+    assert settings(url).base_url == url
+
+
+@pytest.mark.parametrize(
+    "line", ["no colon", ": value-s3cret", "X Team: s3cret", "X-Team: s3cret\x07", "X-Team: s3crét"]
+)
+def test_line_that_is_no_header_is_refused_unseen(monkeypatch, line):
+    """The error names the variable and the line, whose text may be a secret."""
+    monkeypatch.setenv("HANDINGER_CUSTOM_HEADERS", f"X-A: 1\n\n{line}")
+    with pytest.raises(SettingsError, match=r"^HANDINGER_CUSTOM_HEADERS: .* line 3") as caught:
+        Client(KEY)
+    assert "s3cr" not in str(caught.value)
+    assert "colon" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "HOST", "Content-Length", "Connection"])
+def test_custom_headers_that_would_break_requests_are_refused_unseen(monkeypatch, name):
+    """The key and the framing of requests are not for others to set."""
+    monkeypatch.setenv("HANDINGER_CUSTOM_HEADERS", f"{name}: s3cret")
+    with pytest.raises(SettingsError, match=f"found {name} in line 1") as caught:
+        Client(KEY)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_values_of_custom_headers_are_not_shown(monkeypatch):
+    """They are in no repr of the settings."""
+    monkeypatch.setenv("HANDINGER_CUSTOM_HEADERS", "X-Token: s3cret-value")
+    assert "s3cret" not in repr(settings())

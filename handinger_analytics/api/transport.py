@@ -278,11 +278,11 @@ def _problem_of_settings(error: Exception) -> str | None:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
-                f"the server's certificate could not be verified: {cause}; set REQUESTS_CA_BUNDLE to a file "
-                "with the certificates that your network uses"
+                "the server's certificate could not be verified; set REQUESTS_CA_BUNDLE to a file with the "
+                f"certificates of your network: {cause.reason}, {cause.verify_message}"
             )
         if _is_about_a_certificate_file(cause):
-            return f"{cause}; check {bundles or 'verify and cert of the session'}"
+            return f"check {bundles or 'verify and cert of the session'}: {cause}"
         if isinstance(cause, requests.exceptions.InvalidSchema) and "SOCKS" in str(cause):
             return "a SOCKS proxy needs the package PySocks; pip install 'requests[socks]'"
         if isinstance(cause, requests.exceptions.InvalidURL | urllib3.exceptions.LocationValueError):
@@ -296,7 +296,7 @@ def _problem_of_settings(error: Exception) -> str | None:
 
 def _is_about_a_certificate_file(cause: BaseException) -> bool:
     if isinstance(cause, ssl.SSLError):
-        return cause.library in ("PEM", "X509")
+        return cause.library in ("PEM", "X509") or "PEM lib" in str(cause)
     # requests raises a plain OSError for a path where there is nothing.
     missing = type(cause) is OSError and str(cause).startswith("Could not find")
     return missing or isinstance(cause, FileNotFoundError)
