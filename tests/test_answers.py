@@ -197,9 +197,11 @@ BROKEN = {
     "status of letters": b"HTTP/1.1 abc\r\n\r\n",
     "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
     "endless header": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
-    "broken gzip": framed(b"\x1f\x8b broken", "200 OK", "Content-Encoding: gzip"),
-    "half a gzip": framed(gzip.compress(body_a("t3"))[:-20], "200 OK", "Content-Encoding: gzip"),
-    "never asked for": framed(b"abc", "200 OK", "Content-Encoding: br"),
+    "broken gzip": framed(b"\x1f\x8b broken", "200 OK", "Content-Encoding: gzip", "Connection: close"),
+    "half a gzip": framed(
+        gzip.compress(body_a("t3"))[:-20], "200 OK", "Content-Encoding: gzip", "Connection: close"
+    ),
+    "never asked for": framed(b"abc", "200 OK", "Content-Encoding: br", "Connection: close"),
 }
 
 

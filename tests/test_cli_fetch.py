@@ -116,6 +116,7 @@ def test_fewer_ids_than_tasks_are_refused_before_the_first_request(fetch, server
     assert contents(folder) == yesterday
 
 
+@pytest.mark.slow
 def test_overwrite_replaces_by_fewer_tasks(fetch, folder, yesterday):
     """Whoever says so gets what is asked for."""
     done = fetch("tsk_2", "--overwrite")
@@ -123,6 +124,7 @@ def test_overwrite_replaces_by_fewer_tasks(fetch, folder, yesterday):
     assert ids_in(folder / "tasks.parquet") == ids_in(folder / "turns.parquet") == ["tsk_2"]
 
 
+@pytest.mark.slow
 def test_as_many_other_tasks_replace_those_that_are_there(fetch, server, folder, yesterday):
     """A folder may be used again for other tasks, if they all come."""
     server.has("tsk_4", "tsk_5", "tsk_6")
@@ -146,6 +148,7 @@ def test_fewer_tasks_go_to_a_folder_of_their_own(fetch, server, folder, yesterda
     assert run("spend", folder).exit_code == 0
 
 
+@pytest.mark.slow
 def test_new_tasks_do_not_make_up_for_lost_ones(fetch, server, folder, yesterday):
     """As many tasks come as there are, but one of those that are there does not: its rows stay."""
     server.has("tsk_1", "tsk_3", "tsk_4", "tsk_5", otherwise=failing(503))
@@ -154,6 +157,7 @@ def test_new_tasks_do_not_make_up_for_lost_ones(fetch, server, folder, yesterday
     assert ids_in(folder / "partial/tasks.parquet") == ["tsk_1", "tsk_3", "tsk_4", "tsk_5"]
 
 
+@pytest.mark.slow
 def test_more_tasks_replace_fewer_although_some_did_not_come(fetch, server, folder, yesterday):
     """What is there has all come again, so nothing is lost."""
     server.has("tsk_1", "tsk_2", "tsk_3", "tsk_4")
@@ -176,6 +180,7 @@ def without_turns(server, task_id):
     server.replies[f"/api/tasks/{task_id}/turns"] = failing(500)
 
 
+@pytest.mark.slow
 def test_a_task_without_its_turns_has_not_come(fetch, server, folder, yesterday):
     """The rows of its turns stay."""
     without_turns(server, "tsk_2")
@@ -184,6 +189,7 @@ def test_a_task_without_its_turns_has_not_come(fetch, server, folder, yesterday)
     assert ids_in(folder / "partial/turns.parquet") == ["tsk_1", "tsk_3"]
 
 
+@pytest.mark.slow
 def test_turns_that_never_came_are_not_missed(fetch, server, folder):
     """A task whose turns are refused every night does not send every night's rows aside."""
     without_turns(server, "tsk_2")
@@ -195,6 +201,7 @@ def test_turns_that_never_came_are_not_missed(fetch, server, folder):
     assert ids_in(folder / "turns.parquet") == ["tsk_1", "tsk_3", "tsk_4"]
 
 
+@pytest.mark.slow
 def test_failures_of_an_earlier_night_go(fetch, server, folder):
     """A complete fetch leaves no failures beside it."""
     fetch("tsk_1", "tsk_2", "tsk_3", "tsk_gone")
@@ -203,6 +210,7 @@ def test_failures_of_an_earlier_night_go(fetch, server, folder):
     assert names_in(folder) == WHOLE
 
 
+@pytest.mark.slow
 def test_a_complete_fetch_deletes_what_was_partial(fetch, server, folder, yesterday):
     """Its tables are older than those in the folder by then; files of the user's own stay."""
     for own in ([], ["notes.txt"]):
@@ -217,6 +225,7 @@ def test_a_complete_fetch_deletes_what_was_partial(fetch, server, folder, yester
         assert (folder / "partial").exists() == bool(own)
 
 
+@pytest.mark.slow
 def test_a_key_refused_in_the_middle_keeps_what_came(fetch, server, folder):
     """The first time in the folder, later beside what is there."""
     server.has("tsk_1", "tsk_2", otherwise=Reply(REFUSED.body, 401, wait=0.3))
@@ -231,6 +240,7 @@ def test_a_key_refused_in_the_middle_keeps_what_came(fetch, server, folder):
         assert ids_in(folder / "partial" / name) == ["tsk_1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*TABLES, "failures.parquet"])
 def test_a_table_that_cannot_be_read_is_not_replaced(fetch, server, folder, yesterday, name):
     """Nobody knows what is in it, unless it may be overwritten."""
@@ -249,6 +259,7 @@ def test_a_table_that_cannot_be_read_is_not_replaced(fetch, server, folder, yest
     assert ids_in(folder / "tasks.parquet") == ["tsk_1"]
 
 
+@pytest.mark.slow
 def test_a_table_of_other_rows_is_not_replaced(fetch, folder):
     """A file of that name that is no table of tasks is somebody's own."""
     folder.mkdir()
@@ -259,6 +270,7 @@ def test_a_table_of_other_rows_is_not_replaced(fetch, folder):
     assert list(pd.read_parquet(folder / "tasks.parquet")["todo"]) == ["call the bank"]
 
 
+@pytest.mark.slow
 def test_turns_alone_are_not_replaced_by_fewer(fetch, folder, yesterday):
     """Where only the turns are kept, their tasks count."""
     (folder / "tasks.parquet").unlink()
@@ -277,6 +289,7 @@ def test_a_folder_that_cannot_be_made_is_noticed_at_once(fetch, server, tmp_path
     assert server.asked == []
 
 
+@pytest.mark.slow
 def test_a_chart_that_cannot_be_written_leaves_the_tables(fetch, server, folder):
     """One line says what is in the way, and the tables are there."""
     (folder / "spend.png").mkdir(parents=True)
@@ -287,6 +300,7 @@ def test_a_chart_that_cannot_be_written_leaves_the_tables(fetch, server, folder)
     assert ids_in(folder / "tasks.parquet") == ids_in(folder / "turns.parquet") == ["tsk_1"]
 
 
+@pytest.mark.slow
 def test_a_chart_that_is_a_link_stays_one(fetch, folder, tmp_path):
     """The picture is written where the link leads."""
     folder.mkdir()
@@ -296,6 +310,7 @@ def test_a_chart_that_is_a_link_stays_one(fetch, folder, tmp_path):
     assert (tmp_path / "public.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_demo_does_not_replace_more_tasks_than_it_has(fetch, folder, yesterday):
     """It may be repeated, but not over more than it brings, unless that is asked for."""
     done = run("demo", "--tasks", 2, "--out", folder)

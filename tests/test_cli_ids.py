@@ -187,6 +187,7 @@ def test_a_file_without_ids(run, tmp_path):
     assert "give task ids" in done.stderr
 
 
+@pytest.mark.slow
 def test_files_of_ids_as_people_have_them(run, sandbox, tmp_path):
     """PowerShell's UTF-16, a CSV with semicolons by name and on stdin, a spreadsheet with blank cells."""
     first, second = sandbox.task_ids[:2]

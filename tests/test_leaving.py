@@ -233,6 +233,7 @@ def test_error_of_a_callable_loses_no_row(serve, kind):
     assert len(result.failures) == 0
 
 
+@pytest.mark.slow
 def test_everything_that_shows_progress_takes_a_callable(sandbox, client, partial_result, tmp_path):
     """All shortcuts, the retry and a sync."""
     names = sandbox.task_ids[:3]
@@ -304,6 +305,7 @@ def ended_soon(call, server):
         return future.result(timeout=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("session", [None, requests.Session()], ids=["own", "given"])
 @pytest.mark.parametrize("call", HANGING.values(), ids=HANGING)
 def test_call_at_a_server_that_hangs_is_cancelled(serve, tmp_path, call, session):

@@ -109,6 +109,7 @@ def test_frame_without_ids_still_tells_the_time():
         ha.spend(turns, freq="D")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tz", ZONES)
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("question", AT_ALL_TIMES)
@@ -165,6 +166,7 @@ def test_unfinished_turn_of_a_duration_without_end_is_drawn(milliseconds):
     ha.plot_timeline(turns).figure.canvas.draw()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tz", ZONES)
 @pytest.mark.parametrize("kind", ["cron", "interval", "delayed", "scheduled"])
 @pytest.mark.parametrize("wrong", ["last", "seconds for milliseconds"])
