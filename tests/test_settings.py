@@ -109,7 +109,17 @@ def test_credentials_in_the_base_url_are_refused_unseen(url):
 
 @pytest.mark.parametrize(
     "url",
-    ["handinger.com", "ftp://handinger.com", "https://", "https:///x", "https://h?x=1", "https://h#x", "//h"],
+    [
+        "handinger.com",
+        "ftp://handinger.com",
+        "https://",
+        "https:///x",
+        "https://h?x=1",
+        "https://h#x",
+        "//h",
+        "/",
+        " ",
+    ],
 )
 def test_what_is_no_base_url_is_refused_with_an_example(url):
     """The error shows what was found and what one looks like."""

@@ -188,7 +188,7 @@ def _check_base_url(base_url: str) -> None:
             "base_url: expected one without user name or password; leave them out, the key is enough"
         )
     expected = f"something like {DEFAULT_BASE_URL!r} (from base_url= or {BASE_URL_VARIABLE})"
-    quoted = base_url[0] in _QUOTES or base_url[-1] in _QUOTES
+    quoted = base_url != base_url.strip(_QUOTES)
     if parts.scheme not in ("https", "http") or not host or quoted or "?" in base_url or "#" in base_url:
         advice = "leave the quotes out" if quoted else ""
         raise SettingsError.unexpected("base_url", expected, base_url, advice)
