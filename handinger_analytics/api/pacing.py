@@ -4,7 +4,7 @@ A 429 closes the gate for everybody until the server's ``Retry-After`` has passe
 number of requests that may be under way at once; each success raises it a little. This is
 additive increase, multiplicative decrease, as TCP does it (Chiu and Jain, 1989), with a small
 increase, since the price of finding the limit again is another 429. The loop that retries the request
-itself is `client.Requester.read`.
+itself is `requester.Requester.read`.
 """
 
 from __future__ import annotations

@@ -136,7 +136,7 @@ class Transport:
                 return self._without_answer(AnswerTooSlow())
         try:
             return self._through_pool(path)
-        except Exception as error:
+        except Exception as error:  # the standard library lets through what broken framing makes it meet
             return self._without_answer(error)
         except BaseException as error:
             interrupt = error.with_traceback(None)
@@ -192,7 +192,7 @@ class Transport:
                     if len(body) > self._settings.max_answer_bytes:
                         raise AnswerTooLarge
                 return Answer(answer.status_code, answer.headers, bytes(body))
-        except Exception as error:
+        except Exception as error:  # also what a hook or adapter of the user's raises
             return self._without_answer(error)
 
     def _without_answer(self, error: Exception) -> NoAnswer:

@@ -127,7 +127,7 @@ def _normalized(values: object, kind: Kind, *, skip_blank: bool = False) -> list
         advice = "ha.task_ids_from reads the ids in a file; a task that is called so is given as its link"
         raise TaskIdError.unexpected(name, "ids or dashboard links", values, advice)
     try:
-        found = [values] if isinstance(values, str) else list(values)  # type: ignore[call-overload]
+        found = [values] if isinstance(values, str) else list(values)  # type: ignore[call-overload]  # a TypeError tells
     except TypeError:
         raise TaskIdError.unexpected(name, expected, values) from None
     numbered = list(enumerate(found))

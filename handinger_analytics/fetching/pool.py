@@ -160,7 +160,7 @@ class Pool:
             turns = self._requester.read_turns(task_id, answer, self._stop) if self._with_turns else []
         except (AuthenticationError, Cancelled):
             raise
-        except Exception as error:
+        except Exception as error:  # whatever goes wrong with one id costs that id alone
             if not isinstance(error, APIConnectionError):
                 self._any_answer = True
             elif self._connection_error is None and self.collector.failed >= len(self._threads):
