@@ -165,6 +165,8 @@ class Archive(ArchiveView):
             Workers whose log to read; only a worker's creator may.
         client : Client, optional
             By default one from the environment, closed after use.
+        cancel : threading.Event, optional
+            Set it from another thread to stop soon, with an error; nothing is remembered then.
 
         Returns
         -------
@@ -177,6 +179,8 @@ class Archive(ArchiveView):
             If the key's user did not create the worker.
         FileError
             If the archive cannot be written.
+        HandingerError
+            If a log cannot be read (`APIError`) or ``cancel`` was set.
 
         Examples
         --------
