@@ -119,11 +119,11 @@ def incompleteness(provenance: Provenance) -> str | None:
     Examples
     --------
     >>> incompleteness({"complete": False, "failed": 2, "requested": 300})
-    'incomplete: 2 of 300 tasks could not be fetched'
+    'incomplete: 2 of 300 tasks not fetched'
     """
     if provenance.get("complete", True):
         return None
     failed, requested = provenance.get("failed"), provenance.get("requested")
     if failed and isinstance(failed, int) and isinstance(requested, int):
-        return f"incomplete: {failed:,} of {requested:,} tasks could not be fetched"
+        return f"incomplete: {failed:,} of {requested:,} tasks not fetched"
     return "incomplete: not all of the tasks were fetched"

@@ -82,7 +82,7 @@ def test_partial_data_says_so_everywhere(run, sandbox, tmp_path):
     """A failed id is in the table, in a file, in the metadata, and in the exit code."""
     done = run("fetch", sandbox.task_ids[0], "tsk_gone", "--out", "o", **served_by(sandbox))
     assert done.exit_code == 3
-    assert "\nincomplete: 1 of 2 tasks could not be fetched\n" in done.stdout
+    assert "\nincomplete: 1 of 2 tasks not fetched\n" in done.stdout
     assert "tsk_gone" in done.stdout
     assert list(ha.load_parquet(tmp_path / "o/failures.parquet")["task_id"]) == ["tsk_gone"]
     assert ha.load_parquet(tmp_path / "o/turns.parquet").attrs["handinger"]["complete"] is False
@@ -262,7 +262,7 @@ def test_what_is_incomplete_stays_so(run, kept):
     """A frame that was fetched in part ends with code 3 and says why, whoever reads it later."""
     done = run("spend", "part/turns.parquet", cwd=kept)
     assert done.exit_code == 3
-    assert "incomplete: 3 of 200 tasks could not be fetched" in done.stderr
+    assert "incomplete: 3 of 200 tasks not fetched" in done.stderr
 
 
 def test_budget_check_has_a_code_of_its_own(run, kept):

@@ -88,7 +88,7 @@ def test_awkward_text_is_drawn_literally(plot, options):
 def test_an_incomplete_fetch_is_said_in_the_picture(plot, options, incomplete_turns):
     """Within the figure, between title and data."""
     ax = drawn(plot(incomplete_turns, **options))
-    assert captions(ax) == ["incomplete: 12 of 200 tasks could not be fetched"]
+    assert captions(ax) == ["incomplete: 12 of 200 tasks not fetched"]
     caption, title = ax.child_axes[0].xaxis.label.get_window_extent(), ax.title.get_window_extent()
     assert ax.get_window_extent().y1 < caption.y0 < caption.y1 <= title.y0 < title.y1 <= ax.figure.bbox.y1
 

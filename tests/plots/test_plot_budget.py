@@ -117,7 +117,7 @@ def test_odd_frames_give_labelled_axes(rows, spent):
 def test_an_incomplete_fetch_is_said_in_the_picture(incomplete_turns):
     """The caption is that of all plots."""
     ax = plot_budget(incomplete_turns, limit=50_000, as_of="2026-06-20T12:00Z")
-    assert captions(ax) == ["incomplete: 12 of 200 tasks could not be fetched"]
+    assert captions(ax) == ["incomplete: 12 of 200 tasks not fetched"]
 
 
 def test_keywords_axes_and_style_are_the_callers():

@@ -67,7 +67,7 @@ def test_another_page_looks_different(turns, tmp_path):
 def test_the_page_says_once_that_it_is_incomplete(incomplete_turns):
     """Under its title, not over each of the plots, and the frame keeps saying so."""
     figure = plot_dashboard(incomplete_turns)
-    assert figure.get_suptitle().endswith("\nincomplete: 12 of 200 tasks could not be fetched")
+    assert figure.get_suptitle().endswith("\nincomplete: 12 of 200 tasks not fetched")
     assert [captions(ax) for ax in figure.axes if captions(ax)] == []
     assert incomplete_turns.attrs["handinger"]["complete"] is False
 

@@ -233,7 +233,7 @@ def test_an_incomplete_fetch_is_said_in_the_picture(incomplete_turns):
     ax = plot_spend(incomplete_turns, by="worker_id")
     ax.set_title("My own title")
     drawn(ax)
-    assert captions(ax) == ["incomplete: 12 of 200 tasks could not be fetched"]
+    assert captions(ax) == ["incomplete: 12 of 200 tasks not fetched"]
     caption = ax.child_axes[0].xaxis.label.get_window_extent()
     assert ax.get_window_extent().y1 < caption.y0
     assert caption.y1 <= ax.title.get_window_extent().y0

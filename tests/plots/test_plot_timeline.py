@@ -171,7 +171,7 @@ def test_awkward_titles_are_drawn_literally():
 
 def test_an_incomplete_fetch_is_said_in_the_picture(incomplete_turns):
     """The caption is that of all plots."""
-    assert captions(plot_timeline(incomplete_turns)) == ["incomplete: 12 of 200 tasks could not be fetched"]
+    assert captions(plot_timeline(incomplete_turns)) == ["incomplete: 12 of 200 tasks not fetched"]
 
 
 def test_further_keywords_reach_the_bars(turns):

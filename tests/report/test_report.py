@@ -194,7 +194,7 @@ def test_an_incomplete_fetch_is_said_first(tasks, turns, tmp_path):
     turns.attrs["handinger"] = {"requested": 200, "failed": 12, "complete": False}
     page = write(tasks, turns, tmp_path)
     assert ("p", {"class": "warning", "role": "alert"}) in page.tags
-    assert page.text.index("incomplete: 12 of 200 tasks could not be fetched") < page.text.index("Overview")
+    assert page.text.index("incomplete: 12 of 200 tasks not fetched") < page.text.index("Overview")
 
 
 @pytest.mark.slow
