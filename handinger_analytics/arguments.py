@@ -9,6 +9,7 @@ import datetime as dt
 import difflib
 import inspect
 import math
+import sys
 import warnings
 from collections.abc import Collection, Iterable
 from numbers import Integral, Real
@@ -16,6 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from handinger_analytics.errors import ArgumentError
+from handinger_analytics.text import decimals
 from handinger_analytics.times import FREQS, Moment
 
 
@@ -25,8 +27,8 @@ def check_number(
     what: str,
     *,
     above: float = -math.inf,
-    least: float = -math.inf,
-    most: float = math.inf,
+    least: float = -sys.float_info.max,
+    most: float = sys.float_info.max,
     error: type[ArgumentError] = ArgumentError,
 ) -> None:
     """Refuse what is no finite number, or out of range.
@@ -50,7 +52,7 @@ def check_number(
     Traceback (most recent call last):
     handinger_analytics.errors.ArgumentError: limit: expected credits, a number above 0, found 0
     """
-    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not above < value or not least <= value <= most:
         raise error.unexpected(name, what, value)
 
@@ -68,6 +70,38 @@ def check_whole_number(
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not least <= value <= most:
         raise error.unexpected(name, what, value)
+
+
+def check_currency(currency: str | None, price: float | None) -> str | None:
+    """Return the code of the currency that a price per credit is in, None where it is not said.
+
+    Parameters
+    ----------
+    currency : str, optional
+        Code of a currency in use (ISO 4217), in any case.
+    price : float, optional
+        Money per credit.
+
+    Raises
+    ------
+    ArgumentError
+        A price below zero, a code that ISO 4217 does not have, or a currency without a price.
+
+    Examples
+    --------
+    >>> check_currency("eur", 0.012)
+    'EUR'
+    """
+    if price is not None:
+        check_number(price, "price", "money per credit, a number from 0", least=0)
+    if currency is None:
+        return None
+    code = currency.upper() if isinstance(currency, str) else ""
+    if decimals(code) is None:
+        raise ArgumentError.unexpected("currency", "an ISO 4217 code of a currency, such as 'EUR'", currency)
+    if price is None:
+        raise ArgumentError.unexpected("currency", "a price beside it", currency, "give price, too")
+    return code
 
 
 def check_word(value: Any, name: str, words: Collection[str]) -> None:

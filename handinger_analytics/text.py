@@ -11,6 +11,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 NOTHING = "\N{EN DASH}"
@@ -129,6 +130,40 @@ def number(value: Any, digits: int = 0) -> str:
     if is_missing(value):
         return NOTHING
     return f"{value:,.{digits}f}" if digits else f"{value:,}"
+
+
+def decimals(currency: str | None) -> int | None:
+    """Return how many decimals a currency is written with, None if ISO 4217 has no such currency.
+
+    Money without a currency is written with two. Precious metals, codes for testing and the like have no
+    decimals in ISO 4217 and are no currencies here.
+
+    Examples
+    --------
+    >>> decimals("EUR"), decimals("JPY"), decimals("XAU"), decimals(None)
+    (2, 0, None, 2)
+    """
+    if currency is None:
+        return 2
+    from iso4217 import raw_table  # it parses a table, for which only those who name a currency wait
+
+    digits = str(raw_table.get(currency, {}).get("CcyMnrUnts"))
+    return int(digits) if digits.isdigit() else None
+
+
+def money(value: Any, currency: str | None = None) -> str:
+    """Write an amount of money with the decimals of its currency.
+
+    Examples
+    --------
+    >>> money(1234.5, "EUR"), money(1234.5, "JPY"), money(1234.5)
+    ('1,234.50 EUR', '1,235 JPY', '1,234.50')
+    """
+    if is_missing(value):
+        return NOTHING
+    with localcontext(rounding=ROUND_HALF_UP):
+        written = f"{Decimal(str(value)):,.{decimals(currency) or 0}f}"
+    return f"{written} {currency}" if currency else written
 
 
 def count(value: int, noun: str) -> str:

@@ -1,0 +1,99 @@
+"""What workers are called: a name instead of the id where people read, and beside it in frames."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from handinger_analytics.api.identifiers import ids_from
+from handinger_analytics.errors import ArgumentError
+from handinger_analytics.text import is_missing, picture_text, trimmed
+
+Names: TypeAlias = "Mapping[str, str] | pd.Series[str] | None"
+"""Names of workers by their ids or dashboard links."""
+
+COLUMN = "worker_name"
+
+
+def check_names(names: Names) -> dict[str, str]:
+    """Return the names by the ids of the workers, without those that are blank or missing.
+
+    Raises
+    ------
+    ArgumentError
+        Neither a mapping nor a Series, a key that is no id, a name that is no text, or two names for one
+        worker.
+
+    Examples
+    --------
+    >>> check_names({"https://v3.handinger.com/worker/wrk_1": "Invoices", "wrk_2": " "})
+    {'wrk_1': 'Invoices'}
+    """
+    if names is None:
+        return {}
+    if not isinstance(names, Mapping | pd.Series):
+        advice = "of a frame: frame.set_index('worker_id')['name']"
+        raise ArgumentError.unexpected("names", "a mapping or Series of worker ids to names", names, advice)
+    called: dict[str, str] = {}
+    ids = ids_from([*enumerate(names.keys())], "worker", "names")
+    for worker_id, (_, name) in zip(ids, names.items(), strict=True):
+        if is_missing(name):
+            continue
+        if not isinstance(name, str):
+            raise ArgumentError.unexpected(f"names[{worker_id!r}]", "a name, which is text", name)
+        # Halves of surrogate pairs fit into no file and no page.
+        if text := trimmed(name.encode(errors="replace").decode()):
+            if called.setdefault(worker_id, text) != text:
+                both = [called[worker_id], text]
+                raise ArgumentError.unexpected(f"names[{worker_id!r}]", "one name for a worker", both)
+    return called
+
+
+def with_names(frame: pd.DataFrame, names: Names) -> pd.DataFrame:
+    """Return the frame with a column ``worker_name`` (str) after ``worker_id``.
+
+    An unknown id is its own name. Without names, or without a column ``worker_id``, the frame itself is
+    returned.
+
+    Examples
+    --------
+    >>> with_names(pd.DataFrame({"worker_id": ["wrk_1", "wrk_2"], "credits": [7, 5]}), {"wrk_1": "Invoices"})
+      worker_id worker_name  credits
+    0     wrk_1    Invoices        7
+    1     wrk_2       wrk_2        5
+    """
+    called = check_names(names)
+    if names is None or "worker_id" not in frame:
+        return frame
+    named = frame.drop(columns=COLUMN, errors="ignore")  # of an earlier call
+    words = [called.get(worker_id, worker_id) for worker_id in named["worker_id"]]
+    column = pd.Series(words, index=named.index, dtype=pd.StringDtype(na_value=np.nan))
+    named.insert(list(named).index("worker_id") + 1, COLUMN, column)
+    return named
+
+
+def shown_names(ids: Iterable[str], names: Names) -> dict[str, str]:
+    """Return what people see of each worker: its name, or the id where it has none.
+
+    A name that other workers have, or that is the id of another, is followed by the id. Names that look
+    the same count as the same.
+
+    Examples
+    --------
+    >>> shown_names(["wrk_1", "wrk_2", "wrk_3"], {"wrk_1": "Invoices", "wrk_2": "Invoices"})
+    {'wrk_1': 'Invoices (wrk_1)', 'wrk_2': 'Invoices (wrk_2)', 'wrk_3': 'wrk_3'}
+    """
+    called = check_names(names)
+    ids = [worker_id for worker_id in ids if isinstance(worker_id, str)]
+    long = {worker_id: f"{name} ({worker_id})" for worker_id, name in called.items()}
+    everything = [*{*ids, *called}, *called.values(), *long.values()]
+    seen = Counter(map(picture_text, everything))
+    return {
+        worker_id: name if seen[picture_text(name)] == 1 or name == worker_id else long[worker_id]
+        for worker_id in ids
+        for name in [called.get(worker_id, worker_id)]
+    }
