@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from handinger_analytics import provenance
 from handinger_analytics.arguments import check_freq, check_number, check_whole_number
 from handinger_analytics.metrics.engines import STRING, grouping
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.metrics.spend import spend
 from handinger_analytics.times import FREQS, Freq
 
@@ -49,6 +50,7 @@ def anomalies(
     threshold: float = 5.0,
     share: float = 0.5,
     min_history: int = 14,
+    names: Names = None,
 ) -> pd.DataFrame:
     """Find periods far above a group's own history, and groups that spend most all the time.
 
@@ -69,6 +71,9 @@ def anomalies(
         there.
     min_history : int
         Periods needed before a verdict, 3 to 56.
+    names : mapping or Series, optional
+        Names of workers by their ids or dashboard links; adds a column ``worker_name`` after
+        ``worker_id``.
 
     Returns
     -------
@@ -124,7 +129,7 @@ def anomalies(
     check_number(share, "share", "a share of the whole, above 0 and up to 1", above=0, most=1)
     expected = f"a whole number from 3 to {_WINDOW}"
     check_whole_number(min_history, "min_history", expected, least=3, most=_WINDOW)
-    spent = spend(turns, by=groups_by, freq=freq, tz=tz)
+    spent = spend(turns, by=groups_by, freq=freq, tz=tz, names=names)
     starts = pd.DatetimeIndex(spent["period"].unique())
     periods = max(len(starts), 1)
     history = _History(
@@ -137,7 +142,7 @@ def anomalies(
     findings = [*_chronic(history, share), *_spikes(history, threshold), *_no_verdict(history)]
     rows = pd.DataFrame(findings, columns=["group", *_DTYPES])
     rows = rows.astype({**_DTYPES, "period": spent["period"].dtype})
-    groups = spent.iloc[::periods][groups_by].iloc[rows.pop("group").to_numpy(dtype=np.intp)]
+    groups = spent.loc[::periods, :"period"].iloc[rows.pop("group").to_numpy(dtype=np.intp), :-1]
     return provenance.attach(pd.concat([groups.reset_index(drop=True), rows], axis=1), provenance.of(spent))
 
 

@@ -9,11 +9,12 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from handinger_analytics.metrics.engines import open_frame
+from handinger_analytics.metrics.names import Names
 
 _PERCENTILES = (50, 90, 95, 99)
 
 
-def durations(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
+def durations(turns: Any, *, by: str | Iterable[str] | None = None, names: Names = None) -> pd.DataFrame:
     """How long turns take: mean, percentiles and maximum.
 
     Every turn counts with the duration it reports, also one that ended in error or is still running.
@@ -24,6 +25,9 @@ def durations(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
         Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
     by : str or list of str, optional
         Columns to group by. A missing value is a group of its own.
+    names : mapping or Series, optional
+        Names of workers by their ids or dashboard links; adds a column ``worker_name`` after
+        ``worker_id``.
 
     Returns
     -------
@@ -35,7 +39,8 @@ def durations(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
     Raises
     ------
     ArgumentError
-        A ``by`` that is not the name of a column, or the name of one of the result.
+        A ``by`` that is not the name of a column, or the name of one of the result; names that cannot be
+        used.
     FrameError
         Not a frame, a column missing or of the wrong type, or missing numbers.
 
@@ -53,7 +58,7 @@ def durations(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
     2        email     61  25660.0  131209.0
     3          api    182   9426.5   96929.8
     """
-    source = open_frame(turns, ["duration_ms"], by=by)
+    source = open_frame(turns, ["duration_ms"], by=by, names=names)
     duration = nw.col("duration_ms")
     percentiles = {f"p{p}_ms": duration.quantile(p / 100, interpolation="linear") for p in _PERCENTILES}
     columns = ["mean_ms", *percentiles, "max_ms"]

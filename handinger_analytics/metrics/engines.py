@@ -28,6 +28,7 @@ from handinger_analytics.metrics.checks import (
     check_integer,
     check_sums,
 )
+from handinger_analytics.metrics.names import COLUMN, Names, check_names, with_names
 from handinger_analytics.tables.schema import TIMESTAMP
 
 MEASURES = ("credits", "input_tokens", "output_tokens", "duration_ms")
@@ -59,12 +60,15 @@ class OpenFrame:
         Columns in which a missing value is an error.
     attrs : dict
         Provenance to hand on to the result.
+    names : mapping, Series or None
+        Names of workers to put beside their ids in the result.
     """
 
     frame: nw.LazyFrame[Any]
     by: list[str]
     numbers: list[str]
     attrs: provenance.Provenance
+    names: Names
 
     def with_columns(self, **columns: nw.Expr) -> OpenFrame:
         """Return the same frame with columns added, computed on the engine row by row."""
@@ -119,7 +123,7 @@ class OpenFrame:
     ) -> pd.DataFrame:
         """Return the grouping columns and ``columns``, largest ``measure`` first, with provenance."""
         ranked = biggest_first(groups, self.by, measure)[[*self.by, *columns]]
-        return provenance.attach(ranked, self.attrs)
+        return provenance.attach(with_names(ranked, self.names), self.attrs)
 
     def _missing_error(self) -> FrameError:
         counts = collect(self.frame.select(nw.col(*self.numbers).is_null().cast(nw.Int64).sum()))
@@ -138,6 +142,7 @@ def open_frame(
     by: str | Iterable[str] | None = None,
     optional: Iterable[str] = (),
     name: str = "turns",
+    names: Names = None,
 ) -> OpenFrame:
     """Check a frame of any engine and open it for a metric.
 
@@ -154,15 +159,19 @@ def open_frame(
         Columns included if they are there.
     name : str
         What the argument is called, for messages.
+    names : mapping or Series, optional
+        Names of workers to put beside their ids in the result.
 
     Raises
     ------
     ArgumentError
-        A ``by`` that is no column name, or the name of a column of results.
+        A ``by`` that is no column name, or the name of a column of results; names that cannot be used.
     FrameError
         Not a frame, a column missing or of the wrong type, or a ``by`` that cannot group.
     """
-    groups = grouping(by, reserved=(*SUMS, "cost", "period"))
+    check_names(names)
+    added = ("cost", "currency", "period") if names is None else ("cost", "currency", "period", COLUMN)
+    groups = grouping(by, reserved=(*SUMS, *added))
     native = nw.to_native(frame, pass_through=True)
     described = _lazy(native.schema.empty_table() if isinstance(native, ds.Dataset) else native, name)
     present = described.collect_schema().names()
@@ -186,7 +195,7 @@ def open_frame(
         numbers.append(STARTED_MS)
     missing = [nw.col(column).is_null() for column in numbers] or [nw.lit(False)]
     any_missing = nw.any_horizontal(*missing, ignore_nulls=False).cast(nw.Int64).alias(_MISSING)
-    return OpenFrame(opened.with_columns(*casts, any_missing), groups, numbers, provenance.of(native))
+    return OpenFrame(opened.with_columns(*casts, any_missing), groups, numbers, provenance.of(native), names)
 
 
 def grouping(by: str | Iterable[str] | None, reserved: Collection[str]) -> list[str]:

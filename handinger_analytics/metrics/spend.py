@@ -12,8 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from handinger_analytics import provenance
-from handinger_analytics.arguments import check_freq, check_number, zone_info
+from handinger_analytics.arguments import check_currency, check_freq, zone_info
 from handinger_analytics.errors import FrameError
+from handinger_analytics.metrics.costs import with_cost
 from handinger_analytics.metrics.engines import (
     MEASURES,
     STARTED_MS,
@@ -22,6 +23,7 @@ from handinger_analytics.metrics.engines import (
     biggest_first,
     open_frame,
 )
+from handinger_analytics.metrics.names import Names, with_names
 from handinger_analytics.metrics.periods import DAY_MS, Periods, check_span, no_periods, periods_between
 from handinger_analytics.times import Freq
 
@@ -37,7 +39,9 @@ def spend(
     by: str | Iterable[str] | None = None,
     freq: Freq | None = None,
     tz: str = "UTC",
+    names: Names = None,
     price: float | None = None,
+    currency: str | None = None,
 ) -> pd.DataFrame:
     """Credits, turns, tokens and time, by any column and any period.
 
@@ -55,15 +59,21 @@ def spend(
     tz : str
         IANA name of the time zone whose clock decides where a period begins. Its days are 23 or 25
         hours long where the clocks change.
+    names : mapping or Series, optional
+        Names of workers by their ids or dashboard links; adds a column ``worker_name`` after
+        ``worker_id``.
     price : float, optional
         Money per credit; adds a column ``cost``.
+    currency : str, optional
+        ISO 4217 code of the currency of ``price``; adds a column ``currency``.
 
     Returns
     -------
     pandas.DataFrame
         The ``by`` columns, ``period`` (``datetime64[ms, tz]``, first instant of the period) if
         ``freq`` is given, then ``credits``, ``turns``, ``input_tokens``, ``output_tokens`` and
-        ``duration_ms`` (milliseconds), all int64, and ``cost`` (float64) if ``price`` is given.
+        ``duration_ms`` (milliseconds), all int64, ``cost`` (float64) if ``price`` is given, and
+        ``currency`` (str) if that is.
         Biggest spender first, ties in the order of ``by``; within each, periods in order. Every
         group has every period between the first and the last of all turns, with zeros where it
         spent nothing. Without ``by`` and ``freq``: one row.
@@ -71,8 +81,9 @@ def spend(
     Raises
     ------
     ArgumentError
-        An unknown ``freq`` or ``tz``, a price below zero, or a ``by`` that is not the name of a column,
-        or the name of one of the result.
+        An unknown ``freq`` or ``tz``; a ``by`` that is not the name of a column, or the name of one of the
+        result; names that cannot be used; a price below zero, a currency without a price, or one that
+        ISO 4217 does not have.
     FrameError
         Not a frame, a column missing or of the wrong type, times without a time zone, missing
         numbers, or more periods than fit.
@@ -91,21 +102,23 @@ def spend(
     6        email 2026-05-01 00:00:00+02:00     1907   19.07
     7        email 2026-06-01 00:00:00+02:00     3065   30.65
     """
-    if price is not None:
-        check_number(price, "price", "money per credit, a number from 0", least=0)
+    currency = check_currency(currency, price)
     if freq is None:
         zone_info(tz)
-        source = open_frame(turns, MEASURES, by=by)
+        source = open_frame(turns, MEASURES, by=by, names=names)
         result = source.result(source.sums(source.by), SUMS)
     else:
-        result, _ = spend_by_period(turns, by=by, freq=freq, tz=tz)
-    if price is not None:
-        result["cost"] = result["credits"] * float(price)
-    return result
+        result, _ = spend_by_period(turns, by=by, freq=freq, tz=tz, names=names)
+    return with_cost(result, price, currency)
 
 
 def spend_by_period(
-    turns: Any, *, by: str | Iterable[str] | None = None, freq: Freq | None = None, tz: str = "UTC"
+    turns: Any,
+    *,
+    by: str | Iterable[str] | None = None,
+    freq: Freq | None = None,
+    tz: str = "UTC",
+    names: Names = None,
 ) -> tuple[pd.DataFrame, Freq]:
     """Spend by a period that, unless given, is chosen to make a readable chart.
 
@@ -121,7 +134,7 @@ def spend_by_period(
     zone = zone_info(tz)
     if freq is not None:
         check_freq(freq)
-    source = open_frame(turns, (*MEASURES, "started_at"), by=by)
+    source = open_frame(turns, (*MEASURES, "started_at"), by=by, names=names)
     start = nw.col(STARTED_MS)
     first, last = source.aggregate([], first=start.min(), last=start.max()).iloc[0]
     if pd.isna(first):
@@ -130,7 +143,7 @@ def spend_by_period(
         check_span(turns, freq or "MS", zone, int(first), int(last))
         freq = freq or _readable_freq(zone, int(first), int(last))
         periods = periods_between(freq, zone, int(first), int(last))
-    return provenance.attach(_by_period(source, periods), source.attrs), freq
+    return provenance.attach(with_names(_by_period(source, periods), names), source.attrs), freq
 
 
 def _readable_freq(zone: ZoneInfo, first_ms: int, last_ms: int) -> Freq:

@@ -9,7 +9,10 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from handinger_analytics import provenance
+from handinger_analytics.arguments import check_currency
+from handinger_analytics.metrics.costs import with_cost
 from handinger_analytics.metrics.engines import MEASURES, STARTED_MS, open_frame, sums, utc_times
+from handinger_analytics.metrics.names import Names
 
 _UNITS = {
     "tasks": "tasks",
@@ -27,7 +30,14 @@ _UNITS = {
 """Measures of the overview, in order, with their units."""
 
 
-def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
+def summarize(
+    turns: Any,
+    *,
+    by: str | Iterable[str] | None = None,
+    names: Names = None,
+    price: float | None = None,
+    currency: str | None = None,
+) -> pd.DataFrame:
     """Tasks, turns, credits, tokens, time, share of errors and the time range.
 
     Parameters
@@ -36,6 +46,13 @@ def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
         Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
     by : str or list of str, optional
         Columns to group by. A missing value is a group of its own.
+    names : mapping or Series, optional
+        Names of workers by their ids or dashboard links; adds a column ``worker_name`` after
+        ``worker_id``.
+    price : float, optional
+        Money per credit; adds what the credits cost.
+    currency : str, optional
+        ISO 4217 code of the currency of ``price``; adds a column ``currency``, or is the unit of ``cost``.
 
     Returns
     -------
@@ -43,16 +60,18 @@ def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
         Measures: ``tasks``, ``turns``, ``credits``, ``input_tokens``, ``output_tokens``,
         ``duration_ms`` (int64), ``credits_per_turn`` (float64), ``error_share`` and
         ``aborted_share`` (float64, 0 to 1, share of the turns that ended so), ``first_started_at``
-        and ``last_started_at`` (``datetime64[ms, UTC]``).
+        and ``last_started_at`` (``datetime64[ms, UTC]``); ``cost`` (float64) if ``price`` is given.
 
         With ``by``: one row per group, the measures as columns, biggest spender first, ties in the
-        order of ``by``. Without: one row per measure, indexed by ``measure``, with ``value``
-        (object) and ``unit``. Averages and times over no turns are missing (NaN, NaT).
+        order of ``by``, and ``currency`` (str) if that is given. Without: one row per measure, indexed by
+        ``measure``, with ``value`` (object) and ``unit``. Averages and times over no turns are missing
+        (NaN, NaT).
 
     Raises
     ------
     ArgumentError
-        A ``by`` that is not the name of a column, or the name of one of the result.
+        A ``by`` that is not the name of a column, or the name of one of the result; names that cannot be
+        used; a price below zero, a currency without a price, or one that ISO 4217 does not have.
     FrameError
         Not a frame, a column missing or of the wrong type, times without a time zone, or missing
         numbers.
@@ -68,7 +87,8 @@ def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
     2     schedule     32    11235     0.014706
     3        email     33     4972     0.016393
     """
-    source = open_frame(turns, (*MEASURES, "task_id", "status", "started_at"), by=by)
+    currency = check_currency(currency, price)
+    source = open_frame(turns, (*MEASURES, "task_id", "status", "started_at"), by=by, names=names)
     source = source.with_columns(
         _error=(nw.col("status") == "error").cast(nw.Int64),
         _aborted=(nw.col("status") == "aborted").cast(nw.Int64),
@@ -89,8 +109,10 @@ def summarize(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFr
     for instant in ("first_started_at", "last_started_at"):
         groups[instant] = utc_times(groups[instant])
     if source.by:
-        return source.result(groups, _UNITS)
-    overview = measures_frame({measure: groups[measure].iloc[0] for measure in _UNITS}, _UNITS)
+        return with_cost(source.result(groups, _UNITS), price, currency)
+    units = _UNITS if price is None else {**_UNITS, "cost": currency or "money"}
+    groups = with_cost(groups, price, currency)
+    overview = measures_frame({measure: groups[measure].iloc[0] for measure in units}, units)
     return provenance.attach(overview, source.attrs)
 
 

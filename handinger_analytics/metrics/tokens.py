@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from handinger_analytics.metrics.engines import MEASURES, open_frame
+from handinger_analytics.metrics.names import Names
 
 
-def tokens(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame:
+def tokens(turns: Any, *, by: str | Iterable[str] | None = None, names: Names = None) -> pd.DataFrame:
     """Tokens read and written, and what a thousand of them cost.
 
     Parameters
@@ -19,6 +20,9 @@ def tokens(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame
         Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
     by : str or list of str, optional
         Columns to group by. A missing value is a group of its own.
+    names : mapping or Series, optional
+        Names of workers by their ids or dashboard links; adds a column ``worker_name`` after
+        ``worker_id``.
 
     Returns
     -------
@@ -30,7 +34,8 @@ def tokens(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame
     Raises
     ------
     ArgumentError
-        A ``by`` that is not the name of a column, or the name of one of the result.
+        A ``by`` that is not the name of a column, or the name of one of the result; names that cannot be
+        used.
     FrameError
         Not a frame, a column missing or of the wrong type, or missing numbers.
 
@@ -43,7 +48,7 @@ def tokens(turns: Any, *, by: str | Iterable[str] | None = None) -> pd.DataFrame
     2     schedule    11235               7.488867
     3        email     4972              20.656934
     """
-    source = open_frame(turns, MEASURES, by=by)
+    source = open_frame(turns, MEASURES, by=by, names=names)
     groups = source.sums(source.by)
     both = groups["input_tokens"] + groups["output_tokens"]
     groups["credits_per_1k_tokens"] = (1000 * groups["credits"] / both).where(both > 0)

@@ -9,8 +9,10 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from handinger_analytics import provenance
-from handinger_analytics.arguments import check_whole_number, check_word
+from handinger_analytics.arguments import check_currency, check_whole_number, check_word
+from handinger_analytics.metrics.costs import with_cost
 from handinger_analytics.metrics.engines import MEASURES, STRING, SUMS, OpenFrame, collect, open_frame, sums
+from handinger_analytics.metrics.names import Names, with_names
 
 Measure = Literal["credits", "turns", "input_tokens", "output_tokens", "duration_ms"]
 """What tasks can be ranked by: one of `handinger_analytics.metrics.engines.SUMS`."""
@@ -19,7 +21,15 @@ _DASHBOARD = "https://v3.handinger.com"
 _TASK = ["task_id", "worker_id"]
 
 
-def top_tasks(turns: Any, *, n: int = 10, measure: Measure = "credits") -> pd.DataFrame:
+def top_tasks(
+    turns: Any,
+    *,
+    n: int = 10,
+    measure: Measure = "credits",
+    names: Names = None,
+    price: float | None = None,
+    currency: str | None = None,
+) -> pd.DataFrame:
     """Rank the most expensive tasks, with their share of the total and a link to the dashboard.
 
     Parameters
@@ -30,6 +40,13 @@ def top_tasks(turns: Any, *, n: int = 10, measure: Measure = "credits") -> pd.Da
         How many tasks.
     measure : {"credits", "turns", "input_tokens", "output_tokens", "duration_ms"}
         What tasks are ranked by.
+    names : mapping or Series, optional
+        Names of workers by their ids or dashboard links; adds a column ``worker_name`` after
+        ``worker_id``.
+    price : float, optional
+        Money per credit; adds a column ``cost``.
+    currency : str, optional
+        ISO 4217 code of the currency of ``price``; adds a column ``currency``.
 
     Returns
     -------
@@ -37,13 +54,15 @@ def top_tasks(turns: Any, *, n: int = 10, measure: Measure = "credits") -> pd.Da
         ``task_id``, ``task_title`` (missing where the frame was kept without text), ``worker_id``;
         ``credits``, ``turns``, ``input_tokens``, ``output_tokens``, ``duration_ms`` (int64);
         ``share`` of all turns' total of ``measure`` and ``cumulative_share``, that of this task and all
-        above it (float64, 0 to 1, NaN where the total is zero); ``url`` of the dashboard page.
-        Largest first, ties in the order of ``task_id``.
+        above it (float64, 0 to 1, NaN where the total is zero); ``url`` of the dashboard page; ``cost``
+        (float64) if ``price`` is given, then ``currency`` (str) if that is. Largest first, ties in the
+        order of ``task_id``.
 
     Raises
     ------
     ArgumentError
-        An unknown ``measure``, or an ``n`` that is no whole number from 1.
+        An unknown ``measure``, an ``n`` that is no whole number from 1, names that cannot be used, a price
+        below zero, a currency without a price, or one that ISO 4217 does not have.
     FrameError
         Not a frame, a column missing or of the wrong type, or missing numbers.
 
@@ -57,7 +76,8 @@ def top_tasks(turns: Any, *, n: int = 10, measure: Measure = "credits") -> pd.Da
     """
     check_word(measure, "measure", SUMS)
     check_whole_number(n, "n")
-    source = open_frame(turns, (*_TASK, *MEASURES), optional=["task_title"])
+    currency = check_currency(currency, price)
+    source = open_frame(turns, (*_TASK, *MEASURES), optional=["task_title"], names=names)
     total = source.sums([])[measure].iloc[0]
     per_task = source.grouped(_TASK, **sums())
     top = collect(per_task.sort(measure, *_TASK, descending=[True, False, False]).head(int(n)))
@@ -66,7 +86,7 @@ def top_tasks(turns: Any, *, n: int = 10, measure: Measure = "credits") -> pd.Da
     top["task_title"] = _titles(source, top)
     top["url"] = pd.Series(map(_url, top["worker_id"], top["task_id"]), dtype=STRING)
     columns = ["task_id", "task_title", "worker_id", *SUMS, "share", "cumulative_share", "url"]
-    return provenance.attach(top[columns], source.attrs)
+    return provenance.attach(with_cost(with_names(top[columns], names), price, currency), source.attrs)
 
 
 def _titles(source: OpenFrame, top: pd.DataFrame) -> pd.Series[Any]:

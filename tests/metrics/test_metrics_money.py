@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from handinger_analytics.arguments import check_currency
 from handinger_analytics.errors import ArgumentError
+from handinger_analytics.metrics.spend import spend
+from handinger_analytics.metrics.summarize import summarize
+from handinger_analytics.metrics.top_tasks import top_tasks
+from handinger_analytics.metrics.waste import waste
 from handinger_analytics.text import money
+from tests.metrics.turns_by_hand import turns_table
 
 
 @pytest.mark.parametrize(
@@ -60,3 +67,77 @@ def test_wrong_money(currency, price, text):
     """An unknown code, a currency without a price, and what is no finite number from 0 are refused."""
     with pytest.raises(ArgumentError, match=text):
         check_currency(currency, price)
+
+
+ROWS = [
+    {"credits": 700},
+    {"credits": 300, "status": "error"},
+    {"credits": 50, "worker_id": "wrk_b", "task_id": "tsk_2"},
+]
+
+
+@pytest.mark.parametrize("metric", [spend, summarize, waste])
+def test_groups_have_their_cost(metric):
+    """Their credits times the price, in columns after those that are there without a price."""
+    turns = turns_table(ROWS)
+    plain, priced = metric(turns, by="worker_id"), metric(turns, by="worker_id", price=0.5, currency="eur")
+    wasted = ["wasted_cost"] if metric is waste else []
+    assert list(priced) == [*plain, "cost", *wasted, "currency"]
+    assert dict(zip(priced["worker_id"], priced["cost"], strict=True)) == {"wrk_a": 500.0, "wrk_b": 25.0}
+    assert priced["currency"].tolist() == ["EUR", "EUR"]
+    assert priced["currency"].dtype == pd.StringDtype(na_value=np.nan)
+    assert list(metric(turns, by="worker_id", price=0.5)) == [*plain, "cost", *wasted]
+
+
+def test_waste_has_its_cost():
+    """What was wasted costs as much as what was not."""
+    assert waste(turns_table(ROWS), price=0.5)["wasted_cost"].tolist() == [150.0]
+
+
+def test_top_tasks_have_their_cost():
+    """Also where tasks are ranked by something else."""
+    top = top_tasks(turns_table(ROWS), measure="turns", price=0.5, currency="EUR")
+    assert list(top)[-2:] == ["cost", "currency"]
+    assert top["cost"].tolist() == [500.0, 25.0]
+
+
+@pytest.mark.parametrize(("currency", "unit"), [("EUR", "EUR"), (None, "money")])
+def test_the_overview_has_the_cost(currency, unit):
+    """As one more measure, whose unit is the currency."""
+    overview = summarize(turns_table(ROWS), price=0.5, currency=currency)
+    assert overview.loc["cost"].tolist() == [525.0, unit]
+    assert list(overview.drop(index="cost").index) == list(summarize(turns_table(ROWS)).index)
+
+
+@pytest.mark.parametrize("metric", [spend, summarize, waste, top_tasks])
+def test_a_metric_refuses_wrong_money(metric):
+    """Before it computes anything."""
+    with pytest.raises(ArgumentError, match="currency: expected an ISO 4217 code"):
+        metric("no frame", price=1, currency="EURO")
+    with pytest.raises(ArgumentError, match="currency: expected a price beside it"):
+        metric("no frame", currency="EUR")
+    with pytest.raises(ArgumentError, match="price: expected money per credit"):
+        metric("no frame", price=-1)
+
+
+@pytest.mark.parametrize("metric", [spend, summarize, waste])
+def test_no_turns_cost_nothing(metric):
+    """A frame without rows has the same columns and types."""
+    empty = metric(turns_table([]), by="worker_id", price=0.5, currency="EUR")
+    some = metric(turns_table(ROWS), by="worker_id", price=0.5, currency="EUR")
+    assert list(empty.dtypes.items()) == list(some.dtypes.items())
+
+
+@pytest.mark.parametrize("metric", [spend, summarize, waste, top_tasks])
+def test_the_largest_sums_have_a_price(metric):
+    """Money is counted in floats: a whole price of credits near the largest int64 does not wrap around."""
+    cost = metric(turns_table([{"credits": 2**62}]), price=10, currency="JPY")
+    cost = cost.loc["cost", "value"] if metric is summarize else cost["cost"].iloc[0]
+    assert cost == pytest.approx(4.611686018427388e19)
+
+
+def test_a_group_is_not_called_like_a_column_of_money():
+    """A column ``currency`` of the user is renamed first."""
+    turns = turns_table(ROWS).append_column("currency", [["EUR", "USD", "USD"]])
+    with pytest.raises(ArgumentError, match=r"by: expected columns with other names .* found 'currency'"):
+        spend(turns, by="currency")

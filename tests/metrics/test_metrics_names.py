@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from handinger_analytics.errors import ArgumentError
+from handinger_analytics.metrics.anomalies import anomalies
+from handinger_analytics.metrics.durations import durations
+from handinger_analytics.metrics.engines import SUMS
 from handinger_analytics.metrics.names import check_names, shown_names, with_names
+from handinger_analytics.metrics.spend import spend
+from handinger_analytics.metrics.summarize import summarize
+from handinger_analytics.metrics.tokens import tokens
+from handinger_analytics.metrics.top_tasks import top_tasks
+from handinger_analytics.metrics.waste import waste
+from tests.metrics.turns_by_hand import turns_table
 
 LINK = "https://v3.handinger.com/worker/wrk_a/task/tsk_1"
 
@@ -132,3 +143,75 @@ def test_people_see_names_that_tell_workers_apart(names, seen):
 def test_a_missing_id_has_no_name():
     """It is left out: what stands in its place is up to the chart or table."""
     assert shown_names(["wrk_a", None, pd.NA, np.nan], {"wrk_a": "Invoices"}) == {"wrk_a": "Invoices"}
+
+
+METRICS = {
+    "spend": spend,
+    "spend by day": functools.partial(spend, freq="D"),
+    "durations": durations,
+    "tokens": tokens,
+    "waste": waste,
+    "summarize": summarize,
+    "anomalies": anomalies,
+}
+"""The metrics that take names and groups."""
+ROWS = [
+    {"credits": 3},
+    {"credits": 2, "worker_id": "wrk_b", "triggered_by": "ui"},
+    {"credits": 1, "worker_id": "wrk_c", "status": "error"},
+]
+SAME = {"wrk_a": "Invoices", "wrk_b": "Invoices"}
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+@pytest.mark.parametrize("by", ["worker_id", ["triggered_by", "worker_id"]])
+def test_a_metric_puts_names_beside_ids(metric, by):
+    """Two workers of one name stay two rows, and nothing else changes."""
+    turns = turns_table(ROWS).to_pandas()
+    turns.attrs["handinger"] = {"complete": False}
+    named, plain = metric(turns, by=by, names=SAME), metric(turns, by=by)
+    assert list(named)[list(named).index("worker_id") + 1] == "worker_name"
+    seen = dict(zip(named["worker_id"], named["worker_name"], strict=True))
+    assert seen == {"wrk_a": "Invoices", "wrk_b": "Invoices", "wrk_c": "wrk_c"}
+    assert named.attrs == plain.attrs
+    pd.testing.assert_frame_equal(named.drop(columns="worker_name"), plain)
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_names_where_no_worker_is(metric):
+    """They change nothing."""
+    turns = turns_table(ROWS).to_pandas()
+    named = metric(turns, by="triggered_by", names=SAME)
+    pd.testing.assert_frame_equal(named, metric(turns, by="triggered_by"))
+
+
+@pytest.mark.parametrize("metric", [*METRICS.values(), top_tasks], ids=[*METRICS, "top_tasks"])
+def test_a_metric_refuses_names_that_are_none(metric):
+    """Also where nobody would see them."""
+    with pytest.raises(ArgumentError, match="names: expected a mapping or Series"):
+        metric(turns_table([]), names="names.csv")
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_column_of_the_user_keeps_its_name(metric):
+    """Their own ``worker_name`` is a column to group by, unless ours would take its place."""
+    turns = turns_table(ROWS).to_pandas().assign(worker_name="mine")
+    assert set(metric(turns, by=["worker_id", "worker_name"])["worker_name"]) == {"mine"}
+    with pytest.raises(ArgumentError, match=r"by: expected columns with other names .* found 'worker_name'"):
+        metric(turns, by=["worker_id", "worker_name"], names=SAME)
+
+
+def test_the_tasks_that_cost_most_have_the_names_of_their_workers():
+    """After the id of the worker."""
+    top = top_tasks(turns_table(ROWS), names=SAME)
+    assert list(top)[:5] == ["task_id", "task_title", "worker_id", "worker_name", "credits"]
+    assert top["worker_name"].tolist() == ["Invoices", "Invoices", "wrk_c"]
+
+
+def test_names_on_every_engine(read, files):
+    """Whichever engine computes, the names are beside the ids."""
+    turns = read(files["turns"])
+    first = spend(turns, by="worker_id")["worker_id"].iloc[0]
+    table = spend(turns, by="worker_id", names={first: "Invoices"}, price=0.5, currency="EUR")
+    assert list(table) == ["worker_id", "worker_name", *SUMS, "cost", "currency"]
+    assert table["worker_name"].tolist() == ["Invoices", *table["worker_id"][1:]]
