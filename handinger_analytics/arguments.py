@@ -53,7 +53,9 @@ def check_number(
     handinger_analytics.errors.ArgumentError: limit: expected credits, a number above 0, found 0
     """
     number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not above < value or not least <= value <= most:
+    # NumPy would make a float32 of a bound beside one, and the largest number infinite.
+    plain = getattr(value, "item", lambda: value)()
+    if not number or not above < plain or not least <= plain <= most:
         raise error.unexpected(name, what, value)
 
 

@@ -15,7 +15,7 @@ from matplotlib.axis import Axis
 from matplotlib.cbook import normalize_kwargs
 from matplotlib.collections import PathCollection
 from matplotlib.font_manager import FontProperties
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, Formatter, MaxNLocator
 
 from handinger_analytics.errors import ArgumentError
 from handinger_analytics.plots.locator import GAP, row_labels_width, shrinking_locator
@@ -39,6 +39,7 @@ _NUMBER_EMS, _DATE_EMS = 4.5, 3.6
 """Width of a tick label and the space after it."""
 _ASSUMED_EMS = 3
 """Width that `Axis.get_tick_space` assumes of a label along x."""
+_MOST_DECIMALS = 12
 _COLOUR_SCALE = ("vmin", "vmax", "bins")
 
 _P = ParamSpec("_P")
@@ -145,26 +146,47 @@ def no_turns(ax: Axes) -> Axes:
     return ax
 
 
-def count_axis(axis: Axis, *, ticks: int = 9) -> None:
-    """Tick an axis at whole numbers, written compactly; negative positions are amounts drawn downwards."""
+def count_axis(axis: Axis, *, ticks: int = 9, decimals: int = 0) -> None:
+    """Tick an axis at whole numbers, written compactly; negative positions are amounts drawn downwards.
 
-    def write(value: float, _: int | None) -> str:
-        return amount(abs(value), largest=float(np.abs(axis.get_view_interval()).max()))
+    With ``decimals``, as money has them, ticks are at multiples of the last one. An axis too short for
+    such ticks has finer ones.
+    """
+    axis.set_major_locator(_AmountLocator(ticks, decimals))
+    axis.set_major_formatter(_AmountFormatter(decimals))
 
-    axis.set_major_locator(_WholeNumberLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(write))
 
+class _AmountLocator(MaxNLocator):
+    """Ticks at round amounts, fewer where the axis is short."""
 
-class _WholeNumberLocator(MaxNLocator):
-    """Ticks at whole numbers, fewer where the axis is short."""
-
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, decimals: int) -> None:
         super().__init__(integer=True, steps=[1, 2, 2.5, 5, 10])
-        self._most = most
+        self._most, self._smallest = most, 10**decimals
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
         self.set_params(nbins=min(self._most, labels_that_fit(self.axis, _NUMBER_EMS)))
-        return super().tick_values(vmin, vmax)
+        return super().tick_values(vmin * self._smallest, vmax * self._smallest) / self._smallest
+
+
+class _AmountFormatter(Formatter):
+    """Amounts with as many decimals as tell the ticks apart; if there are any, at least those of money."""
+
+    def __init__(self, decimals: int) -> None:
+        self._decimals, self._shown = decimals, 0
+
+    def set_locs(self, locs: Any) -> None:
+        super().set_locs(locs)
+        # Ticks are sums of floating-point steps: they need not be round to the last bit.
+        near = np.diff(locs).min(initial=np.inf) / 100
+        rounded = (np.abs(np.round(locs, digits) - locs).max(initial=0) for digits in range(_MOST_DECIMALS))
+        needed = next((digits for digits, error in enumerate(rounded) if error <= near), _MOST_DECIMALS)
+        self._shown = needed and max(needed, self._decimals)
+
+    def __call__(self, value: float, pos: int | None = None) -> str:
+        if self._shown:
+            return f"{abs(value):,.{self._shown}f}"
+        axis: Any = self.axis
+        return amount(abs(value), largest=float(np.abs(axis.get_view_interval()).max()))
 
 
 class SpacedLocator(FixedLocator):

@@ -17,10 +17,11 @@ from handinger_analytics.arguments import zone_info
 from handinger_analytics.budget.days import days_of
 from handinger_analytics.budget.history import open_turns, spend_history
 from handinger_analytics.budget.status import budget_status
-from handinger_analytics.plots.axes import closed_on_error, count_axis, legend_beside, open_axes, styled
+from handinger_analytics.plots.axes import closed_on_error, legend_beside, open_axes, styled
 from handinger_analytics.plots.dates import date_axis, date_numbers
 from handinger_analytics.plots.groups import PALETTE, STATUS_COLOURS
-from handinger_analytics.text import amount, share
+from handinger_analytics.plots.units import Unit
+from handinger_analytics.text import share
 from handinger_analytics.times import Period
 
 _COLOUR, _CROSSING_COLOUR = PALETTE[0], STATUS_COLOURS["error"]
@@ -35,6 +36,8 @@ def plot_budget(
     tz: str = "UTC",
     schedules: Any = None,
     as_of: dt.datetime | str | None = None,
+    price: float | None = None,
+    currency: str | None = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -48,6 +51,10 @@ def plot_budget(
     ----------
     turns, limit, period, tz, schedules, as_of
         As in `handinger_analytics.budget_status`, which computes the numbers.
+    price : float, optional
+        Money per credit, to draw what credits cost instead of them.
+    currency : str, optional
+        Currency of ``price``, an ISO 4217 code such as "EUR".
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
     **kwargs
@@ -68,52 +75,55 @@ def plot_budget(
     >>> ax.get_title()
     'Credits of the month: within the limit'
     """
+    unit = Unit.of(price, currency)
     table = budget_status(turns, limit=limit, period=period, tz=tz, schedules=schedules, as_of=as_of)
     status = table["value"]
     instants, credits_ = _spent_so_far(turns, status, period, tz)
-    title = f"Credits of the {period}: {status['verdict']}"
-    ax = open_axes(ax, provenance.of(table), title=title, ylabel="credits")
+    title = f"{unit.noun} of the {period}: {status['verdict']}"
+    ax = open_axes(ax, provenance.of(table), title=title, ylabel=unit.label)
     date_axis(ax, zone_info(tz))
-    ours = {"color": _COLOUR, "linewidth": 2, "label": f"spent {amount(status['spent'])}"}
+    ours = {"color": _COLOUR, "linewidth": 2, "label": f"spent {unit.words(status['spent'])}"}
     ink = mpl.rcParams["text.color"]
     start, now, end = date_numbers([status["period_start"], status["as_of"], status["period_end"]])
-    (spent,) = ax.plot(date_numbers(instants), credits_, **styled(Line2D, ours, kwargs))
-    line = ax.axhline(limit, color=ink, linestyle="--", linewidth=1.2, label=f"limit {amount(limit)}")
+    (spent,) = ax.plot(date_numbers(instants), unit.scaled(credits_), **styled(Line2D, ours, kwargs))
+    words = f"limit {unit.words(limit)}"
+    line = ax.axhline(unit.scaled(limit), color=ink, linestyle="--", linewidth=1.2, label=words)
     today = ax.axvline(float(now), color=ink, linewidth=0.6, label=f"as of {status['as_of']:%Y-%m-%d}")
-    handles = [spent, *_expected(ax, status), line, *_crossing(ax, status), today]
+    handles = [spent, *_expected(ax, status, unit), line, *_crossing(ax, status, unit), today]
     legend_beside(ax, handles, f"{share(status['share'])} spent")
     ax.set_xlim(start, end)
-    ax.set_ylim(0, 1.08 * np.nanmax([limit, status["spent"], status["high"]]))
-    count_axis(ax.yaxis)
+    ax.set_ylim(0, 1.08 * unit.scaled(np.nanmax([limit, status["spent"], status["high"]])) or 1)
+    unit.axis(ax.yaxis)
     return ax
 
 
-def _spent_so_far(turns: Any, status: pd.Series[Any], period: Period, tz: str) -> tuple[list[Any], list[int]]:
+def _spent_so_far(turns: Any, status: pd.Series[Any], period: Period, tz: str) -> tuple[list[Any], Any]:
     """Return the starts of the days up to now and now itself, and what was spent by each of them."""
     days = days_of(period, zone_info(tz), status["as_of"])
     by_day = spend_history(open_turns(turns, with_tasks=False), days, []).this_period
     instants = [*days.starts[days.first : days.today + 1], status["as_of"]]
-    return instants, [0, *np.cumsum(by_day).tolist()]
+    return instants, np.append(0, np.cumsum(by_day))
 
 
-def _expected(ax: Axes, status: pd.Series[Any]) -> Iterator[Any]:
+def _expected(ax: Axes, status: pd.Series[Any], unit: Unit) -> Iterator[Any]:
     if pd.isna(status["projected"]):
         return
     ahead = date_numbers([status["as_of"], status["period_end"]])
-    low, high, middle = ([status["spent"], status[end]] for end in ("low", "high", "projected"))
-    band = f"80%: {amount(low[1])} to {amount(high[1])}"
+    ends = ("low", "high", "projected")
+    low, high, middle = (unit.scaled(np.array([status["spent"], status[end]])) for end in ends)
+    band = f"80%: {unit.words(status['low'])} to {unit.words(status['high'])}"
     yield ax.fill_between(ahead, low, high, color=_COLOUR, alpha=0.35, linewidth=0, label=band)
-    line = f"expected {amount(middle[1])}"
+    line = f"expected {unit.words(status['projected'])}"
     yield ax.plot(ahead, middle, color=_COLOUR, linestyle=":", linewidth=2, label=line)[0]
 
 
-def _crossing(ax: Axes, status: pd.Series[Any]) -> Iterator[Any]:
+def _crossing(ax: Axes, status: pd.Series[Any], unit: Unit) -> Iterator[Any]:
     day = status["crosses_on"]
     if pd.notna(day):
         verb = "exceeded" if status["spent"] > status["limit"] else "expected to cross"
         yield ax.scatter(
             date_numbers([day]),
-            [status["limit"]],
+            [unit.scaled(status["limit"])],
             marker="x",
             color=_CROSSING_COLOUR,
             s=80,

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from handinger_analytics import provenance
 from handinger_analytics.arguments import column_names, zone_info
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.metrics.summarize import summarize
 from handinger_analytics.plots.axes import closed_on_error
 from handinger_analytics.plots.durations import plot_durations
@@ -18,6 +19,7 @@ from handinger_analytics.plots.heatmap import plot_heatmap
 from handinger_analytics.plots.pareto import plot_pareto
 from handinger_analytics.plots.spend import plot_spend
 from handinger_analytics.plots.tokens import plot_tokens
+from handinger_analytics.plots.units import Unit
 from handinger_analytics.plots.waste import plot_waste
 from handinger_analytics.text import count
 
@@ -31,6 +33,9 @@ def plot_dashboard(
     by: str | Iterable[str] = "worker_id",
     tz: str = "UTC",
     limit: float | None = None,
+    names: Names = None,
+    price: float | None = None,
+    currency: str | None = None,
     **kwargs: Any,
 ) -> Figure:
     """Draw six plots on a page: spend, tokens, durations, the week, the tasks that cost most, and waste.
@@ -47,6 +52,12 @@ def plot_dashboard(
         IANA name of the time zone whose clock decides days, weekdays and hours.
     limit : float, optional
         Credits that may be spent per period, drawn as a line over the spend.
+    names : mapping or Series of str, optional
+        Names of workers by their ids, to be shown instead of them.
+    price : float, optional
+        Money per credit, to draw what credits cost instead of them.
+    currency : str, optional
+        Currency of ``price``, an ISO 4217 code such as "EUR".
     **kwargs
         Passed to `matplotlib.pyplot.figure`.
 
@@ -67,7 +78,7 @@ def plot_dashboard(
     '54,512 credits in 383 turns of 198 tasks, 2026-05-01 to 2026-06-30 (Europe/Madrid)'
     """
     zone_info(tz)
-    by = column_names(by, "by")
+    by, unit = column_names(by, "by"), Unit.of(price, currency)
     overview = summarize(turns)
     figure = plt.figure(**{"figsize": _SIZE, "layout": "constrained", **kwargs})
     if isinstance(turns, pd.DataFrame):
@@ -77,21 +88,23 @@ def plot_dashboard(
     # Subfigures, so that a long label in one of them does not make the others narrow.
     figure.subfigures(3, 2)
     spend, tokens, durations, week, tasks, waste = (cell.subplots() for cell in figure.subfigs)
-    plot_spend(turns, by=by, tz=tz, limit=limit, ax=spend)
+    money: dict[str, Any] = {"price": price, "currency": currency}
+    plot_spend(turns, by=by, tz=tz, limit=limit, names=names, ax=spend, **money)
     # After the spend, which refuses times that no clock shows.
-    lines = (_title(overview["value"], tz), provenance.incompleteness(provenance.of(overview)))
+    lines = (_title(overview["value"], tz, unit), provenance.incompleteness(provenance.of(overview)))
     figure.suptitle("\n".join(line for line in lines if line))
     plot_tokens(turns, tz=tz, ax=tokens)
-    plot_durations(turns, by=by, ax=durations)
-    plot_heatmap(turns, tz=tz, ax=week)
-    plot_pareto(turns, n=12, ax=tasks)
-    plot_waste(turns, by=by, ax=waste)
+    plot_durations(turns, by=by, names=names, ax=durations)
+    plot_heatmap(turns, tz=tz, ax=week, **money)
+    plot_pareto(turns, n=12, ax=tasks, **money)
+    plot_waste(turns, by=by, names=names, ax=waste, **money)
     return figure
 
 
-def _title(overview: pd.Series[Any], tz: str) -> str:
+def _title(overview: pd.Series[Any], tz: str, unit: Unit) -> str:
     turns, tasks = count(overview["turns"], "turn"), count(overview["tasks"], "task")
-    credits_ = f"{count(overview['credits'], 'credit')} in {turns} of {tasks}"
+    cost = "" if unit.price is None else f" for {unit.words(overview['credits'])}"
+    credits_ = f"{count(overview['credits'], 'credit')}{cost} in {turns} of {tasks}"
     if not overview["turns"]:
         return credits_
     ends = overview[["first_started_at", "last_started_at"]]

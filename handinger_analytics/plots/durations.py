@@ -19,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from handinger_analytics.arguments import column_names
 from handinger_analytics.metrics.durations import durations
 from handinger_analytics.metrics.engines import MEASURES, biggest_first, collect, open_frame
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.plots.axes import (
     SpacedLocator,
     closed_on_error,
@@ -49,7 +50,12 @@ _BOXPLOT = signature(Axes.boxplot).parameters
 
 @closed_on_error
 def plot_durations(
-    turns: Any, *, by: str | Iterable[str] | None = None, ax: Axes | None = None, **kwargs: Any
+    turns: Any,
+    *,
+    by: str | Iterable[str] | None = None,
+    names: Names = None,
+    ax: Axes | None = None,
+    **kwargs: Any,
 ) -> Axes:
     """Draw how long turns took, on a logarithmic axis, with median and 95th percentile marked.
 
@@ -64,6 +70,8 @@ def plot_durations(
         The durations of all turns are read into memory.
     by : str or list of str, optional
         Column whose groups get a box each: the eight biggest spenders, and the others as one.
+    names : mapping or Series of str, optional
+        Names of workers by their ids, to be shown instead of them.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
     **kwargs
@@ -77,7 +85,7 @@ def plot_durations(
     Raises
     ------
     ArgumentError, FrameError
-        As in `handinger_analytics.durations`.
+        As in `handinger_analytics.durations`; ``names`` that are none.
 
     Examples
     --------
@@ -88,7 +96,7 @@ def plot_durations(
     columns = column_names(by, "by")
     source = open_frame(turns, MEASURES if columns else ["duration_ms"], by=columns)
     spent = biggest_first(source.sums(columns), columns) if columns else pd.DataFrame()
-    groups = Groups.ranked(spent, columns)
+    groups = Groups.ranked(spent, columns, names=names)
     rows = collect(source.frame.select(*columns, "duration_ms"))
     took = pd.DataFrame({"group": groups.positions(rows), "duration_ms": rows["duration_ms"]})
     marks = durations(took, by="group" if columns else None)

@@ -10,6 +10,7 @@ and on dark ground; his two greys are left to "other" and to what has no group.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from handinger_analytics.plots.labels import label
+from handinger_analytics.metrics.names import Names, check_names, shown_names
+from handinger_analytics.plots.labels import label, seen
 
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
 OTHER_COLOUR = "#94a4a2"
@@ -41,6 +43,8 @@ class Groups:
 
     Attributes
     ----------
+    title : str
+        What the groups are, for a legend; empty where all rows are one.
     by : list of str
         Columns that make a group; none means that all rows are one.
     keys : list of tuple
@@ -51,33 +55,38 @@ class Groups:
         One per label.
     """
 
+    title: str
     by: list[str]
     keys: list[tuple[Any, ...]]
     labels: list[str]
     colours: list[str]
 
     @classmethod
-    def ranked(cls, frame: pd.DataFrame, by: list[str], *, everything: str = "") -> Groups:
+    def ranked(
+        cls, frame: pd.DataFrame, by: list[str], *, names: Names = None, everything: str = ""
+    ) -> Groups:
         """Take the groups of a frame whose rows are sorted, biggest spender first.
 
-        Without ``by`` all rows are one group, labelled ``everything``.
+        Workers are labelled by their ``names``. Without ``by`` all rows are one group, labelled
+        ``everything``.
         """
+        called = check_names(names)
         if not by:
-            return cls([], [()], [everything], [PALETTE[0]])
+            return cls("", [], [()], [everything], [PALETTE[0]])
         distinct = frame[by].drop_duplicates()
         every = [_key(row) for row in distinct.itertuples(index=False, name=None)]
         keys = every[:_MOST_SHOWN]
-        labels = [" / ".join(label(part, _LEGEND_LENGTH) for part in key) for key in keys]
+        columns = [
+            _labels([key[place] for key in keys], called if column == "worker_id" else {})
+            for place, column in enumerate(by)
+        ]
+        labels = [" / ".join(parts) for parts in zip(*columns, strict=True)]
         colours = _status_colours(keys) if by == ["status"] else list(PALETTE[: len(keys)])
         if len(every) > len(keys):
             folded = len(every) - len(keys)
             labels, colours = [*labels, f"other ({folded:,})"], [*colours, OTHER_COLOUR]
-        return cls(by, keys, labels, colours)
-
-    @property
-    def title(self) -> str:
-        """What the groups are, for a legend."""
-        return ", ".join(label(column) for column in self.by)
+        titles = ["worker" if called and column == "worker_id" else label(column) for column in by]
+        return cls(", ".join(titles), by, keys, labels, colours)
 
     def positions(self, frame: pd.DataFrame) -> NDArray[np.intp]:
         """Return the position among ``labels`` of the group of each row."""
@@ -90,6 +99,13 @@ class Groups:
             position.get(_key(row), len(self.keys)) for row in distinct.itertuples(index=False, name=None)
         ]
         return np.asarray(found, dtype=np.intp)[codes.to_numpy()]
+
+
+def _labels(values: Sequence[Any], called: dict[str, str]) -> list[str]:
+    """Label values; names are cut before they are compared, so that no two workers have one label."""
+    short = {worker: seen(name, _LEGEND_LENGTH) for worker, name in called.items()}
+    shown = shown_names(values, short)
+    return [label(shown.get(value, value), _LEGEND_LENGTH * (2 if value in short else 1)) for value in values]
 
 
 def _status_colours(keys: list[tuple[Any, ...]]) -> list[str]:

@@ -7,14 +7,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.ticker import FuncFormatter
 
 from handinger_analytics import provenance
 from handinger_analytics.arguments import check_word
+from handinger_analytics.errors import ArgumentError
 from handinger_analytics.metrics.spend import spend
 from handinger_analytics.plots.axes import closed_on_error, no_turns, open_axes, styled
 from handinger_analytics.plots.groups import COLOUR_MAP
-from handinger_analytics.text import amount
+from handinger_analytics.plots.units import Unit
 
 Measure = Literal["credits", "turns"]
 """What `plot_heatmap` adds up."""
@@ -24,7 +24,14 @@ _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 @closed_on_error
 def plot_heatmap(
-    turns: Any, *, measure: Measure = "credits", tz: str = "UTC", ax: Axes | None = None, **kwargs: Any
+    turns: Any,
+    *,
+    measure: Measure = "credits",
+    tz: str = "UTC",
+    price: float | None = None,
+    currency: str | None = None,
+    ax: Axes | None = None,
+    **kwargs: Any,
 ) -> Axes:
     """Draw weekday by hour, coloured by what was spent in turns that started then.
 
@@ -36,6 +43,10 @@ def plot_heatmap(
         What is added up.
     tz : str
         IANA name of the time zone whose clock decides the weekday and the hour.
+    price : float, optional
+        Money per credit, to draw what credits cost instead of them.
+    currency : str, optional
+        Currency of ``price``, an ISO 4217 code such as "EUR".
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
     **kwargs
@@ -49,7 +60,7 @@ def plot_heatmap(
     Raises
     ------
     ArgumentError
-        An unknown ``measure`` or ``tz``.
+        An unknown ``measure``, ``tz`` or ``currency``, or a ``price`` below 0 or of turns.
     FrameError
         As in `handinger_analytics.spend`.
 
@@ -60,10 +71,15 @@ def plot_heatmap(
     'Turns by weekday and hour'
     """
     check_word(measure, "measure", get_args(Measure))
+    unit = Unit.of(price, currency)
+    if measure == "turns" and price is not None:
+        what = "None beside measure='turns', since credits alone have a price"
+        raise ArgumentError.unexpected("price", what, price, "leave one of them out")
     hours = spend(turns, freq="h", tz=tz)
     week = np.zeros((7, 24), dtype=np.int64)
     np.add.at(week, (hours["period"].dt.day_of_week, hours["period"].dt.hour), hours[measure])
-    title = f"{measure.capitalize()} by weekday and hour"
+    noun, name = (unit.noun, unit.label) if measure == "credits" else ("Turns", "turns")
+    title = f"{noun} by weekday and hour"
     ax = open_axes(ax, provenance.of(hours), title=title, xlabel=f"hour ({tz})")
     if hours.empty:
         return no_turns(ax)
@@ -72,12 +88,13 @@ def plot_heatmap(
         "edgecolors": ax.get_facecolor(),
         "linewidth": 0.5,
         "vmin": 0,
-        "vmax": max(week.max(), 1),
+        "vmax": unit.scaled(week.max()) or 1,
     }
-    mesh = ax.pcolormesh(np.arange(25), np.arange(8), week, **styled(QuadMesh, style, kwargs))
+    cells = unit.scaled(week)
+    mesh = ax.pcolormesh(np.arange(25), np.arange(8), cells, **styled(QuadMesh, style, kwargs))
     ax.set_xticks(np.arange(24) + 0.5, [str(hour) if hour % 3 == 0 else "" for hour in range(24)])
     ax.set_yticks(np.arange(7) + 0.5, _WEEKDAYS)
     ax.tick_params(length=0)
     ax.invert_yaxis()
-    ax.figure.colorbar(mesh, ax=ax, label=measure, format=FuncFormatter(lambda value, _: amount(value)))
+    unit.axis(ax.figure.colorbar(mesh, ax=ax, label=name).ax.yaxis)
     return ax

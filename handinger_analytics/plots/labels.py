@@ -25,7 +25,7 @@ _BOX = "\N{WHITE SQUARE}"
 
 
 def label(value: Any, length: int = MAX_LENGTH) -> str:
-    r"""Return a value as it may be handed to any Matplotlib text.
+    r"""Return a value as it may be handed to any Matplotlib text: what is seen of it, dollars escaped.
 
     Parameters
     ----------
@@ -39,13 +39,24 @@ def label(value: Any, length: int = MAX_LENGTH) -> str:
     >>> print(label("costs $5 to $9"))
     costs \$5 to \$9
     """
+    text = seen(value, length)
+    # Where the user has switched math off, Matplotlib shows a backslash as it is.
+    return text.replace("$", r"\$") if mpl.rcParams["text.parse_math"] else text
+
+
+def seen(value: Any, length: int) -> str:
+    """Return what is seen of a value in a picture: without what no font can draw, and not too long.
+
+    Examples
+    --------
+    >>> seen("Invoices of May\u200b", 12)
+    'Invoices of…'
+    """
     text = picture_text(value)
     if len(text) > length:
         text = _shortened(text, length)
     drawable = _drawable(tuple(FontProperties().get_family()))
-    boxed = "".join(char if ord(char) in drawable else _BOX for char in text)
-    # Where the user has switched math off, Matplotlib shows a backslash as it is.
-    return boxed.replace("$", r"\$") if mpl.rcParams["text.parse_math"] else boxed
+    return "".join(char if ord(char) in drawable else _BOX for char in text)
 
 
 def _shortened(text: str, length: int) -> str:

@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from handinger_analytics.metrics.engines import MEASURES, biggest_first, collect, open_frame
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.plots.axes import (
     SpacedLocator,
     closed_on_error,
@@ -34,7 +35,12 @@ _ZERO = 0.5
 
 @closed_on_error
 def plot_credits_vs_tokens(
-    turns: Any, *, by: str | Iterable[str] | None = None, ax: Axes | None = None, **kwargs: Any
+    turns: Any,
+    *,
+    by: str | Iterable[str] | None = None,
+    names: Names = None,
+    ax: Axes | None = None,
+    **kwargs: Any,
 ) -> Axes:
     """Draw the credits of each turn against its tokens, read and written, on logarithmic axes.
 
@@ -48,6 +54,8 @@ def plot_credits_vs_tokens(
         The numbers of all turns are read into memory.
     by : str or list of str, optional
         Column to colour by: the eight biggest spenders, and the others in grey.
+    names : mapping or Series of str, optional
+        Names of workers by their ids, to be shown instead of them.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
     **kwargs
@@ -61,7 +69,7 @@ def plot_credits_vs_tokens(
     Raises
     ------
     ArgumentError, FrameError
-        As in `handinger_analytics.tokens`.
+        As in `handinger_analytics.tokens`; ``names`` that are none.
 
     Examples
     --------
@@ -70,7 +78,7 @@ def plot_credits_vs_tokens(
     ['email', 'schedule', 'api', 'ui']
     """
     source = open_frame(turns, MEASURES, by=by)
-    spent = biggest_first(source.sums(source.by), source.by)
+    groups = Groups.ranked(biggest_first(source.sums(source.by), source.by), source.by, names=names)
     rows = collect(source.frame.select(*source.by, "credits", "input_tokens", "output_tokens"))
     tokens, credits_ = _visible(rows["input_tokens"] + rows["output_tokens"]), _visible(rows["credits"])
     title = f"Credits against tokens, {count(len(rows), 'turn')}"
@@ -81,7 +89,6 @@ def plot_credits_vs_tokens(
     if len(rows) > _MOST_POINTS and not source.by:
         _hexagons(ax, tokens, credits_, kwargs)
     else:
-        groups = Groups.ranked(spent, source.by)
         _points(ax, tokens, credits_, groups, groups.positions(rows), kwargs)
     _count_axis_from_zero(ax.xaxis, tokens)
     _count_axis_from_zero(ax.yaxis, credits_)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from handinger_analytics import provenance
 from handinger_analytics.arguments import check_number, column_names, zone_info
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.metrics.spend import spend_by_period
 from handinger_analytics.plots.axes import (
     closed_on_error,
-    count_axis,
     legend_beside,
     no_turns,
     open_axes,
@@ -28,7 +28,8 @@ from handinger_analytics.plots.axes import (
 )
 from handinger_analytics.plots.dates import bar_places, period_axis
 from handinger_analytics.plots.groups import Groups
-from handinger_analytics.text import amount
+from handinger_analytics.plots.units import Unit
+from handinger_analytics.text import number
 from handinger_analytics.times import FREQS, Freq
 
 _MOST_BARS, _MOST_PERIODS = 1000, 200
@@ -45,6 +46,9 @@ def plot_spend(
     tz: str = "UTC",
     cumulative: bool = False,
     limit: float | None = None,
+    names: Names = None,
+    price: float | None = None,
+    currency: str | None = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -65,6 +69,12 @@ def plot_spend(
         Draw the credits spent since the first period instead: a line per group and their total.
     limit : float, optional
         Credits that may be spent, as a line: per period, or in all if ``cumulative``.
+    names : mapping or Series of str, optional
+        Names of workers by their ids, to be shown instead of them.
+    price : float, optional
+        Money per credit, to draw what credits cost instead of them.
+    currency : str, optional
+        Currency of ``price``, an ISO 4217 code such as "EUR".
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
     **kwargs
@@ -79,8 +89,8 @@ def plot_spend(
     Raises
     ------
     ArgumentError
-        An unknown ``freq`` or ``tz``, a ``limit`` that is no number above 0, or a keyword that the data
-        decide.
+        An unknown ``freq``, ``tz`` or ``currency``, a ``limit`` that is no number above 0, a ``price``
+        below 0, ``names`` that are none, or a keyword that the data decide.
     FrameError
         As in `handinger_analytics.spend`.
 
@@ -90,32 +100,32 @@ def plot_spend(
     >>> ax.get_title()
     'Credits per day: 54,512 in all'
     """
-    zone, columns = zone_info(tz), column_names(by, "by")
+    zone, columns, unit = zone_info(tz), column_names(by, "by"), Unit.of(price, currency)
     if limit is not None:
         check_number(limit, "limit", "credits, a number above 0", above=0)
     if columns:
         refuse(kwargs, ["label"])
     spent, chosen = spend_by_period(turns, by=columns, freq=freq, tz=tz)
     starts = pd.DatetimeIndex(spent["period"].unique())
-    groups = Groups.ranked(spent, columns, everything="credits")
+    groups = Groups.ranked(spent, columns, names=names, everything=unit.label)
     credits_ = _matrix(spent, groups, len(starts))
     per = ", cumulative by" if cumulative else " per"
-    title = f"Credits{per} {FREQS[chosen]}: {credits_.sum():,} in all"
-    ax = open_axes(ax, provenance.of(spent), title=title, ylabel="credits")
+    title = f"{unit.noun}{per} {FREQS[chosen]}: {unit.words(credits_.sum(), number)} in all"
+    ax = open_axes(ax, provenance.of(spent), title=title, ylabel=unit.label)
     period_axis(ax, starts, chosen, zone)
     if not len(starts):
         return no_turns(ax)
     few = credits_.size <= _MOST_BARS and len(starts) <= _MOST_PERIODS
     draw = _lines if cumulative else _bars if few else _shapes
-    handles = draw(ax, bar_places(starts, chosen), credits_, groups, kwargs)
+    handles = draw(ax, bar_places(starts, chosen), unit.scaled(credits_), groups, kwargs)
     if limit is not None:
         look: dict[str, Any] = {"color": mpl.rcParams["text.color"], "linestyle": "--", "linewidth": 1.2}
-        handles.append(ax.axhline(limit, label=f"limit {amount(limit)}", **look))
+        handles.append(ax.axhline(unit.scaled(limit), label=f"limit {unit.words(limit)}", **look))
     if len(handles) > 1 or columns:
         legend_beside(ax, handles, groups.title)
     tallest = credits_.sum() if cumulative else credits_.sum(axis=0).max()
-    ax.set_ylim(0, 1.05 * max(tallest, limit or 0) or 1)
-    count_axis(ax.yaxis)
+    ax.set_ylim(0, 1.05 * unit.scaled(max(tallest, limit or 0)) or 1)
+    unit.axis(ax.yaxis)
     return ax
 
 
@@ -129,7 +139,7 @@ def _matrix(spent: pd.DataFrame, groups: Groups, periods: int) -> NDArray[np.int
 
 
 def _bars(
-    ax: Axes, places: _Places, credits_: NDArray[np.int64], groups: Groups, kwargs: dict[str, Any]
+    ax: Axes, places: _Places, credits_: NDArray[Any], groups: Groups, kwargs: dict[str, Any]
 ) -> list[Any]:
     middles, widths = places
     style: dict[str, Any] = {"width": widths, "edgecolor": ax.get_facecolor(), "linewidth": 0.3}
@@ -142,7 +152,7 @@ def _bars(
 
 
 def _shapes(
-    ax: Axes, places: _Places, credits_: NDArray[np.int64], groups: Groups, kwargs: dict[str, Any]
+    ax: Axes, places: _Places, credits_: NDArray[Any], groups: Groups, kwargs: dict[str, Any]
 ) -> list[Any]:
     """Draw each group as one shape; Matplotlib takes a second for every thousand bars."""
     middles, widths = places
@@ -163,14 +173,14 @@ def _shapes(
     return shapes
 
 
-def _stacked(credits_: NDArray[np.int64], groups: Groups) -> Iterator[tuple[Any, Any, str, str]]:
+def _stacked(credits_: NDArray[Any], groups: Groups) -> Iterator[tuple[Any, Any, str, str]]:
     """Return bottom, top, label and colour of each group."""
     tops = np.cumsum(credits_, axis=0)
     return zip(tops - credits_, tops, groups.labels, groups.colours, strict=True)
 
 
 def _lines(
-    ax: Axes, places: _Places, credits_: NDArray[np.int64], groups: Groups, kwargs: dict[str, Any]
+    ax: Axes, places: _Places, credits_: NDArray[Any], groups: Groups, kwargs: dict[str, Any]
 ) -> list[Any]:
     middles, _ = places
     labels, colours = groups.labels, groups.colours

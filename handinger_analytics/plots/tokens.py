@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from handinger_analytics import provenance
 from handinger_analytics.arguments import column_names, zone_info
 from handinger_analytics.errors import ArgumentError
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.metrics.spend import spend, spend_by_period
 from handinger_analytics.plots.axes import (
     closed_on_error,
@@ -40,6 +41,7 @@ def plot_tokens(
     by: str | Iterable[str] | None = None,
     freq: Freq | None = None,
     tz: str = "UTC",
+    names: Names = None,
     ax: Axes | None = None,
     **kwargs: Any,
 ) -> Axes:
@@ -59,6 +61,8 @@ def plot_tokens(
         Period of a bar; by default it follows the length of the frame, as in `plot_spend`.
     tz : str
         IANA name of the time zone whose clock decides where a period begins.
+    names : mapping or Series of str, optional
+        Names of workers by their ids, to be shown instead of them.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
     **kwargs
@@ -71,7 +75,8 @@ def plot_tokens(
     Raises
     ------
     ArgumentError
-        Both ``by`` and ``freq``, an unknown ``freq`` or ``tz``, or a keyword that the data decide.
+        Both ``by`` and ``freq``, an unknown ``freq`` or ``tz``, ``names`` that are none, or a keyword that
+        the data decide.
     FrameError
         As in `handinger_analytics.spend`.
 
@@ -90,9 +95,9 @@ def plot_tokens(
         what = "None beside by, since rows are groups or periods, not both"
         raise ArgumentError.unexpected("freq", what, freq, "leave one of them out")
     read, written = amount(spent["input_tokens"].sum()), amount(spent["output_tokens"].sum())
+    groups = Groups.ranked(spent, columns, names=names)
     ax = open_axes(ax, provenance.of(spent), title=f"Tokens: {read} read, {written} written")
     if columns:
-        groups = Groups.ranked(spent, columns)
         ax.set(xlabel="tokens", ylabel=groups.title)
     else:
         starts = pd.DatetimeIndex(spent["period"])

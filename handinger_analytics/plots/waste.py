@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from handinger_analytics.metrics.engines import MEASURES, biggest_first, open_frame
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.plots.axes import (
     closed_on_error,
-    count_axis,
     legend_beside,
     no_turns,
     open_axes,
@@ -21,8 +21,9 @@ from handinger_analytics.plots.axes import (
     styled,
 )
 from handinger_analytics.plots.groups import Groups
+from handinger_analytics.plots.units import Unit
 from handinger_analytics.tables.schema import WASTED
-from handinger_analytics.text import share
+from handinger_analytics.text import number, share
 
 _ORDER = {"error": 0, "aborted": 1, "completed": 3}
 """From zero outwards, other statuses before the last: bars of what was wasted can be compared."""
@@ -30,7 +31,14 @@ _ORDER = {"error": 0, "aborted": 1, "completed": 3}
 
 @closed_on_error
 def plot_waste(
-    turns: Any, *, by: str | Iterable[str] = "worker_id", ax: Axes | None = None, **kwargs: Any
+    turns: Any,
+    *,
+    by: str | Iterable[str] = "worker_id",
+    names: Names = None,
+    price: float | None = None,
+    currency: str | None = None,
+    ax: Axes | None = None,
+    **kwargs: Any,
 ) -> Axes:
     """Draw the credits of each worker by the status its turns ended in, wasted ones first.
 
@@ -42,6 +50,12 @@ def plot_waste(
         Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
     by : str or list of str
         Column whose groups get a bar each: the eight biggest spenders, and the others as one.
+    names : mapping or Series of str, optional
+        Names of workers by their ids, to be shown instead of them.
+    price : float, optional
+        Money per credit, to draw what credits cost instead of them.
+    currency : str, optional
+        Currency of ``price``, an ISO 4217 code such as "EUR".
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
     **kwargs
@@ -54,7 +68,7 @@ def plot_waste(
     Raises
     ------
     ArgumentError, FrameError
-        As in `handinger_analytics.waste`.
+        As in `handinger_analytics.waste`; ``names`` that are none.
 
     Examples
     --------
@@ -62,30 +76,33 @@ def plot_waste(
     >>> ax.get_title()
     '1,728 of 54,512 credits wasted'
     """
+    unit = Unit.of(price, currency)
     source = open_frame(turns, (*MEASURES, "status"), by=by)
     keys = list(dict.fromkeys([*source.by, "status"]))
     spent = biggest_first(source.sums(keys), keys)
-    rows = Groups.ranked(_ranking(spent, source.by), source.by)
+    rows = Groups.ranked(_ranking(spent, source.by), source.by, names=names)
     by_status = spent.sort_values("status", key=_order, kind="stable")
     statuses = Groups.ranked(by_status, ["status"])
     matrix = np.zeros((len(statuses.labels), len(rows.labels)), dtype=np.int64)
     np.add.at(matrix, (statuses.positions(spent), rows.positions(spent)), spent["credits"])
     total = matrix.sum(axis=0)
     wasted = matrix[[index for index, (status,) in enumerate(statuses.keys) if status in WASTED]].sum(axis=0)
-    title = f"{wasted.sum():,} of {total.sum():,} credits wasted"
-    ax = open_axes(ax, source.attrs, title=title, xlabel="credits", ylabel=rows.title)
+    of_all = unit.words(total.sum(), lambda credits_: f"{number(credits_)} credits")
+    title = f"{unit.words(wasted.sum(), number)} of {of_all} wasted"
+    ax = open_axes(ax, source.attrs, title=title, xlabel=unit.label, ylabel=rows.title)
     if spent.empty:
         return no_turns(ax)
     bars = []
-    lefts = np.cumsum(matrix, axis=0) - matrix
-    for widths, left, name, colour in zip(matrix, lefts, statuses.labels, statuses.colours, strict=True):
+    parts = unit.scaled(matrix)
+    lefts = np.cumsum(parts, axis=0) - parts
+    for widths, left, name, colour in zip(parts, lefts, statuses.labels, statuses.colours, strict=True):
         ours = {"color": colour, "edgecolor": ax.get_facecolor(), "linewidth": 0.5, "label": name}
         look = styled(Rectangle, ours, kwargs, fixed=["y", "width", "left", "label"])
         bars.append(ax.barh(range(len(rows.labels)), widths, left=left, **look))
     shares = [share(part / whole) if whole else "" for part, whole in zip(wasted, total, strict=True)]
     ax.bar_label(bars[-1], shares, padding=3, fontsize=row_axis(ax, rows.labels))
-    ax.set_xlim(0, 1.1 * total.max() or 1)
-    count_axis(ax.xaxis, ticks=6)
+    ax.set_xlim(0, 1.1 * unit.scaled(total.max()) or 1)
+    unit.axis(ax.xaxis, ticks=6)
     legend_beside(ax, bars[::-1], "status")
     return ax
 
