@@ -34,6 +34,13 @@ def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
     incomplete = turns.copy(deep=False)
     incomplete.attrs = {"handinger": {"requested": 200, "failed": 12, "complete": False}}
     many = pd.concat([turns] * 20, ignore_index=True)
+    first, second, third, *_ = turns["worker_id"].unique()
+    names = {first: "Invoices $5 to $9", second: "Weather reports of all cities", third: "_hidden"}
+    twins = {first: "Weather reports of all cities, north", second: "Weather reports of all cities, south"}
+    euros: dict[str, Any] = {"price": 0.012, "currency": "EUR"}
+    yen: dict[str, Any] = {"price": 2, "currency": "JPY"}
+    dinars: dict[str, Any] = {"price": 1e-6, "currency": "KWD"}
+    june = "2026-06-18T12:00Z"
     return {
         "spend": lambda: ha.plot_spend(turns, tz=TZ),
         "spend_by_worker": lambda: ha.plot_spend(turns, by="worker_id", tz=TZ, limit=3000),
@@ -59,6 +66,16 @@ def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
         "budget_little_data": lambda: ha.plot_budget(turns, limit=5_000, as_of="2026-05-05T12:00Z"),
         "waste": lambda: ha.plot_waste(turns),
         "dashboard": lambda: ha.plot_dashboard(incomplete, tz=TZ, limit=3000),
+        "named_spend": lambda: ha.plot_spend(turns, by="worker_id", tz=TZ, limit=3000, names=names, **euros),
+        "named_durations": lambda: ha.plot_durations(turns, by="worker_id", names=twins),
+        "named_tokens": lambda: ha.plot_tokens(turns, by="worker_id", names=twins),
+        "named_credits_vs_tokens": lambda: ha.plot_credits_vs_tokens(turns, by="worker_id", names=names),
+        "named_waste": lambda: ha.plot_waste(turns, names=twins, **euros),
+        "named_dashboard": lambda: ha.plot_dashboard(incomplete, tz=TZ, limit=3000, names=names, **yen),
+        "money_spend": lambda: ha.plot_spend(turns, cumulative=True, price=0.012),
+        "money_heatmap": lambda: ha.plot_heatmap(turns, tz=TZ, **yen),
+        "money_pareto": lambda: ha.plot_pareto(turns, **dinars),
+        "money_budget": lambda: ha.plot_budget(turns, limit=40_000, tz=TZ, as_of=june, **euros),
         "no_turns": lambda: ha.plot_spend(turns.head(0), by="worker_id"),
     }
 

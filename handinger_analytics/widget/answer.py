@@ -9,6 +9,7 @@ import ipywidgets as w
 import pandas as pd
 from IPython.display import HTML, display, update_display
 
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.widget.rendering import overview, saved_html, saved_text, turns_table
 from handinger_analytics.widget.session import empty_session
 
@@ -23,6 +24,8 @@ class AnswerPanel(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     ----------
     zone : ZoneInfo
         Zone of all times.
+    names : mapping or Series of str, optional
+        Names of workers by their ids.
 
     Attributes
     ----------
@@ -32,9 +35,9 @@ class AnswerPanel(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         The picture between card and turns, which takes longer than they do.
     """
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self, zone: ZoneInfo, names: Names = None) -> None:
         self.tasks, self.turns = empty_session().tasks, empty_session().turns
-        self._zone, self._copy_id = zone, ""
+        self._zone, self._names, self._copy_id = zone, names, ""
         self._card, self.chart, self._table = w.HTML(), w.HTML(), w.HTML()
         super().__init__([self._card, self.chart, self._table])
         self.add_class("ha-panel")
@@ -42,7 +45,7 @@ class AnswerPanel(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     def show(self, tasks: pd.DataFrame, turns: pd.DataFrame) -> None:
         """Show tasks, without their chart, and renew the copy."""
         self.tasks, self.turns = tasks, turns
-        self._card.value = overview(tasks, turns, self._zone)
+        self._card.value = overview(tasks, turns, self._zone, self._names)
         self._table.value = turns_table(turns, self._zone) if len(tasks) else ""
         self.chart.value = ""
         if self._copy_id:
@@ -55,7 +58,7 @@ class AnswerPanel(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
 
     def as_html(self) -> str:
         """Write what is on view as HTML that needs no widget."""
-        return saved_html(self.tasks, self.turns, self._zone)
+        return saved_html(self.tasks, self.turns, self._zone, self._names)
 
     def as_text(self) -> str:
         """Write what is on view as plain text."""

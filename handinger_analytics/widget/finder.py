@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import ipywidgets as w
 
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.text import count, page_text
 from handinger_analytics.widget.controls import NARROW, button, classed, row, set_visible
-from handinger_analytics.widget.rendering import moment, render, titled
+from handinger_analytics.widget.rendering import moment, render, shown_workers, titled
 from handinger_analytics.widget.search import Match, TaskIndex, day_start, entered_ids
 
 MOST_MATCHES = 8
@@ -25,6 +26,8 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     ----------
     zone : ZoneInfo
         Zone in which days begin.
+    names : mapping or Series of str, optional
+        Names of workers by their ids.
 
     Attributes
     ----------
@@ -32,9 +35,9 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         What is searched.
     """
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self, zone: ZoneInfo, names: Names = None) -> None:
         self.index: TaskIndex | None = None
-        self._zone = zone
+        self._zone, self._names = zone, names
         self._matches: list[Match] = []
         self._count = 0
         self._status = w.Dropdown(description="Status", options=[_ANY], style=NARROW)
@@ -62,9 +65,11 @@ class Finder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     def search_in(self, index: TaskIndex) -> None:
         """Search an index from now on."""
         self.index = index
-        for control, values in ((self._status, index.statuses), (self._worker, index.workers)):
-            control.options = [_ANY, *((page_text(value), value) for value in values)]
-            set_visible(control, len(values) > 1)
+        statuses = {status: status for status in index.statuses}
+        workers = shown_workers(index.workers, self._names)
+        for control, shown in ((self._status, statuses), (self._worker, workers)):
+            control.options = [_ANY, *((page_text(text), value) for value, text in shown.items())]
+            set_visible(control, len(shown) > 1)
         set_visible(self, True)
 
     def follow(self, entered: str) -> None:

@@ -22,6 +22,7 @@ from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import HandingerError
 from handinger_analytics.fetching.fetch import fetch
 from handinger_analytics.fetching.result import FetchResult, fetched_of
+from handinger_analytics.metrics.names import Names, check_names, with_names
 from handinger_analytics.text import count
 from handinger_analytics.widget.answer import AnswerPanel
 from handinger_analytics.widget.chart import timeline_image
@@ -59,6 +60,9 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         ``.parquet``, has a separator in it or names something on disk, else the id of one worker.
     tz : str
         IANA name of the zone in which times are shown and days are picked.
+    names : mapping or Series of str, optional
+        Names of workers by their ids, to be shown instead of them and searched. `tasks`, `turns` and
+        saved files have them in a column ``worker_name``.
 
     Attributes
     ----------
@@ -70,7 +74,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     Raises
     ------
     ArgumentError
-        For an unknown time zone, and for something that cannot be a source.
+        For an unknown time zone, ``names`` that are none, and something that cannot be a source.
 
     Notes
     -----
@@ -92,15 +96,21 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     value = traitlets.Instance(FetchResult, allow_none=True, read_only=True)
 
     def __init__(
-        self, client: Client | None = None, *, source: Source | None = None, tz: str = "UTC"
+        self,
+        client: Client | None = None,
+        *,
+        source: Source | None = None,
+        tz: str = "UTC",
+        names: Names = None,
     ) -> None:
-        self._zone = zone_info(tz)
+        self._zone, self._names = zone_info(tz), names
+        check_names(names)
         if source is not None:
             check_source(source)
         self._client = client
         self._state, self._ticker = State(), threading.Event()
-        self._input, self._finder, self._status = InputRow(), Finder(self._zone), StatusBar()
-        self._answer, self._history = AnswerPanel(self._zone), History()
+        self._input, self._finder, self._status = InputRow(), Finder(self._zone, self._names), StatusBar()
+        self._answer, self._history = AnswerPanel(self._zone, self._names), History()
         css = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
         style = w.HTML(f"<style>{css}</style>", layout={"display": "none"})
         super().__init__([style, self._input, self._finder, self._status, self._answer, self._history])
@@ -126,12 +136,12 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     @property
     def tasks(self) -> pd.DataFrame:
         """All tasks looked up so far, columns as in ``schema.TASKS``."""
-        return self._state.session.tasks.copy()
+        return with_names(self._state.session.tasks.copy(), self._names)
 
     @property
     def turns(self) -> pd.DataFrame:
         """All turns looked up so far, columns as in ``schema.TURNS``."""
-        return self._state.session.turns.copy()
+        return with_names(self._state.session.turns.copy(), self._names)
 
     def look_up(self, text: str | None = None) -> None:
         """Do what the button does, after entering ``text`` if it is given; returns at once."""
@@ -220,7 +230,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     def _read_source(self, source: Source, job: Job) -> None:
         index, problem = None, ""
         try:
-            index = open_source(source, self._client, job.cancel)
+            index = open_source(source, self._client, job.cancel, self._names)
         except HandingerError as error:
             problem = error_words(error)
         with self._state.lock:
@@ -328,9 +338,9 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
                 self._answer.chart.value = picture
 
     def _save(self) -> None:
-        if names := self._history.file_names():
-            session = self._state.session
-            self._run(lambda: self._history.save_frames(names, session.turns, session.tasks))
+        if files := self._history.file_names():
+            turns, tasks = self.turns, self.tasks
+            self._run(lambda: self._history.save_frames(files, turns, tasks))
 
     def _begin(self, kind: Literal["lookup", "source"]) -> Job:
         job = self._state.jobs[kind] = Job(kind)

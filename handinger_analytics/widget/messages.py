@@ -45,7 +45,7 @@ def looking_up(ids: Sequence[str]) -> str:
 
 
 def found(result: FetchResult) -> str:
-    """Say what a lookup brought, and how much could not be fetched.
+    """Say what a lookup brought, and how much was not fetched.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def found(result: FetchResult) -> str:
     if len(tasks):
         credits = count(int(tasks["credits"].sum()), "credit")
         words = f"Found {count(len(tasks), 'task')}, {count(len(turns), 'turn')}, {credits}"
-    return f"{words}; {count(len(failures), 'id')} could not be fetched" if len(failures) else words
+    return f"{words}; {count(len(failures), 'id')} not fetched" if len(failures) else words
 
 
 def error_words(error: HandingerError) -> str:

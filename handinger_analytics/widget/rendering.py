@@ -15,6 +15,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from handinger_analytics.metrics.names import Names, check_names, shown_names
 from handinger_analytics.text import NOTHING, count, duration, is_missing, number, one_line, page_text
 from handinger_analytics.widget.messages import reason
 
@@ -27,6 +28,7 @@ MOST_TURNS = 1000
 MOST_SAVED_TURNS = 50
 """Most turns in the saved copy; a notebook that is shared stays small."""
 _MOST_STEPS = 50
+_MOST_NAME = 40
 _MOST_LINES = 20
 _MOST_FAILURES = 20
 _MOST_TEXT = 4_000_000
@@ -54,7 +56,7 @@ def render(macro: str, *values: Any) -> str:
     return str(getattr(_macros(), macro)(*values))
 
 
-def overview(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo) -> str:
+def overview(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo, names: Names = None) -> str:
     """Write the card of a single task, or a comparison of several; nothing for none.
 
     Parameters
@@ -63,6 +65,8 @@ def overview(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo) -> str:
         Tasks and all of their turns.
     zone : ZoneInfo
         Zone of the times.
+    names : mapping or Series of str, optional
+        Names of workers by their ids.
 
     Returns
     -------
@@ -75,6 +79,7 @@ def overview(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo) -> str:
     tokens = turns.groupby("task_id")[["input_tokens", "output_tokens"]].sum()
     table = tasks.join(tokens, on="task_id").fillna({"input_tokens": 0, "output_tokens": 0})
     table = table.astype({"input_tokens": "int64", "output_tokens": "int64"})
+    table["worker"] = table["worker_id"].map(shown_workers(table["worker_id"], names))
     rows = _rows(table.head(MOST_TASKS))
     if len(tasks) == 1:
         return render("card", rows[0], zone)
@@ -152,12 +157,12 @@ def problems(failures: pd.DataFrame, entered: str) -> str:
     return listed
 
 
-def saved_html(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo) -> str:
+def saved_html(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo, names: Names = None) -> str:
     """Write the answer for a saved notebook: no script, no style, excerpts instead of whole texts."""
     content = "<p>TaskLookup: no task on view.</p>"
     if len(tasks):
         table = turns_table(turns, zone, readable=False, most_turns=MOST_SAVED_TURNS)
-        content = overview(tasks, turns, zone) + table
+        content = overview(tasks, turns, zone, names) + table
     return render("saved", content, ADVICE)
 
 
@@ -186,6 +191,18 @@ def _lines(tasks: pd.DataFrame, turns: pd.DataFrame, zone: ZoneInfo) -> Iterable
 def _rows(frame: pd.DataFrame) -> list[Any]:
     """Rows as named tuples, which are quicker to make and to read than mappings."""
     return list(frame.itertuples(index=False))
+
+
+def shown_workers(ids: Iterable[str], names: Names) -> dict[str, str]:
+    """Return what people see of each worker, not escaped; names are cut before they are compared.
+
+    Examples
+    --------
+    >>> shown_workers(["wrk_1", "wrk_2"], {"wrk_1": "Invoices"})
+    {'wrk_1': 'Invoices', 'wrk_2': 'wrk_2'}
+    """
+    called = check_names(names).items()
+    return shown_names(ids, {worker_id: one_line(name, _MOST_NAME) for worker_id, name in called})
 
 
 def titled(value: object, length: int = 90) -> str:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from handinger_analytics.errors import FrameError
 from handinger_analytics.fetching.id_sources import ids_in_text
 from handinger_analytics.fetching.ids import normalize_task_ids
+from handinger_analytics.metrics.names import Names, check_names
 from handinger_analytics.tables.frames import from_pandas
 from handinger_analytics.tables.schema import DISCOVERED, TASKS, TEXT, TIMESTAMP, TURNS
 from handinger_analytics.text import trimmed
@@ -92,6 +93,8 @@ class TaskIndex:
     ----------
     frame : DataFrame
         Tasks, turns, or what `discover_task_ids` returns with ``as_frame=True``.
+    names : mapping or Series of str, optional
+        Names of workers by their ids: a task is found by them, too.
 
     Attributes
     ----------
@@ -112,13 +115,16 @@ class TaskIndex:
     (2, 'Daily invoice report, São Paulo')
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, names: Names = None) -> None:
         table = from_pandas(frame[searched_columns(frame.columns)], _KNOWN)
         self._rows = _newest_first(_one_row_a_task(_renamed(table)))
         self.ids = frozenset(self._rows["task_id"].to_pylist())
         self.workers = _most_frequent(self._rows["worker_id"])
         self.statuses = _most_frequent(self._rows["status"])
-        words = [pc.fill_null(self._rows[name], "") for name in ("title", "task_id", "worker_id")]
+        columns = [self._rows[name] for name in ("title", "task_id", "worker_id")]
+        if called := check_names(names):
+            columns.append(pa.array([called.get(worker) for worker in columns[-1].to_pylist()], TEXT))
+        words = [pc.fill_null(column, "") for column in columns]
         self._words = _folded(pc.binary_join_element_wise(*words, pa.scalar(" ", TEXT)))
 
     def search(

@@ -15,6 +15,7 @@ from handinger_analytics.api.client import Client
 from handinger_analytics.archive.view import ArchiveView
 from handinger_analytics.errors import ArgumentError
 from handinger_analytics.fetching.discover import discover_task_ids
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.sources import ParquetFiles, kept_at
 from handinger_analytics.widget.search import COLUMNS, TaskIndex, searched_columns
 
@@ -22,7 +23,9 @@ Source = Any
 """A frame of any engine, an `Archive` or its past, a path or URI, or ids of workers."""
 
 
-def open_source(source: Source, client: Client | None, cancel: threading.Event | None = None) -> TaskIndex:
+def open_source(
+    source: Source, client: Client | None, cancel: threading.Event | None = None, names: Names = None
+) -> TaskIndex:
     """Read what can be searched of a source, and not the texts of its turns, and index it.
 
     Parameters
@@ -36,20 +39,27 @@ def open_source(source: Source, client: Client | None, cancel: threading.Event |
         For the webhook log; by default one from the environment.
     cancel : threading.Event, optional
         Set it to leave a webhook log after the page under way.
+    names : mapping or Series of str, optional
+        Names of workers by their ids, to be searched, too.
 
     Raises
     ------
     HandingerError
         FrameError, FileError or an APIError, depending on the source.
     """
+    return TaskIndex(_searched(source, client, cancel), names)
+
+
+def _searched(source: Source, client: Client | None, cancel: threading.Event | None) -> pd.DataFrame:
+    """Read the columns to search."""
     if isinstance(source, os.PathLike) or (isinstance(source, str) and _looks_like_path(source)):
         source = kept_at(source)
     if isinstance(source, ParquetFiles):
-        return TaskIndex(source.tasks(columns=searched_columns(source.task_columns())))
+        return source.tasks(columns=searched_columns(source.task_columns()))
     if isinstance(source, ArchiveView):
-        return TaskIndex(source.tasks(columns=list(COLUMNS[0])))
+        return source.tasks(columns=list(COLUMNS[0]))
     if isinstance(source, pd.DataFrame):
-        return TaskIndex(source)
+        return source
     if (frame := _lazy(source)) is not None:
         columns = searched_columns(frame.collect_schema().names())
         table = frame.select(*columns).collect("pyarrow").to_arrow()
@@ -57,8 +67,8 @@ def open_source(source: Source, client: Client | None, cancel: threading.Event |
         plain = [
             f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in table.schema
         ]
-        return TaskIndex(table.cast(pa.schema(plain)).to_pandas())
-    return TaskIndex(discover_task_ids(source, client=client, as_frame=True, cancel=cancel))
+        return pd.DataFrame(table.cast(pa.schema(plain)).to_pandas())
+    return discover_task_ids(source, client=client, as_frame=True, cancel=cancel)
 
 
 def check_source(source: Source) -> None:

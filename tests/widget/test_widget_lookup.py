@@ -105,7 +105,7 @@ def test_second_click_waits_its_turn(open_lookup):
 def test_unknown_id_is_named(lookup, sandbox):
     """An id that is not there is named with advice, and the others are shown all the same."""
     enter(lookup, f"tsk_nowhere {sandbox.task_ids[3]}")
-    assert "1 id could not be fetched" in page(lookup)
+    assert "1 id not fetched" in page(lookup)
     assert "tsk_nowhere There is no such task. Check the id" in page(lookup)
     assert lookup.value.failures["task_id"].tolist() == ["tsk_nowhere"]
     assert found(lookup) == [sandbox.task_ids[3]]
