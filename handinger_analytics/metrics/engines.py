@@ -237,7 +237,7 @@ def collect(frame: nw.LazyFrame[Any]) -> pd.DataFrame:
     table: pa.Table = frame.collect().to_arrow()
     # A filtered pandas frame may bring its index along.
     names = [name for name in table.column_names if not name.startswith("__index_level_")]
-    return pd.DataFrame({name: _series(table.column(name)) for name in names})
+    return pd.DataFrame({name: _series(table.column(name), name) for name in names})
 
 
 def utc_times(instants: pd.Series[Any]) -> pd.Series[Any]:
@@ -247,18 +247,21 @@ def utc_times(instants: pd.Series[Any]) -> pd.Series[Any]:
     return times
 
 
-def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
+def _series(column: pa.ChunkedArray, name: str) -> pd.Series[Any]:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(kind) or _is_text(kind):
         return pd.Series(column.to_pylist(), dtype=STRING)
-    if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
-        # Polars counts in uint32, DuckDB sums in decimal(38, 0).
+    if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0):
+        # Polars counts in uint32, DuckDB sums in decimal(38, 0); what is in uint64 is never a sum.
+        dtype = pd.UInt64Dtype() if kind == pa.uint64() else pd.Int64Dtype()
         try:
-            integers = column.cast(pa.int64())
+            integers = column.cast(kind if kind == pa.uint64() else pa.int64())
         except pa.ArrowInvalid as error:
-            raise FrameError(f"a sum is too large: sums go up to {INT64_MAX:,}") from error
-        whole = pd.Series(integers.to_pandas(types_mapper=lambda _: pd.Int64Dtype()))
-        return whole if column.null_count else whole.astype("int64")
+            raise FrameError(
+                f"a number in {name!r} is too large: groups and sums go up to {INT64_MAX:,}"
+            ) from error
+        whole = pd.Series(integers.to_pandas(types_mapper=lambda _: dtype))
+        return whole if column.null_count else whole.astype(dtype.numpy_dtype)
     return pd.Series(column.to_pandas())
 
 

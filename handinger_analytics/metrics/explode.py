@@ -1,11 +1,11 @@
-"""Structured outputs as columns."""
+"""Structured outputs, and other JSON of a column, as columns."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,8 +15,10 @@ import pandas as pd
 from handinger_analytics import provenance
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.engines import STARTED_MS, STRING, OpenFrame, collect, open_frame, utc_times
+from handinger_analytics.tables.frames import json_text
+from handinger_analytics.text import message_text
 
-_KEYS = ("task_id", "seq", "worker_id", "started_at")
+_KEYS = ("turn_id", "task_id", "seq", "worker_id", "started_at")
 _MOST_COLUMNS = 1000
 _MOST_LEVELS = 32
 _EXACT_IN_FLOAT = 2**53
@@ -37,7 +39,9 @@ Fields = defaultdict[Path, dict[int, bytes]]
 """JSON of the values of each field, by row."""
 
 
-def explode_structured_output(turns: Any, *, prefix: str = "out.") -> pd.DataFrame:
+def explode_structured_output(
+    turns: Any, *, column: str = "structured_output", prefix: str = "out."
+) -> pd.DataFrame:
     r"""Spread structured outputs over columns, one row per turn.
 
     Every field of the outputs becomes a column, those of nested objects with a dot between the
@@ -47,15 +51,18 @@ def explode_structured_output(turns: Any, *, prefix: str = "out.") -> pd.DataFra
     Parameters
     ----------
     turns : DataFrame
-        Turns, one row each: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+        Turns, one row each, or tasks: pandas, pyarrow, Polars (eager or lazy), a DuckDB relation or PySpark.
+    column : str
+        The column to spread, such as ``extra``. It holds JSON text, or lists and dicts; None, NaN and NA
+        are missing.
     prefix : str
-        What the new columns begin with.
+        What the new columns begin with. An empty one lets a field pass for a column of turns or tasks.
 
     Returns
     -------
     pandas.DataFrame
-        ``turn_id`` and, if the turns have them, ``task_id``, ``seq``, ``worker_id`` and ``started_at``
-        (UTC); then one column per field, in the order in which they first occur. Turns without an
+        ``turn_id``, ``task_id``, ``seq``, ``worker_id`` and ``started_at`` (UTC), those that are
+        there; then one column per field, in the order in which they first occur. Turns without an
         output or without a field have a missing value there, as for a JSON null. By what a field
         holds in all turns:
 
@@ -71,16 +78,17 @@ def explode_structured_output(turns: Any, *, prefix: str = "out.") -> pd.DataFra
         (``out``; ``value`` if nothing remains). A key that is empty, has a dot in it or begins with a
         quotation mark stands in quotation marks, as in JSON: ``out."a.b"``.
 
-        More than 1,000 columns would help nobody: then the object with most different keys, such as a
-        map from ids, becomes one column of JSON text, and the next, until the columns fit.
-        ``attrs["handinger"]["folded"]`` lists them.
+        More than 1,000 columns would help nobody: then an object, such as a map from ids, becomes one
+        column of JSON text. It is the one with fewest values of those whose folding is enough, so the
+        whole output comes last; or objects within that one, where a few are enough, each of at least as
+        many keys as there are of them. ``attrs["handinger"]["folded"]`` lists them.
 
     Raises
     ------
     ArgumentError
-        A prefix that gives a new column the name of another.
+        A prefix that gives a new column the name of another, or a ``column`` that is no name.
     FrameError
-        Not a frame, a column missing, or an output that is not JSON text.
+        Not a frame, a column missing, or a value that is not JSON; the message names its turn.
 
     Examples
     --------
@@ -107,13 +115,14 @@ def explode_structured_output(turns: Any, *, prefix: str = "out.") -> pd.DataFra
     wrk_ZHRJ6UGUl3ZQig
     wrk_dXstm_gNS5PbYQ
     """
-    source = open_frame(turns, ["turn_id", "structured_output"], optional=_KEYS)
-    rows = _collected(source)
-    outputs = rows.pop("structured_output")
-    fields = _fields(outputs, rows["turn_id"], folded=set())
+    if not isinstance(column, str):
+        raise ArgumentError.unexpected("column", "the name of a column", column)
+    source = open_frame(turns, [column], optional=_KEYS)
+    rows, outputs = _collected(source, column)
+    fields = _fields(outputs, rows, column, folded=set())
     folded = _to_fold(fields)
     if folded:
-        fields = _fields(outputs, rows["turn_id"], folded)
+        fields = _fields(outputs, rows, column, folded)
     names = {path: _name(path, prefix) for path in fields}
     _check_names([*rows.columns, *names.values()], prefix)
     columns = {names[path]: _column(values, len(rows)) for path, values in fields.items()}
@@ -122,44 +131,54 @@ def explode_structured_output(turns: Any, *, prefix: str = "out.") -> pd.DataFra
     return provenance.attach(result, source.attrs, note)
 
 
-def _collected(source: OpenFrame) -> pd.DataFrame:
-    """Collect outputs and keys."""
-    present = source.frame.collect_schema().names()
+def _collected(source: OpenFrame, column: str) -> tuple[pd.DataFrame, Sequence[Any]]:
+    """Collect the keys, and the outputs beside them."""
+    present = [name for name in source.frame.collect_schema().names() if name != column]
+    if not {"turn_id", "task_id"} & {*present}:
+        raise FrameError(f"turns: no column 'turn_id' or 'task_id', which says whose {column!r} it is")
     # The session of an engine decides in which zone it hands over times; milliseconds have none.
     names = {"started_at": STARTED_MS}
-    keys = ["turn_id", *(names.get(key, key) for key in _KEYS if key in present)]
-    rows = collect(source.frame.select(*keys, "structured_output"))
+    keys = [names.get(key, key) for key in _KEYS if key in present]
+    native = source.frame.to_native()
+    if isinstance(native, pd.DataFrame):  # Arrow would give all dicts of a column the same keys
+        rows, outputs = collect(source.frame.select(*keys)), native[column].tolist()
+    else:
+        rows = collect(source.frame.select(*keys, column))
+        outputs = rows.pop(column).tolist()
     if STARTED_MS in rows:
         rows[STARTED_MS] = utc_times(rows[STARTED_MS])
-    return rows.rename(columns={STARTED_MS: "started_at"})
+    return rows.rename(columns={STARTED_MS: "started_at"}), outputs
 
 
-def _fields(outputs: pd.Series[Any], turn_ids: pd.Series[Any], folded: set[Path]) -> Fields:
+def _fields(outputs: Sequence[Any], rows: pd.DataFrame, column: str, folded: set[Path]) -> Fields:
     """Take the outputs apart; objects at the paths of ``folded`` stay whole."""
     fields: Fields = defaultdict(dict)
-    for row, (output, turn_id) in enumerate(zip(outputs, turn_ids, strict=True)):
-        if pd.isna(output):
-            continue
-        sent = output.strip(" \t\r\n").encode()
-        if _can_be_taken_apart(sent, turn_id):
+    for row, output in enumerate(outputs):
+        try:
+            text = json_text(output)
+            if text is None:
+                continue
+            sent = text.strip(" \t\r\n").encode()
+            can_be_taken_apart = _can_be_taken_apart(sent)
+        except (TypeError, ValueError, RecursionError) as error:
+            key = rows.columns[0]
+            found = f"{error}; found {message_text(output, 40)!r}"
+            turn = f"{key.removesuffix('_id')} {rows[key][row]!r}"
+            raise FrameError(f"{turn}: {column} is not JSON text: {found}") from None
+        if can_be_taken_apart:
             _take_apart(sent, (), row, fields, folded)
         else:
             fields[()][row] = sent
     return fields
 
 
-def _can_be_taken_apart(sent: bytes, turn_id: str) -> bool:
-    """Tell whether it is JSON that Arrow can hold in pieces; refuse what is no JSON at all."""
+def _can_be_taken_apart(sent: bytes) -> bool:
+    """Tell whether it is JSON that Arrow can hold in pieces; a ValueError if it is no JSON at all."""
     try:
         _RAW.decode(sent)
     except (msgspec.DecodeError, RecursionError):
-        try:
+        with contextlib.suppress(RecursionError):
             json.loads(sent)  # it accepts half surrogate pairs
-        except RecursionError:
-            return False
-        except ValueError as error:
-            found = f"{error}; found {sent[:40].decode(errors='ignore')!r}"
-            raise FrameError(f"turn {turn_id!r}: structured_output is not JSON text: {found}") from None
         return False
     return True
 
@@ -236,16 +255,30 @@ def _text(sent: bytes) -> str:
     return sent.decode()
 
 
-def _to_fold(fields: Iterable[Path]) -> set[Path]:
-    """Choose the objects to keep whole so that the columns fit."""
-    paths, folded = set(fields), set()
-    while len(paths) > _MOST_COLUMNS:
-        parents = {path[:depth] for path in paths for depth in range(1, len(path))}
-        keys = Counter(path[:-1] for path in [*parents, *paths])
-        widest = max(keys, key=lambda path: (keys[path], path))
-        paths = {widest if path[: len(widest)] == widest else path for path in paths}
-        folded.add(widest)
-    return folded
+def _to_fold(fields: Fields) -> set[Path]:
+    """Choose the objects to keep whole so that the columns fit and little is lost."""
+    excess = len(fields) - _MOST_COLUMNS
+    if excess <= 0:
+        return set()
+    keys, columns, values = defaultdict[Path, set[str]](set), Counter[Path](), Counter[Path]()
+    for path, field in fields.items():
+        for depth, key in enumerate(path):
+            keys[path[:depth]].add(key)
+            columns[path[:depth]] += 1
+            values[path[:depth]] += len(field)
+    enough = [path for path in keys if columns[path] > excess]
+    whole = min(enough, key=lambda path: (values[path], -len(path), path))
+    within = [path for path in keys if len(path) > len(whole) and path[: len(whole)] == whole]
+    chosen: set[Path] = set()
+    for path in sorted(within, key=lambda path: -len(keys[path])):
+        if len(keys[path]) <= len(chosen):
+            break
+        if not any(path[: len(other)] == other[: len(path)] for other in chosen):  # one within the other
+            chosen.add(path)
+            excess -= columns[path] - 1
+            if excess <= 0:
+                return chosen
+    return {whole}
 
 
 def _name(path: Path, prefix: str) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -87,6 +88,35 @@ def encode_categories(rows: pa.Table, columns: Sequence[Column]) -> pa.Table:
             index = rows.column_names.index(column.name)
             rows = rows.set_column(index, column.field, encoded(column, rows[column.name]))
     return rows
+
+
+def json_text(value: Any) -> str | None:
+    """Return JSON text as it is, and lists and dicts as the JSON they are; None where a value is missing.
+
+    Raises
+    ------
+    TypeError, ValueError, RecursionError
+        It is nothing that JSON has.
+
+    Examples
+    --------
+    >>> json_text('{"a":1}'), json_text({"a": [1, float("nan")]}), json_text(pd.NA)
+    ('{"a":1}', '{"a":[1,null]}', None)
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return None
+    return msgspec.json.encode(value, enc_hook=_plain).decode()
+
+
+def _plain(value: Any) -> Any:
+    """Make plain what NumPy and pandas have their own types for."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if value is pd.NA:
+        return None
+    raise TypeError(f"JSON has no {type(value).__name__}")
 
 
 def _from_series(series: pd.Series[Any], column: Column | None) -> pa.Array:

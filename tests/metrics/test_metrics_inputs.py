@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -261,3 +262,34 @@ def test_not_a_column_name():
     """A grouping that is neither a name nor names is refused."""
     with pytest.raises(ArgumentError, match="by: expected names of columns, one or several, found 5"):
         spend(turns_table([{}]), by=5)
+
+
+def test_decimals_and_unsigned_numbers_as_groups():
+    """Fractions in decimals and whole numbers of 64 bits without a sign come back as they are."""
+    duckdb = pytest.importorskip("duckdb", reason="needs the extra [duckdb]")
+    polars = pytest.importorskip("polars", reason="needs the extra [polars]")
+    prices = [Decimal("1.10"), None, Decimal("2.00")]
+    table = turns_table([{"credits": 4}, {"credits": 2}, {"credits": 1}])
+    table = table.append_column("price", pa.array(prices, pa.decimal128(10, 2)))
+    table = table.append_column("number", pa.array([2**64 - 1, None, 7], pa.uint64()))
+    table = table.append_column("full", pa.array([2**64 - 1, 8, 7], pa.uint64()))
+    on_arrow = table.to_pandas(types_mapper=pd.ArrowDtype)
+    for turns in (table, on_arrow, duckdb.from_arrow(table), polars.from_arrow(table)):
+        assert spend(turns, by="price")["price"].tolist() == prices
+        assert spend(turns, by=["price", "number"], freq="D")["price"].tolist() == prices
+        numbers = pd.Series([2**64 - 1, None, 7], dtype="UInt64", name="number")
+        pd.testing.assert_series_equal(spend(turns, by="number")["number"], numbers)
+        full = pd.Series([2**64 - 1, 8, 7], dtype="uint64", name="full")
+        pd.testing.assert_series_equal(
+            durations(turns, by="full").sort_values("full", ascending=False)["full"], full, check_index=False
+        )
+        assert waste(turns, by="number")["number"].tolist() == [7, 2**64 - 1, pd.NA]
+
+
+def test_numbers_too_large_for_a_group():
+    """A group beyond 64 bits is refused as such, and objects with what can group."""
+    table = turns_table([{}]).append_column("large", pa.array([Decimal(2**70)], pa.decimal128(38, 0)))
+    with pytest.raises(FrameError, match="a number in 'large' is too large: groups and sums go up to 9,2"):
+        spend(table, by="large")
+    with pytest.raises(FrameError, match="by: cannot group by 'large' of type Object; use text or whole"):
+        spend(table.to_pandas(), by="large")

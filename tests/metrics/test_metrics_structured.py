@@ -3,14 +3,16 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.explode import explode_structured_output
-from tests.metrics.turns_by_hand import turns_table
+from tests.metrics.turns_by_hand import tasks_table, turns_table
 
 KEYS = ["turn_id", "task_id", "seq", "worker_id", "started_at"]
 
@@ -167,6 +169,165 @@ def test_many_keys_at_the_top():
     assert result.columns.tolist() == ["out"]
     assert result["out"].iloc[1000] == '{"id_1000": 1000}'
     assert exploded(*({f"id_{n}": n} for n in range(1000))).shape == (1000, 1000)
+
+
+def keyed(count: int, value: object = 1, start: int = 0) -> dict[str, object]:
+    """Return a map from ids, all with the same value."""
+    return {f"id_{number}": value for number in range(start, start + count)}
+
+
+PLAIN = {f"field_{number}": number for number in range(600)}
+PAIR = {"x": 1, "y": 2}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "folded"),
+    [
+        pytest.param([{**PLAIN, "by_id": keyed(500, PAIR)}], ["out.by_id"], id="map beside more fields"),
+        pytest.param(
+            [{"result": {**PLAIN, "by_id": keyed(500, PAIR)}, "ok": True}], ["out.result.by_id"], id="nested"
+        ),
+        pytest.param(
+            [{**PLAIN, "large": keyed(900), "small": keyed(200)}],
+            ["out.large"],
+            id="the small one would not do",
+        ),
+        pytest.param(
+            [{"large": keyed(900), "enough": keyed(700), "n": 1}] * 2, ["out.enough"], id="each would do"
+        ),
+        pytest.param(
+            [
+                {"address": {f"line_{n}": n for n in range(6)}, "by_id": keyed(10, start=10 * m)}
+                for m in range(100)
+            ],
+            ["out.by_id"],
+            id="few ids in each output",
+        ),
+        pytest.param(
+            [{"a": keyed(900), "b": keyed(900), "c": keyed(800), "n": 1}],
+            ["out.a", "out.b"],
+            id="two of three",
+        ),
+        pytest.param(
+            [{"all": {"a": keyed(900), "b": keyed(900), "c": keyed(800), "n": 1}, "m": 2}],
+            ["out.all.a", "out.all.b"],
+            id="two of three, nested",
+        ),
+        pytest.param(
+            [{f"map_{n}": keyed(100) for n in range(20)}],
+            [f"out.map_{n}" for n in range(11)],
+            id="many maps",
+        ),
+        pytest.param([{"by_id": keyed(100, keyed(30)), "n": 1}], ["out.by_id"], id="objects in a map"),
+        pytest.param([{"only": {"by_id": keyed(1001)}}], ["out.only.by_id"], id="innermost"),
+        pytest.param([keyed(1001, PAIR)], ["out"], id="the whole"),
+        pytest.param([{**keyed(1001), "address": PAIR}], ["out"], id="the whole, with an object"),
+        pytest.param([{"a": keyed(1001)}, {"a": 5}, [1]], ["out.a"], id="now an object, now a value"),
+    ],
+)
+def test_what_is_folded(outputs: list, folded: list[str]):
+    """The object with fewest values that is enough is folded, or a few within it; the whole comes last."""
+    frame = turns_table([{"structured_output": json.dumps(one)} for one in outputs])
+    result = explode_structured_output(frame)
+    assert result.attrs["handinger"]["folded"] == sorted(folded)
+    assert len(result.columns) - len(KEYS) <= 1000
+    for name in folded:
+        there = outputs[0]
+        for key in name.split(".")[1:]:
+            there = there[key]
+        assert json.loads(result[name].iloc[0]) == there
+
+
+def test_another_column():
+    """Any column of JSON text is opened, and the error for what is none names it."""
+    table = turns_table([{}, {}]).append_column("extra", pa.array(['{"totals":{"usd":1.5}}', None]))
+    result = explode_structured_output(table, column="extra", prefix="extra.")
+    assert result.columns.tolist() == [*KEYS, "extra.totals.usd"]
+    assert values(result["extra.totals.usd"]) == [1.5, None]
+    broken = table.set_column(table.schema.get_field_index("extra"), "extra", pa.array([None, "{"]))
+    with pytest.raises(FrameError, match=r"turn 'trn_1': extra is not JSON text: .*found '{'"):
+        explode_structured_output(broken, column="extra")
+    with pytest.raises(FrameError, match=r"turns: no column 'extras'; it has .*extra"):
+        explode_structured_output(table, column="extras")
+    with pytest.raises(ArgumentError, match=r"column: expected the name of a column, found \['extra'\]"):
+        explode_structured_output(table, column=["extra"])
+
+
+def test_tasks():
+    """Tasks are told apart by their own id."""
+    tasks = tasks_table([{"task_id": "tsk_1"}, {"task_id": "tsk_2"}])
+    tasks = tasks.append_column("extra", pa.array(['{"region":"eu"}', "{}"]))
+    result = explode_structured_output(tasks, column="extra")
+    assert result.columns.tolist() == ["task_id", "worker_id", "out.region", "out"]
+    assert result["task_id"].tolist() == ["tsk_1", "tsk_2"]
+    with pytest.raises(FrameError, match="task 'tsk_1': title is not JSON text"):
+        explode_structured_output(tasks, column="title")
+    with pytest.raises(FrameError, match="no column 'turn_id' or 'task_id', which says whose 'extra' it is"):
+        explode_structured_output(tasks.select(["worker_id", "extra"]), column="extra")
+
+
+def parsed(*outputs: object) -> pd.DataFrame:
+    """Return turns whose outputs are objects of Python in a pandas column."""
+    frame = turns_table([{} for _ in outputs]).to_pandas()
+    return frame.assign(structured_output=pd.Series(outputs, dtype=object))
+
+
+def test_dicts():
+    """Dicts and lists are taken as the JSON they are, whatever is missing in and beside them."""
+    outputs = (
+        {"a": 1, "b": {"c": [1, "x"]}},
+        {"a": "one"},
+        [1],
+        '{"a": true}',
+        None,
+        np.nan,
+        pd.NA,
+        pd.NaT,
+        {},
+    )
+    result = explode_structured_output(parsed(*outputs))
+    assert result.columns.tolist() == [*KEYS, "out.a", "out.b.c", "out"]
+    assert values(result["out.a"]) == ["1", "one", None, "true", *[None] * 5]
+    assert values(result["out.b.c"]) == ['[1,"x"]'] + [None] * 8
+    assert values(result["out"]) == [None, None, "[1]", *[None] * 5, "{}"]
+
+
+def test_dicts_as_other_readers_give_them():
+    """Values of NumPy and missing ones of pandas within a dict are what JSON has for them."""
+    outputs = {"n": np.int64(3), "list": np.array([1, 2]), "gap": float("nan")}, {"n": 4, "gap": pd.NA}
+    result = explode_structured_output(parsed(*outputs))
+    assert result["out.n"].tolist() == [3, 4]
+    assert values(result["out.list"]) == ["[1,2]", None]
+    assert values(result["out.gap"]) == [None, None]
+
+
+def test_arrow_structs():
+    """Structs and lists of Arrow are dicts and lists as well."""
+    column = pa.array(
+        [{"a": 1, "b": ["x"]}, None], pa.struct([("a", pa.int64()), ("b", pa.list_(pa.string()))])
+    )
+    result = explode_structured_output(turns_table([{}, {}]).append_column("mine", column), column="mine")
+    assert values(result["out.a"]) == [1, None]
+    assert values(result["out.b"]) == ['["x"]', None]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), {"a": [object()]}, {(1, 2): 3}, pd.Timestamp("2026-05-01")],
+    ids=["object", "object in a list", "tuple as a key", "time"],
+)
+def test_objects_that_are_no_json(value: object):
+    """What JSON does not have is refused with the turn it belongs to."""
+    with pytest.raises(FrameError, match=r"turn 'trn_1': structured_output is not JSON text: .*; found"):
+        explode_structured_output(parsed({"a": 1}, value))
+
+
+def test_endless_dicts():
+    """A dict that holds itself is refused."""
+    endless: dict = {}
+    endless["again"] = endless
+    with pytest.raises(FrameError, match="turn 'trn_0': structured_output is not JSON text"):
+        explode_structured_output(parsed(endless))
 
 
 def test_workers_have_their_own_shapes():
