@@ -29,7 +29,7 @@ def sandbox():
 def open_panel(run_in_lab, lab, sandbox, tmp_path):
     """Return a function that runs a notebook with a widget in it and returns the widget on the page."""
 
-    def show(name: str, *before: str, source: str = "None"):
+    def show(name: str, *before: str, source: str = "None", names: str = "None"):
         (tmp_path / "key").write_text(KEY)
         page = run_in_lab(
             f"{name}.ipynb",
@@ -37,7 +37,7 @@ def open_panel(run_in_lab, lab, sandbox, tmp_path):
             "from handinger_analytics import TaskLookup",
             f"client = Client(Path({str(tmp_path / 'key')!r}).read_text(), base_url={sandbox.url!r})",
             *before,
-            f"lookup = TaskLookup(client, source={source}, tz='Europe/Madrid')\nlookup",
+            f"lookup = TaskLookup(client, source={source}, tz='Europe/Madrid', names={names})\nlookup",
         )
         return page.locator(".jp-OutputArea .ha-lookup")
 
@@ -157,6 +157,32 @@ def test_search_and_choose(open_panel, sandbox, shoot, tmp_path, page):
     says(panel, "Found 1 task")
     expect(panel.locator(".ha-sub code")).to_have_text(wanted["task_id"])
     expect(first).to_be_hidden()
+
+
+def test_workers_have_names(open_panel, sandbox, shoot, tmp_path):
+    """The filter offers two workers of one name as two, each chosen by its own; names stand in the table."""
+    from playwright.sync_api import expect
+
+    with sandbox.client() as client:
+        tasks = fetch(sandbox.task_ids, client=client, progress=False).tasks
+    tasks.to_pickle(tmp_path / "tasks")
+    first, second, third = tasks["worker_id"].value_counts().index[:3]
+    names = {first: "Invoices", second: "Invoices", third: EVIL}
+    panel = open_panel("names", source=f"pd.read_pickle({str(tmp_path / 'tasks')!r})", names=f"{names}")
+    says(panel, "Type words to search 60 tasks")
+    count = panel.locator(".ha-matches .ha-muted")
+    for worker_id in (first, second):
+        panel.get_by_label("Worker").select_option(label=f"Invoices ({worker_id})")
+        expect(count).to_contain_text(f"{(tasks['worker_id'] == worker_id).sum()} tasks")
+    shoot(panel, "names-search")
+    panel.get_by_label("Worker").select_option(label="any")
+    entry(panel).fill(" ".join(tasks.drop_duplicates("worker_id")["task_id"]))
+    entry(panel).press("Enter")
+    says(panel, f"Found {tasks['worker_id'].nunique()} tasks")
+    cells = panel.locator(".ha-tasks tbody td:nth-child(3)")
+    expect(cells.filter(has_text="Invoices")).to_have_count(2)
+    expect(cells.filter(has_text=EVIL)).to_have_count(1)
+    shoot(panel, "names-compared")
 
 
 def test_slow_server_then_cancel(open_panel, sandbox, shoot):
