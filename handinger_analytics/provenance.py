@@ -18,6 +18,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from handinger_analytics.arguments import utc_instant
+from handinger_analytics.errors import ArgumentError
+from handinger_analytics.times import EPOCH, LAST_MS, MILLISECOND
+
 KEY = "handinger"
 """Under this key it stands in ``DataFrame.attrs`` and in the metadata of an Arrow schema."""
 
@@ -88,6 +92,30 @@ def of(frame: Any) -> Provenance:
     return {}
 
 
+def fetched_at(provenance: Provenance) -> dt.datetime | None:
+    """Return when the rows were fetched, UTC; None where it does not say so, or nothing that can be.
+
+    Examples
+    --------
+    >>> fetched_at({"fetched_at": "2026-06-12T12:00:00.000+00:00"})
+    datetime.datetime(2026, 6, 12, 12, 0, tzinfo=datetime.timezone.utc)
+    """
+    try:
+        instant = utc_instant(provenance.get("fetched_at"), "fetched_at")
+    except ArgumentError:
+        return None
+    return None if instant is None or instant < EPOCH else instant
+
+
+def note_fetched(provenance: Provenance, fetched_ms: Any) -> None:
+    """Note the last ``fetched_at`` of rows, milliseconds since 1970 UTC, where there is one."""
+    if pd.isna(fetched_ms) or not 0 <= fetched_ms <= LAST_MS:
+        return
+    instant, before = EPOCH + int(fetched_ms) * MILLISECOND, fetched_at(provenance)
+    if before is None or instant > before:
+        provenance["fetched_at"] = instant.isoformat(timespec="milliseconds")
+
+
 def as_metadata(provenance: Provenance) -> dict[bytes, bytes]:
     """Write it as an entry for the metadata of an Arrow schema.
 
@@ -127,3 +155,16 @@ def incompleteness(provenance: Provenance) -> str | None:
     if failed and isinstance(failed, int) and isinstance(requested, int):
         return f"incomplete: {failed:,} of {requested:,} tasks not fetched"
     return "incomplete: not all of the tasks were fetched"
+
+
+def doubt(provenance: Provenance) -> str | None:
+    """Say that nothing is known of what is missing, None where something is.
+
+    Rows that lost where they come from, as in other engines, are not taken for all there are.
+
+    Examples
+    --------
+    >>> doubt({"fetched_at": "2026-06-12T12:00:00.000+00:00"})
+    'not known whether all tasks are here'
+    """
+    return None if isinstance(provenance.get("complete"), bool) else "not known whether all tasks are here"

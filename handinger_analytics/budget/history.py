@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from handinger_analytics.budget.days import HISTORY_DAYS, Days
@@ -28,13 +28,10 @@ class SpendHistory:
         Credits per day of the period, up to today.
     full_days : numpy.ndarray
         Credits per full day of history, without tasks that planned runs replace.
-    first_ms : int or None
-        Start of the first turn, milliseconds since 1970 UTC; None without turns.
     """
 
     this_period: NDArray[np.int64]
     full_days: NDArray[np.int64]
-    first_ms: int | None
 
 
 def open_turns(turns: Any, *, with_tasks: bool) -> OpenFrame:
@@ -47,7 +44,9 @@ def open_turns(turns: Any, *, with_tasks: bool) -> OpenFrame:
     return source.with_columns(**{BY_SCHEDULE: by_schedule})
 
 
-def spend_history(source: OpenFrame, days: Days, workers: list[str]) -> SpendHistory:
+def spend_history(
+    source: OpenFrame, days: Days, first_ms: int | None = None, workers: Sequence[str] = ()
+) -> SpendHistory:
     """Add the credits up by day.
 
     Parameters
@@ -56,27 +55,27 @@ def spend_history(source: OpenFrame, days: Days, workers: list[str]) -> SpendHis
         Turns.
     days : Days
         The days that matter.
-    workers : list of str
+    first_ms : int, optional
+        Start of the first turn, milliseconds since 1970 UTC; without it there are no full days.
+    workers : sequence of str
         Workers whose tasks by schedule are left out of the history.
     """
-    start = source.aggregate([], first=nw.col(STARTED_MS).min())["first"].iloc[0]
-    first_ms = int(start) if pd.notna(start) else None
     # The day of the first turn is left out: chosen for having a turn, it is no typical day.
-    bounds = days.bounds_ms
-    first_full = len(bounds) if first_ms is None else int(np.searchsorted(bounds, first_ms, side="right"))
-    since = max(0, days.today - HISTORY_DAYS, min(first_full, days.last_data_day))
+    since = days.today
+    if first_ms is not None and days.known:
+        first_full = int(np.searchsorted(days.bounds_ms, first_ms, side="right"))
+        since = max(0, days.today - HISTORY_DAYS, min(first_full, days.today))
     spent, replaced = _credits_by_day(source, days, workers)
-    full_days = (spent - replaced)[since : days.last_data_day]
-    return SpendHistory(spent[days.first : days.today + 1], full_days, first_ms)
+    return SpendHistory(spent[days.first : days.today + 1], (spent - replaced)[since : days.today])
 
 
-def _credits_by_day(source: OpenFrame, days: Days, workers: list[str]) -> NDArray[np.int64]:
+def _credits_by_day(source: OpenFrame, days: Days, workers: Sequence[str]) -> NDArray[np.int64]:
     """Credits of each day: all, and those that planned runs replace."""
     start, spent = nw.col(STARTED_MS), nw.col("credits")
     within = source.filter(start >= int(days.bounds_ms[0]), start <= milliseconds(days.as_of))
     measures = {"spent": spent}
     if workers:
-        known = nw.col("worker_id").is_in(workers) & (nw.col(BY_SCHEDULE) == 1)
+        known = nw.col("worker_id").is_in([*workers]) & (nw.col(BY_SCHEDULE) == 1)
         measures["replaced"] = nw.when(known).then(spent).otherwise(0)
     rows = within.with_columns(_day=days.periods.key, **measures)
     sums = rows.aggregate(["_day"], **{name: nw.col(name).sum() for name in measures})

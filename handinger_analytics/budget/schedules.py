@@ -18,7 +18,6 @@ from handinger_analytics.budget.days import Days
 from handinger_analytics.budget.history import BY_SCHEDULE
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.engines import STARTED_MS, OpenFrame, collect, open_frame
-from handinger_analytics.provenance import Provenance
 from handinger_analytics.times import LAST_MS, milliseconds
 
 _COLUMNS = ["schedule_id", "worker_id", "type", "next_run_at", "cron", "interval_seconds", "timezone"]
@@ -55,8 +54,8 @@ class ScheduledRuns:
     notes: list[str]
 
 
-def open_schedules(schedules: Any) -> tuple[pd.DataFrame, Provenance]:
-    """Check a frame of schedules; return its rows and its provenance.
+def open_schedules(schedules: Any) -> pd.DataFrame:
+    """Check a frame of schedules and return its rows.
 
     Raises
     ------
@@ -71,7 +70,7 @@ def open_schedules(schedules: Any) -> tuple[pd.DataFrame, Provenance]:
             "schedules: column 'next_run_at' must hold times with a time zone, "
             f"found {next_run.dtype}; in pandas: pd.to_datetime(schedules['next_run_at'], utc=True)"
         )
-    return rows, opened.attrs
+    return rows
 
 
 def scheduled_runs(schedules: pd.DataFrame | None, turns: OpenFrame, days: Days) -> ScheduledRuns:

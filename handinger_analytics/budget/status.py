@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from typing import Any
 
@@ -15,9 +14,9 @@ from handinger_analytics.arguments import check_number, utc_instant, zone_info
 from handinger_analytics.budget.days import Days, days_of
 from handinger_analytics.budget.forecast import MIN_HISTORY_DAYS, forecast, t_quantile
 from handinger_analytics.budget.history import SpendHistory, open_turns, spend_history
+from handinger_analytics.budget.known import known_time
 from handinger_analytics.budget.reasons import reasons, verdict
 from handinger_analytics.budget.schedules import ScheduledRuns, open_schedules, scheduled_runs
-from handinger_analytics.errors import ArgumentError
 from handinger_analytics.metrics.summarize import measures_frame
 
 _UNITS = {
@@ -40,9 +39,6 @@ _UNITS = {
     "as_of": "instant",
 }
 """Measures of the status, in order, with their units."""
-
-_FRESH = dt.timedelta(hours=6)
-"""How long after a fetch its turns count as all there are."""
 
 
 def budget_status(
@@ -71,10 +67,9 @@ def budget_status(
         Planned runs as `handinger_analytics.fetch_schedules` gives them: cron (in their ``timezone``,
         UTC where it is missing), interval, delayed and scheduled.
     as_of : datetime or str, optional
-        The moment of the status, with a time zone; now by default. Later turns are ignored. Turns
-        fetched more than six hours before (``turns.attrs["handinger"]["fetched_at"]``) say nothing
-        about the time since: the moment is then when they were fetched or, if the period began later,
-        its start, and ``reason`` says so.
+        The moment of the status, with a time zone; now by default. Later turns are ignored. Turns that
+        are known until an earlier moment only (see Notes) say nothing about the time since: the status
+        is of that moment, and ``reason`` says so.
 
     Returns
     -------
@@ -82,7 +77,8 @@ def budget_status(
         One row per measure, indexed by ``measure``, with ``value`` (object) and ``unit``:
 
         - ``verdict``: "over the limit", "will cross" (the projection is above it), "may cross" (only
-          ``high`` is), "within the limit" or "not enough data"; ``reason``: why, in words;
+          ``high`` is), "within the limit", "not enough data" or "not known" (turns are known only until
+          before the period began); ``reason``: why, in words;
         - ``limit``; ``spent`` (int) and ``share`` of the limit (float);
         - ``projected`` (int), the credits expected by the end of the period, in which ``scheduled``
           (int) are those of planned runs; ``low`` and ``high`` (int): eight times in ten the total
@@ -95,7 +91,7 @@ def budget_status(
         - ``period_start``, ``period_end`` (exclusive), ``as_of`` (the moment of the status): instants
           in ``tz``.
 
-        Without enough data the projected values are NaN and ``reason`` says what is missing.
+        Where not enough or nothing is known the projected values are NaN and ``reason`` says what to do.
 
     Raises
     ------
@@ -108,6 +104,13 @@ def budget_status(
 
     Notes
     -----
+    Turns are known until they were last fetched: ``turns.attrs["handinger"]["fetched_at"]`` or, where a
+    frame lost its attrs, the last value of the column ``fetched_at``. If that is at most six hours before
+    ``as_of`` they are known until then. Turns that do not say when they were fetched are known until the
+    last start, unless the silence since is usual: at most as long as the longest one between two starts
+    in the 56 days before, with a delay of as long again but no more than a day. If they are all alike, a
+    silence longer than all *n* before it has a chance of one in *n* + 1.
+
     The history is the whole days before today that the turns cover, at most 56, without the day of the
     first turn (a day chosen for having a turn is no typical day); at least 7 are needed. The rest of
     the period is expected to cost the mean of the history per day or, from 28 days on, for each day
@@ -146,30 +149,16 @@ def budget_status(
     zone = zone_info(tz)
     check_number(limit, "limit", "credits, a number above 0", above=0)
     now = utc_instant(as_of, "as_of") or times.now()
-    planned, schedules_attrs = (None, {}) if schedules is None else open_schedules(schedules)
+    planned = None if schedules is None else open_schedules(schedules)
     source = open_turns(turns, with_tasks=planned is not None and not planned.empty)
-    known = _known_until(source.attrs, now)
-    days = days_of(period, zone, now, known)
+    known = known_time(source, now)
+    days = days_of(period, zone, now, known.until)
     runs = scheduled_runs(planned, source, days)
-    history = spend_history(source, days, runs.workers)
+    history = spend_history(source, days, known.first_ms, runs.workers)
     values = _values(limit, days, history, runs)
-    parts = [*reasons(values, history, days, source.attrs)]
-    if known < now:
-        until = f"{known.astimezone(zone):%Y-%m-%d %H:%M}"
-        parts.append(f"turns are known until {until}; nothing later is counted")
-    values |= {"verdict": verdict(values), "reason": "; ".join([*parts, *runs.notes])}
-    return provenance.attach(measures_frame(values, _UNITS), source.attrs, schedules_attrs)
-
-
-def _known_until(attrs: provenance.Provenance, now: dt.datetime) -> dt.datetime:
-    """When the turns were fetched; now if that is not known, or a short time ago."""
-    try:
-        fetched_at = utc_instant(attrs.get("fetched_at"), "fetched_at")
-    except ArgumentError:
-        return now
-    if fetched_at is None or fetched_at < times.EPOCH or now - fetched_at <= _FRESH:
-        return now
-    return fetched_at
+    parts = [*reasons(values, known, days, source.attrs), *runs.notes]
+    values |= {"verdict": verdict(values, days), "reason": "; ".join(parts)}
+    return provenance.attach(measures_frame(values, _UNITS), source.attrs)
 
 
 def _values(limit: float, days: Days, history: SpendHistory, runs: ScheduledRuns) -> dict[str, Any]:

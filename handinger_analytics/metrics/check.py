@@ -51,8 +51,9 @@ def check(tasks: Any, turns: Any) -> pd.DataFrame:
           second less the first (Int64, missing where the task is). A task's duration is wall
           clock and may differ from the sum, so it decides no verdict.
 
-        ``attrs["handinger"]`` says ``complete`` (all tasks are, and both frames do not say otherwise)
-        and ``reason``.
+        ``attrs["handinger"]`` says ``reason`` and ``complete``: all tasks are, and both frames say that
+        all tasks are here. If a frame does not say it, because it lost its attrs, ``complete`` is absent
+        unless a task is not complete.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def check(tasks: Any, turns: Any) -> pd.DataFrame:
     )
     both = reported.drop(columns="rows").merge(added, how="outer", on="task_id")
     result = _judge(both)
-    return provenance.attach(result, _overall(result, provenance.merged(of_tasks.attrs, of_turns.attrs)))
+    return provenance.attach(result, _overall(result, of_tasks.attrs, of_turns.attrs))
 
 
 def _judge(both: pd.DataFrame) -> pd.DataFrame:
@@ -111,8 +112,9 @@ def _judge(both: pd.DataFrame) -> pd.DataFrame:
     return both.sort_values(["complete", "task_id"], ignore_index=True)[columns]
 
 
-def _overall(result: pd.DataFrame, known: provenance.Provenance) -> provenance.Provenance:
+def _overall(result: pd.DataFrame, *frames: provenance.Provenance) -> provenance.Provenance:
     """Provenance of both frames with the verdict over all tasks."""
+    known = provenance.merged(*frames)
     not_complete = result.loc[~result["complete"], "verdict"].value_counts().sort_index()
     reasons = []
     if total := not_complete.sum():
@@ -120,5 +122,9 @@ def _overall(result: pd.DataFrame, known: provenance.Provenance) -> provenance.P
         reasons.append(f"{total} of {len(result)} tasks are not complete: {found}")
     if missing := provenance.incompleteness(known):
         reasons.append(f"the frames themselves are {missing}")
-    reason = "; ".join(reasons) or f"all {len(result)} tasks agree with their turns"
-    return {**known, "complete": not reasons, "reason": reason}
+    known["complete"] = not reasons
+    reasons = reasons or [f"all {len(result)} tasks agree with their turns"]
+    if not missing and (unknown := next(filter(None, map(provenance.doubt, frames)), None)):
+        reasons.append(unknown)
+        known = {name: value for name, value in known.items() if name != "complete" or not value}
+    return {**known, "reason": "; ".join(reasons)}

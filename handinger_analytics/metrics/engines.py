@@ -43,7 +43,8 @@ STARTED_MS = "_started_ms"
 STRING = pd.StringDtype(na_value=np.nan)
 """The dtype of text in results."""
 
-_MISSING = "_missing"
+_FETCHED_AT = "fetched_at"
+_MISSING, _FETCHED_MS = "_missing", "_fetched_ms"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,7 +60,10 @@ class OpenFrame:
     numbers : list of str
         Columns in which a missing value is an error.
     attrs : dict
-        Provenance to hand on to the result.
+        Provenance to hand on to the result. Where only the column ``fetched_at`` tells when the rows were
+        fetched, `aggregate` adds its last value, which costs no further scan.
+    dated : bool
+        Whether only that column tells it.
     names : mapping, Series or None
         Names of workers to put beside their ids in the result.
     """
@@ -68,6 +72,7 @@ class OpenFrame:
     by: list[str]
     numbers: list[str]
     attrs: provenance.Provenance
+    dated: bool
     names: Names
 
     def with_columns(self, **columns: nw.Expr) -> OpenFrame:
@@ -106,11 +111,15 @@ class OpenFrame:
         FrameError
             A number or a start is missing in some row.
         """
-        missing = nw.col(_MISSING).sum()
-        collected = collect(self.grouped(keys, **{_MISSING: missing}, **measures))
+        added = {_MISSING: nw.col(_MISSING).sum()}
+        if self.dated:
+            added[_FETCHED_MS] = nw.col(_FETCHED_MS).max()
+        collected = collect(self.grouped(keys, **added, **measures))
         if collected[_MISSING].sum():
             raise self._missing_error()
-        return collected.drop(columns=_MISSING)
+        if self.dated:
+            provenance.note_fetched(self.attrs, collected[_FETCHED_MS].max())
+        return collected.drop(columns=[*added])
 
     def sums(self, keys: Sequence[str]) -> pd.DataFrame:
         """Group and add up: keys, then `SUMS` as int64, whose totals fit into an int64, too."""
@@ -178,6 +187,12 @@ def open_frame(
     wanted = dict.fromkeys([*columns, *groups])
     check_columns(wanted, present, name)
     wanted |= dict.fromkeys(column for column in optional if column in present)
+    attrs = provenance.of(native)
+    # Where attrs know it they know better: an archive looks again at rows that it need not write again.
+    fetched = described.collect_schema().get(_FETCHED_AT)
+    dated = isinstance(fetched, nw.Datetime) and bool(fetched.time_zone) and not provenance.fetched_at(attrs)
+    if dated:
+        wanted[_FETCHED_AT] = None
     readable = _readable(native, [*wanted])
     opened = _lazy(readable, name).select(*wanted)
     schema = opened.collect_schema()
@@ -191,11 +206,13 @@ def open_frame(
     casts = [nw.col(column).cast(nw.Int64) for column in numbers if schema[column] != nw.Int64]
     if "started_at" in wanted:
         check_aware(schema["started_at"], described.implementation, name)
-        opened = _with_started_ms(opened)
+        opened = _with_milliseconds(opened, "started_at", STARTED_MS)
         numbers.append(STARTED_MS)
+    if dated:
+        opened = _with_milliseconds(opened, _FETCHED_AT, _FETCHED_MS)
     missing = [nw.col(column).is_null() for column in numbers] or [nw.lit(False)]
     any_missing = nw.any_horizontal(*missing, ignore_nulls=False).cast(nw.Int64).alias(_MISSING)
-    return OpenFrame(opened.with_columns(*casts, any_missing), groups, numbers, provenance.of(native), names)
+    return OpenFrame(opened.with_columns(*casts, any_missing), groups, numbers, attrs, dated, names)
 
 
 def grouping(by: str | Iterable[str] | None, reserved: Collection[str]) -> list[str]:
@@ -317,15 +334,15 @@ def _pandas_dtype(kind: pa.DataType) -> Any:
     return None if any(matches(kind) for matches in left_to_pandas) else pd.ArrowDtype(kind)
 
 
-def _with_started_ms(opened: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def _with_milliseconds(opened: nw.LazyFrame[Any], column: str, name: str) -> nw.LazyFrame[Any]:
     # narwhals cannot take the milliseconds of a timestamp on SQL engines yet.
     native, engine = opened.to_native(), opened.implementation
     if engine.is_duckdb():
-        native = native.project(f"*, epoch_ms(started_at) AS {STARTED_MS}")
+        native = native.project(f"*, epoch_ms({column}) AS {name}")
     elif engine.is_pyspark() or engine.is_pyspark_connect():
         from pyspark.sql import functions
 
-        native = native.withColumn(STARTED_MS, functions.unix_millis("started_at"))
+        native = native.withColumn(name, functions.unix_millis(column))
     else:
-        return opened.with_columns(nw.col("started_at").dt.timestamp("ms").alias(STARTED_MS))
+        return opened.with_columns(nw.col(column).dt.timestamp("ms").alias(name))
     return _lazy(native)

@@ -100,7 +100,7 @@ def plot_budget(
 def _spent_so_far(turns: Any, status: pd.Series[Any], period: Period, tz: str) -> tuple[list[Any], Any]:
     """Return the starts of the days up to now and now itself, and what was spent by each of them."""
     days = days_of(period, zone_info(tz), status["as_of"])
-    by_day = spend_history(open_turns(turns, with_tasks=False), days, []).this_period
+    by_day = spend_history(open_turns(turns, with_tasks=False), days).this_period
     instants = [*days.starts[days.first : days.today + 1], status["as_of"]]
     return instants, np.append(0, np.cumsum(by_day))
 

@@ -103,12 +103,12 @@ def report(
     verdict = provenance.of(checked)
     overview = summarize(turns)
     missing = provenance.incompleteness(provenance.of(overview))
-    if missing is None and not verdict["complete"]:
+    if missing is None and verdict.get("complete") is False:
         missing = f"incomplete: {verdict['reason']}"
     workers = spend(turns, by="worker_id", tz=tz, price=price)
     page = {
         "title": picture_text(title),
-        "missing": missing,
+        "missing": missing or provenance.doubt(verdict),
         "tiles": _tiles(overview["value"], price),
         "spend": picture("spend", lambda ax: plot_spend(turns, by="worker_id", tz=tz, ax=ax)),
         # After the picture, which refuses times that no clock shows.

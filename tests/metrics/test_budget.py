@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from handinger_analytics import budget_status
 from handinger_analytics.errors import ArgumentError, FrameError
-from tests.metrics.turns_by_hand import turns_table
+from tests.metrics.turns_by_hand import fetched, turns_table
 
 MADRID = "Europe/Madrid"
 NOON = "2026-06-11T12:00Z"
@@ -29,8 +29,10 @@ def daily(first: str, *credits_: int, **more: Any) -> list[dict]:
 
 
 def status(rows: list[dict], limit: float = 1000, **arguments: Any) -> pd.Series:
-    """Return the values of the status."""
-    return budget_status(turns_table(rows), limit=limit, **{"as_of": NOON, **arguments})["value"]
+    """Return the values of the status of all turns, fetched at its moment."""
+    arguments = {"as_of": NOON, **arguments}
+    turns = fetched(turns_table(rows), fetched_at=str(arguments["as_of"]))
+    return budget_status(turns, limit=limit, **arguments)["value"]
 
 
 def plans(*rows: dict) -> pd.DataFrame:
@@ -399,7 +401,7 @@ def test_attrs():
     assert missing in result["value"]["reason"]
 
 
-def fetched(rows: list[dict], when: Any, **arguments: Any) -> pd.Series:
+def fetched_then(rows: list[dict], when: Any, **arguments: Any) -> pd.Series:
     """Return the values of the status of turns that were fetched at a moment."""
     frame = turns_table(rows).to_pandas()
     frame.attrs["handinger"] = {"complete": True, "fetched_at": when}
@@ -409,7 +411,7 @@ def fetched(rows: list[dict], when: Any, **arguments: Any) -> pd.Series:
 def test_stale_turns():
     """Days after the turns were fetched are not free days: the status looks from the fetch."""
     rows = daily("2026-05-25", *[10] * 14)  # fetched on 7 June at noon
-    found = fetched(rows, "2026-06-07T12:00:00.000+00:00")
+    found = fetched_then(rows, "2026-06-07T12:00:00.000+00:00")
     then = status(rows, as_of="2026-06-07T12:00Z")
     assert found.drop("reason").equals(then.drop("reason"))
     assert found["pace"] == pytest.approx(70 / 6.5)
@@ -419,34 +421,28 @@ def test_stale_turns():
     )
 
 
-def test_stale_turns_of_an_earlier_period():
-    """Turns fetched before the period began tell what its days will cost, and no more."""
+@pytest.mark.parametrize(
+    ("as_of", "period", "verdict"),
+    [
+        pytest.param("2026-05-31T23:59Z", "month", "within the limit", id="days before it"),
+        pytest.param("2026-06-01T00:00Z", "month", "not known", id="its first instant"),
+        pytest.param("2026-06-11T12:00Z", "month", "not known", id="its days"),
+        pytest.param("2026-12-11T12:00Z", "month", "not known", id="months before it"),
+        pytest.param("2026-06-11T12:00Z", "week", "not known", id="a week"),
+        pytest.param("2026-06-11T12:00Z", "quarter", "within the limit", id="a part of it"),
+    ],
+)
+def test_a_period_of_which_nothing_is_known(as_of: str, period: str, verdict: str):
+    """Turns fetched before the period began say nothing about it; the reason says what would."""
     rows = daily("2026-05-11", *[10] * 17)  # fetched on 27 May at noon
-    found = fetched(rows, "2026-05-27T12:00+00:00")
-    assert found["period_start"] == found["as_of"] == pd.Timestamp("2026-06-01T00:00Z")
-    assert found["spent"] == 0
-    assert math.isnan(found["pace"])
-    assert found["history_days"] == 15  # 12 to 26 May
-    assert found[["days_left", "projected", "low", "high"]].tolist() == [30, 300, 300, 300]
-    assert "turns are known until 2026-05-27 12:00; nothing later is counted" in found["reason"]
-
-
-def test_stale_weekdays():
-    """What a weekday costs is learnt from the days up to the fetch, though the period began later."""
-    office = [10, 10, 10, 10, 10, 0, 0]
-    rows = daily("2026-04-26", 0, *office * 4, 10, 10, 10)  # a Sunday, four weeks, to 27 May
-    found = fetched(rows, "2026-05-28T00:00Z", period="week", as_of="2026-06-11T00:00Z")
-    assert found["period_start"] == pd.Timestamp("2026-06-08T00:00Z")
-    assert found["history_days"] == 31
-    assert found[["projected", "low", "high"]].tolist() == [50, 50, 50]
-
-
-def test_turns_too_old_for_a_projection():
-    """Turns fetched months ago give no projection, and the reason says to fetch them again."""
-    found = fetched(daily("2026-01-01", *[10] * 40), "2026-02-10T00:00Z")
-    assert found["verdict"] == "not enough data"
-    assert "needs 7 whole days of turns in the 56 days before the period: fetch them again" in found["reason"]
-    assert found["reason"].endswith("turns are known until 2026-02-10 00:00; nothing later is counted")
+    found = fetched_then(rows, "2026-05-27T12:00+00:00", as_of=as_of, period=period)
+    assert found["verdict"] == verdict
+    assert found["reason"].endswith("turns are known until 2026-05-27 12:00; nothing later is counted")
+    if verdict == "not known":
+        assert found["reason"].startswith("nothing is known of the period; fetch the turns again; ")
+        assert found[["projected", "low", "high", "pace", "crosses_on"]].isna().all()
+        assert found["as_of"] == found["period_start"]
+        assert found[["spent", "history_days"]].tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -465,7 +461,7 @@ def test_turns_too_old_for_a_projection():
 def test_turns_that_are_not_stale(when: Any):
     """A fetch of a few hours ago or later, or at no known moment, changes nothing."""
     rows = daily("2026-05-31", *[10] * 12)
-    assert fetched(rows, when).equals(status(rows))
+    assert fetched_then(rows, when).equals(status(rows))
 
 
 def test_now():

@@ -4,7 +4,7 @@ import pytest
 
 from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.check import check
-from tests.metrics.turns_by_hand import tasks_table, turns_table
+from tests.metrics.turns_by_hand import fetched, tasks_table, turns_table
 
 
 def verdict_of(task: dict, *turns: dict) -> str:
@@ -61,8 +61,8 @@ def test_turns_without_their_task():
 def test_everything_agrees():
     """When all tasks agree the result says that it is complete, and why."""
     result = check(
-        tasks_table([{"task_id": "tsk_1"}, {"task_id": "tsk_2", "turn_count": 0, "credits": 0}]),
-        turns_table([{}]),
+        fetched(tasks_table([{"task_id": "tsk_1"}, {"task_id": "tsk_2", "turn_count": 0, "credits": 0}])),
+        fetched(turns_table([{}])),
     )
     assert result.attrs["handinger"] == {"complete": True, "reason": "all 2 tasks agree with their turns"}
 
@@ -78,7 +78,7 @@ def test_reason():
         ]
     )
     turns = turns_table([{"task_id": "b"}, {"task_id": "c"}])
-    assert check(tasks, turns).attrs["handinger"] == {
+    assert check(fetched(tasks), fetched(turns)).attrs["handinger"] == {
         "complete": False,
         "reason": "3 of 4 tasks are not complete: 1 still running, 2 turns missing",
     }
@@ -95,9 +95,26 @@ def test_incomplete_frames():
     assert "incomplete: not all of the tasks were fetched" in result.attrs["handinger"]["reason"]
 
 
+@pytest.mark.parametrize("sure", ["tasks", "turns", "neither"])
+def test_frames_that_do_not_say_whether_all_is_here(sure):
+    """Agreement does not make frames complete that lost where they come from; a gap is one all the same."""
+    tasks, turns = tasks_table([{}]), turns_table([{}])
+    tasks = fetched(tasks) if sure == "tasks" else tasks
+    turns = fetched(turns) if sure == "turns" else turns
+    result = check(tasks, turns)
+    assert result["complete"].all()
+    assert result.attrs["handinger"] == {
+        "reason": "all 1 tasks agree with their turns; not known whether all tasks are here"
+    }
+    assert check(tasks, turns.slice(0, 0)).attrs["handinger"] == {
+        "complete": False,
+        "reason": "1 of 1 tasks are not complete: 1 turns missing; not known whether all tasks are here",
+    }
+
+
 def test_nothing_to_check():
     """No tasks and no turns are complete, in the same columns and dtypes as many."""
-    empty = check(tasks_table([]), turns_table([]))
+    empty = check(fetched(tasks_table([])), fetched(turns_table([])))
     full = check(tasks_table([{}]), turns_table([{}]))
     assert empty.attrs["handinger"]["complete"] is True
     assert empty.dtypes.to_dict() == full.dtypes.to_dict()

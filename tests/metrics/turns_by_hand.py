@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -45,6 +46,11 @@ def turns_table(rows: list[dict[str, Any]]) -> pa.Table:
 def tasks_table(rows: list[dict[str, Any]]) -> pa.Table:
     """Return tasks, one per dict; what a dict leaves out gets a plain value."""
     return _table(rows, TASKS)
+
+
+def fetched(table: pa.Table, **known: Any) -> pa.Table:
+    """Return a table that says that all tasks are here, and what else is known."""
+    return table.replace_schema_metadata({"handinger": json.dumps({"complete": True, **known})})
 
 
 def _table(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> pa.Table:
