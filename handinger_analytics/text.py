@@ -177,6 +177,17 @@ def count(value: int, noun: str) -> str:
     return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
 
 
+def have(value: int, noun: str) -> str:
+    """Begin a sentence about how many have something.
+
+    Examples
+    --------
+    >>> have(1, "task") + " no turns", have(1200, "task") + " no turns"
+    ('1 task has no turns', '1,200 tasks have no turns')
+    """
+    return f"{count(value, noun)} {'has' if value == 1 else 'have'}"
+
+
 def amount(value: float, largest: float | None = None) -> str:
     """Write a number of credits, tokens or turns in few characters.
 

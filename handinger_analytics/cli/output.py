@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -11,16 +12,18 @@ import pandas as pd
 
 from handinger_analytics import provenance
 from handinger_analytics.cli import exit_codes
-from handinger_analytics.text import is_missing, terminal_text
+from handinger_analytics.text import is_missing, money, terminal_text
 
 _LONGEST = 60
 
 
 def show_table(title: str, frame: pd.DataFrame) -> None:
-    """Print a small frame: text left, numbers right with thousands separators."""
+    """Print a small frame: text left, numbers right with thousands separators, money with its currency."""
     columns = {}
-    for name in frame:
-        header, *cells = (_cell(value) for value in (name, *frame[name]))
+    currency = next(iter(frame.get("currency", [])), None)
+    for name in frame.columns.drop("currency", errors="ignore"):
+        write = functools.partial(money, currency=currency) if currency and name == "cost" else _cell
+        header, *cells = (_cell(name), *map(write, frame[name]))
         if frame[name].dtype.kind not in "iuf":
             width = max(map(len, (header, *cells)))
             header, *cells = (text.ljust(width) for text in (header, *cells))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,17 +16,19 @@ from handinger_analytics.sources import kept_at
 @click.command()
 @click.argument("source")
 @click.option("--out", default="report.html", type=click.Path(dir_okay=False, path_type=Path))
+@options.names
 @options.price
+@options.currency
 @click.option("--limit", type=click.IntRange(min=1), help="Credits to spend in a month.")
 @click.option("--title", default="Handinger report")
 @options.tz
-def report(source: str, out: Path, price: float | None, limit: float | None, title: str, tz: str) -> None:
+def report(source: str, out: Path, **settings: Any) -> None:
     """Write what SOURCE keeps, a folder of `fetch` or an archive, as one HTML page that needs no network.
 
     Exit code 3 if what is kept is incomplete.
     """
     kept = kept_at(source)
     turns = kept.turns()
-    path = write_report(kept.tasks(), turns, out, tz=tz, price=price, limit=limit, title=title)
+    path = write_report(kept.tasks(), turns, out, **settings)
     click.echo(str(path), err=True)
     exit_if_incomplete(turns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import get_args
+from typing import Any, get_args
 
 import click
 
@@ -11,6 +11,7 @@ from handinger_analytics.budget.status import budget_status
 from handinger_analytics.cli import exit_codes, options
 from handinger_analytics.cli.output import exit_if_incomplete, show_table
 from handinger_analytics.metrics import spend as spending
+from handinger_analytics.metrics.names import Names, with_shown_names
 from handinger_analytics.sources import kept_at
 from handinger_analytics.times import Freq, Period
 
@@ -19,15 +20,20 @@ from handinger_analytics.times import Freq, Period
 @click.argument("source")
 @click.option("--by", multiple=True, help="Column to group by, such as worker_id; may be repeated.")
 @click.option("--freq", type=click.Choice(get_args(Freq)), help="Period to group by.")
+@options.names
 @options.price
+@options.currency
 @options.tz
-def spend(source: str, by: tuple[str, ...], freq: Freq | None, price: float | None, tz: str) -> None:
+def spend(source: str, by: tuple[str, ...], names: Names, **settings: Any) -> None:
     """Show the spend kept in SOURCE: a folder of `fetch`, a Parquet file, or an archive.
 
     Exit code 3 if what is kept is incomplete.
     """
     turns = kept_at(source).turns()
-    show_table("Spend", spending.spend(turns, by=by or None, freq=freq, tz=tz, price=price))
+    table = spending.spend(turns, by=by or None, **settings)
+    if names is not None:
+        table = with_shown_names(table, names).rename(columns={"worker_id": "worker"})
+    show_table("Spend", table)
     exit_if_incomplete(turns)
 
 

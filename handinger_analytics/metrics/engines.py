@@ -179,8 +179,8 @@ def open_frame(
         Not a frame, a column missing or of the wrong type, or a ``by`` that cannot group.
     """
     check_names(names)
-    added = ("cost", "currency", "period") if names is None else ("cost", "currency", "period", COLUMN)
-    groups = grouping(by, reserved=(*SUMS, *added))
+    named = [] if names is None else [COLUMN]
+    groups = grouping(by, reserved=(*SUMS, "cost", "currency", "period", *named))
     native = nw.to_native(frame, pass_through=True)
     described = _lazy(native.schema.empty_table() if isinstance(native, ds.Dataset) else native, name)
     present = described.collect_schema().names()

@@ -1,4 +1,4 @@
-"""What workers are called: a name instead of the id where people read, and beside it in frames."""
+"""What users know and turns do not: the names of workers, and what a credit costs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ import pandas as pd
 
 from handinger_analytics.api.identifiers import ids_from
 from handinger_analytics.errors import ArgumentError
-from handinger_analytics.text import is_missing, picture_text, trimmed
+from handinger_analytics.text import is_missing, one_line, picture_text, trimmed
 
 Names: TypeAlias = "Mapping[str, str] | pd.Series[str] | None"
 """Names of workers by their ids or dashboard links."""
 
 COLUMN = "worker_name"
+_CREDITS = ("credits", "wasted_credits")
+_STRING = pd.StringDtype(na_value=np.nan)
+
+_LONGEST = 36
+"""Characters of a name in a table."""
 
 
 def check_names(names: Names) -> dict[str, str]:
@@ -71,7 +76,7 @@ def with_names(frame: pd.DataFrame, names: Names) -> pd.DataFrame:
         return frame
     named = frame.drop(columns=COLUMN, errors="ignore")  # of an earlier call
     words = [called.get(worker_id, worker_id) for worker_id in named["worker_id"]]
-    column = pd.Series(words, index=named.index, dtype=pd.StringDtype(na_value=np.nan))
+    column = pd.Series(words, index=named.index, dtype=_STRING)
     named.insert(list(named).index("worker_id") + 1, COLUMN, column)
     return named
 
@@ -97,3 +102,41 @@ def shown_names(ids: Iterable[str], names: Names) -> dict[str, str]:
         for worker_id in ids
         for name in [called.get(worker_id, worker_id)]
     }
+
+
+def with_shown_names(frame: pd.DataFrame, names: Names) -> pd.DataFrame:
+    """Return the frame with what people see of each worker in place of ``worker_id``.
+
+    Long names are cut. Without names, or without a column ``worker_id``, the frame itself is returned.
+
+    Examples
+    --------
+    >>> with_shown_names(pd.DataFrame({"worker_id": ["wrk_1"], "credits": [7]}), {"wrk_1": "Invoices"})
+      worker_id  credits
+    0  Invoices        7
+    """
+    if names is None or "worker_id" not in frame:
+        return frame
+    short = {worker_id: one_line(name, _LONGEST) for worker_id, name in check_names(names).items()}
+    shown = shown_names(frame["worker_id"], short)
+    return frame.assign(worker_id=frame["worker_id"].astype(object).map(shown))
+
+
+def with_cost(frame: pd.DataFrame, price: float | None, currency: str | None) -> pd.DataFrame:
+    """Return the frame with what its credits cost (float64) and the currency (str), in columns at its end.
+
+    Without a price the frame itself is returned, without a currency there is no column of that name.
+
+    Examples
+    --------
+    >>> with_cost(pd.DataFrame({"credits": [700], "wasted_credits": [50]}), 0.01, "EUR")
+       credits  wasted_credits  cost  wasted_cost currency
+    0      700              50   7.0          0.5      EUR
+    """
+    if price is None:
+        return frame
+    there = [name for name in _CREDITS if name in frame]
+    priced = frame.assign(**{name.replace("credits", "cost"): frame[name] * float(price) for name in there})
+    if currency is not None:
+        priced["currency"] = pd.Series(currency, priced.index, dtype=_STRING)
+    return priced

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from handinger_analytics import provenance
 from handinger_analytics.arguments import check_currency, check_freq, zone_info
 from handinger_analytics.errors import FrameError
-from handinger_analytics.metrics.costs import with_cost
 from handinger_analytics.metrics.engines import (
     MEASURES,
     STARTED_MS,
@@ -23,7 +22,7 @@ from handinger_analytics.metrics.engines import (
     biggest_first,
     open_frame,
 )
-from handinger_analytics.metrics.names import Names, with_names
+from handinger_analytics.metrics.names import Names, with_cost, with_names
 from handinger_analytics.metrics.periods import DAY_MS, Periods, check_span, no_periods, periods_between
 from handinger_analytics.times import Freq
 
@@ -113,12 +112,7 @@ def spend(
 
 
 def spend_by_period(
-    turns: Any,
-    *,
-    by: str | Iterable[str] | None = None,
-    freq: Freq | None = None,
-    tz: str = "UTC",
-    names: Names = None,
+    turns: Any, *, by: str | Iterable[str] | None = None, freq: Freq | None, tz: str, names: Names = None
 ) -> tuple[pd.DataFrame, Freq]:
     """Spend by a period that, unless given, is chosen to make a readable chart.
 

@@ -10,9 +10,8 @@ import pandas as pd
 
 from handinger_analytics import provenance
 from handinger_analytics.arguments import check_currency
-from handinger_analytics.metrics.costs import with_cost
 from handinger_analytics.metrics.engines import MEASURES, STARTED_MS, open_frame, sums, utc_times
-from handinger_analytics.metrics.names import Names
+from handinger_analytics.metrics.names import Names, with_cost
 
 _UNITS = {
     "tasks": "tasks",

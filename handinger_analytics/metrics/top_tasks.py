@@ -10,9 +10,8 @@ import pandas as pd
 
 from handinger_analytics import provenance
 from handinger_analytics.arguments import check_currency, check_whole_number, check_word
-from handinger_analytics.metrics.costs import with_cost
 from handinger_analytics.metrics.engines import MEASURES, STRING, SUMS, OpenFrame, collect, open_frame, sums
-from handinger_analytics.metrics.names import Names, with_names
+from handinger_analytics.metrics.names import Names, with_cost, with_names
 
 Measure = Literal["credits", "turns", "input_tokens", "output_tokens", "duration_ms"]
 """What tasks can be ranked by: one of `handinger_analytics.metrics.engines.SUMS`."""

@@ -8,9 +8,8 @@ from typing import Any
 import pandas as pd
 
 from handinger_analytics.arguments import check_currency
-from handinger_analytics.metrics.costs import with_cost
 from handinger_analytics.metrics.engines import MEASURES, SUMS, open_frame
-from handinger_analytics.metrics.names import Names
+from handinger_analytics.metrics.names import Names, with_cost
 from handinger_analytics.tables.schema import WASTED
 
 

@@ -11,11 +11,12 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from handinger_analytics import provenance
-from handinger_analytics.arguments import utc_instant
+from handinger_analytics.arguments import check_currency, utc_instant
 from handinger_analytics.budget.status import budget_status
 from handinger_analytics.locations import Place, located, written
 from handinger_analytics.metrics.anomalies import anomalies
 from handinger_analytics.metrics.check import check
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.metrics.spend import spend
 from handinger_analytics.metrics.summarize import summarize
 from handinger_analytics.plots.budget import plot_budget
@@ -30,7 +31,7 @@ from handinger_analytics.reporting.tables import (
     wasted_table,
     workers_table,
 )
-from handinger_analytics.text import duration, number, picture_text, share
+from handinger_analytics.text import duration, have, money, number, picture_text, share
 from handinger_analytics.times import now
 
 _TEMPLATES = Environment(
@@ -48,7 +49,9 @@ def report(
     path: Place,
     *,
     tz: str = "UTC",
+    names: Names = None,
     price: float | None = None,
+    currency: str | None = None,
     limit: float | None = None,
     title: str = "Handinger report",
     as_of: dt.datetime | str | None = None,
@@ -70,8 +73,12 @@ def report(
         are followed, pipes and devices written to.
     tz : str
         IANA name of the time zone whose clock decides days, weekdays and hours.
+    names : mapping or Series, optional
+        Names of workers by their ids or dashboard links, to be shown instead of ids.
     price : float, optional
-        Money per credit; adds what things cost.
+        Money per credit; adds what things cost, and pictures show money instead of credits.
+    currency : str, optional
+        ISO 4217 code of the currency of ``price``.
     limit : float, optional
         Credits that may be spent in a calendar month; adds whether it will hold.
     title : str
@@ -98,6 +105,9 @@ def report(
     'june.html'
     """
     located(path)  # a place that is none is refused before the work
+    currency = check_currency(currency, price)
+    priced: dict[str, Any] = {"price": price, "currency": currency}
+    shown = {"names": names, **priced}
     moment = utc_instant(as_of, "as_of") or now()
     checked = check(tasks, turns)
     verdict = provenance.of(checked)
@@ -105,21 +115,23 @@ def report(
     missing = provenance.incompleteness(provenance.of(overview))
     if missing is None and verdict.get("complete") is False:
         missing = f"incomplete: {verdict['reason']}"
-    workers = spend(turns, by="worker_id", tz=tz, price=price)
+    turnless = int((checked["turns"] == 0).sum())
+    workers = spend(turns, by="worker_id", tz=tz, **priced)
     page = {
         "title": picture_text(title),
         "missing": missing or provenance.doubt(verdict),
-        "tiles": _tiles(overview["value"], price),
-        "spend": picture("spend", lambda ax: plot_spend(turns, by="worker_id", tz=tz, ax=ax)),
+        "tiles": _tiles(overview["value"], price, currency),
+        "turnless": f"{have(turnless, 'task')} no turns" if turnless else "",
+        "spend": picture("spend", lambda ax: plot_spend(turns, by="worker_id", tz=tz, ax=ax, **shown)),
         # After the picture, which refuses times that no clock shows.
         "subtitle": _subtitle(overview["value"], tz),
-        "week": picture("week", lambda ax: plot_heatmap(turns, tz=tz, ax=ax)),
-        "workers": workers_table(workers),
-        "top": top_table(tasks, turns),
-        "waste": picture("waste", lambda ax: plot_waste(turns, ax=ax)),
-        "wasted": wasted_table(turns),
-        "anomalies": anomalies_table(anomalies(turns, tz=tz)),
-        "budget": None if limit is None else _budget(turns, limit, tz, moment),
+        "week": picture("week", lambda ax: plot_heatmap(turns, tz=tz, ax=ax, **priced)),
+        "workers": workers_table(workers, names),
+        "top": top_table(tasks, turns, **shown),
+        "waste": picture("waste", lambda ax: plot_waste(turns, ax=ax, **shown)),
+        "wasted": wasted_table(turns, **shown),
+        "anomalies": anomalies_table(anomalies(turns, tz=tz), names),
+        "budget": None if limit is None else _budget(turns, priced, limit=limit, tz=tz, as_of=moment),
         "checked": checked_table(checked),
         "verdict": verdict["reason"],
         "as_of": f"{moment:%Y-%m-%d %H:%M} UTC",
@@ -138,11 +150,11 @@ def _subtitle(overview: pd.Series[Any], tz: str) -> str:
     return f"{first} to {last}, {tz}"
 
 
-def _tiles(overview: pd.Series[Any], price: float | None) -> dict[str, str]:
+def _tiles(overview: pd.Series[Any], price: float | None, currency: str | None) -> dict[str, str]:
     credits_ = int(overview["credits"])
     return {
         "credits": number(credits_),
-        **({} if price is None else {"cost": number(credits_ * price, digits=2)}),
+        **({} if price is None else {"cost": money(credits_ * price, currency)}),
         "tasks": number(overview["tasks"]),
         "turns": number(overview["turns"]),
         "credits per turn": number(overview["credits_per_turn"], digits=1),
@@ -154,7 +166,7 @@ def _tiles(overview: pd.Series[Any], price: float | None) -> dict[str, str]:
     }
 
 
-def _budget(turns: Any, limit: float, tz: str, moment: dt.datetime) -> dict[str, Any]:
-    status = budget_status(turns, limit=limit, tz=tz, as_of=moment)["value"]
-    drawn = picture("budget", lambda ax: plot_budget(turns, limit=limit, tz=tz, as_of=moment, ax=ax))
+def _budget(turns: Any, priced: dict[str, Any], **options: Any) -> dict[str, Any]:
+    status = budget_status(turns, **options)["value"]
+    drawn = picture("budget", lambda ax: plot_budget(turns, ax=ax, **options, **priced))
     return {"verdict": status["verdict"], "reasons": status["reason"].split("; "), "picture": drawn}

@@ -12,9 +12,10 @@ import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 
 from handinger_analytics.metrics.engines import collect, open_frame
+from handinger_analytics.metrics.names import Names, with_shown_names
 from handinger_analytics.metrics.top_tasks import top_tasks
 from handinger_analytics.metrics.waste import waste
-from handinger_analytics.text import duration, number, picture_text, share
+from handinger_analytics.text import duration, money, number, picture_text, share
 
 _TOP_TASKS = 15
 _MOST_ROWS = 30
@@ -41,7 +42,7 @@ class Table:
     left_out: int
 
 
-def workers_table(workers: pd.DataFrame) -> Table:
+def workers_table(workers: pd.DataFrame, names: Names) -> Table:
     """Tabulate what `handinger_analytics.spend` says of each worker."""
     workers = workers.assign(
         share=workers["credits"] / workers["credits"].sum(),
@@ -56,12 +57,12 @@ def workers_table(workers: pd.DataFrame) -> Table:
         "tokens": "tokens",
         "duration_ms": "time at work",
     }
-    return _table(workers, {name: heading for name, heading in headings.items() if name in workers})
+    return _table(workers, headings, names)
 
 
-def top_table(tasks: Any, turns: Any) -> Table:
+def top_table(tasks: Any, turns: Any, names: Names, **priced: Any) -> Table:
     """Tabulate the tasks that cost most, each with its page where the address is https."""
-    top = top_tasks(turns, n=_TOP_TASKS)
+    top = top_tasks(turns, n=_TOP_TASKS, **priced)
     links = open_frame(tasks, ["task_id", "url"], name="tasks").frame
     found = collect(links.filter(nw.col("task_id").is_in(top["task_id"].tolist())))
     urls = dict(zip(found["task_id"], found["url"], strict=True))
@@ -69,32 +70,34 @@ def top_table(tasks: Any, turns: Any) -> Table:
         "task": "task",
         "worker_id": "worker",
         "credits": "credits",
+        "cost": "cost",
         "share": "share",
         "cumulative_share": "cumulative",
         "turns": "turns",
         "duration_ms": "time at work",
     }
     top["task"] = top["task_title"].fillna(top["task_id"])
-    return _table(top, headings, (_https(urls.get(task_id)) for task_id in top["task_id"]))
+    return _table(top, headings, names, (_https(urls.get(task_id)) for task_id in top["task_id"]))
 
 
-def wasted_table(turns: Any) -> Table:
+def wasted_table(turns: Any, names: Names, **priced: Any) -> Table:
     """Tabulate the workers with turns that failed or were aborted."""
-    wasted = waste(turns, by="worker_id")
+    wasted = waste(turns, by="worker_id", **priced)
     wasted = wasted[wasted["wasted_turns"] > 0]
     headings = {
         "worker_id": "worker",
         "wasted_turns": "turns wasted",
         "wasted_credits": "credits wasted",
+        "wasted_cost": "cost",
         "credits_share": "share of its credits",
         "wasted_tokens": "tokens",
         "wasted_duration_ms": "time",
     }
     tokens = wasted["wasted_input_tokens"] + wasted["wasted_output_tokens"]
-    return _table(wasted.assign(wasted_tokens=tokens), headings)
+    return _table(wasted.assign(wasted_tokens=tokens), headings, names)
 
 
-def anomalies_table(found: pd.DataFrame) -> Table:
+def anomalies_table(found: pd.DataFrame, names: Names) -> Table:
     """Tabulate what `handinger_analytics.anomalies` found by worker and day."""
     headings = {
         "worker_id": "worker",
@@ -104,7 +107,7 @@ def anomalies_table(found: pd.DataFrame) -> Table:
         "share": "share of all",
         "reason": "why",
     }
-    return _table(found, headings)
+    return _table(found, headings, names)
 
 
 def checked_table(checked: pd.DataFrame) -> Table:
@@ -121,25 +124,31 @@ def checked_table(checked: pd.DataFrame) -> Table:
     return _table(checked[~checked["complete"]], headings)
 
 
-def _table(frame: pd.DataFrame, headings: Mapping[str, str], links: Iterable[str | None] = ()) -> Table:
-    """Write the first rows of some columns; ``links`` has one entry per row, or none at all."""
-    shown = frame.head(_MOST_ROWS)
+def _table(
+    frame: pd.DataFrame, headings: Mapping[str, str], names: Names = None, links: Iterable[str | None] = ()
+) -> Table:
+    """Write the first rows of those columns that are there; ``links`` has one entry per row, or none."""
+    shown = with_shown_names(frame, names).head(_MOST_ROWS)
+    currency = next(iter(shown.get("currency", [])), None)
+    headings = {name: heading for name, heading in headings.items() if name in shown}
     numeric = [is_numeric_dtype(shown[name]) for name in headings]
-    columns = [_written(shown[name]) for name in headings]
+    columns = [_written(shown[name], currency) for name in headings]
     cells = list(zip(*columns, strict=True))
     rows = list(zip([*links] or [None] * len(cells), cells, strict=True))
     return Table([*headings.values()], numeric, rows, len(frame) - len(shown))
 
 
-def _written(values: pd.Series[Any]) -> list[str]:
+def _written(values: pd.Series[Any], currency: str | None) -> list[str]:
     """Write a column: what its numbers mean is in its name."""
     name = str(values.name)
     if name.endswith("duration_ms"):
         return [duration(value) for value in values]
     if name.endswith("share"):
         return [share(value, digits=1) for value in values]
+    if name.endswith("cost"):
+        return [money(value, currency) for value in values]
     if is_numeric_dtype(values):
-        return [number(value, digits=2 if name == "cost" else 0) for value in values]
+        return [number(value) for value in values]
     if is_datetime64_any_dtype(values):
         return ["" if pd.isna(value) else f"{value:%Y-%m-%d}" for value in values]
     return [picture_text(value) for value in values]

@@ -1,0 +1,139 @@
+"""Names and money on the command line: the file of names, and the tables that show them."""
+
+import re
+
+import pytest
+
+import handinger_analytics as ha
+from tests.commands import run
+from tests.metrics.turns_by_hand import turns_table
+
+ROWS = [
+    {"credits": 246_900, "worker_id": "wrk_a"},
+    {"credits": 200, "worker_id": "wrk_b"},
+    {"credits": 7, "worker_id": "wrk_c"},
+]
+TABLE = "wrk_a,Invoices\nhttps://v3.handinger.com/worker/wrk_b/task/tsk_1,Reports\n"
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Keep three workers' turns in a folder and work there."""
+    turns = turns_table(ROWS).to_pandas()
+    turns.attrs["handinger"] = {"complete": True, "requested": 1, "failed": 0}
+    ha.export_parquet(turns, tmp_path / "turns.parquet")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def spend_of_workers(*options):
+    """Run ``spend`` by worker."""
+    return run("spend", "turns.parquet", "--by", "worker_id", *options)
+
+
+def first_column(table):
+    """Return what stands before the numbers of each row, header first."""
+    header, *rows = table.splitlines()[2:]
+    return [header.split()[0], *(re.match(r"(.*?) +[\d,]+ ", row)[1] for row in rows)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(TABLE.encode(), id="no header"),
+        pytest.param(f"worker_id,worker_name\n{TABLE}".encode(), id="header"),
+        pytest.param(f"Worker ID,x\n{TABLE}".encode(), id="header by hand"),
+        pytest.param(f",0\n{TABLE}".encode(), id="header of a Series"),
+        pytest.param(TABLE.encode("utf-8-sig"), id="byte order mark"),
+        pytest.param(TABLE.replace(",", "\t").encode("utf-16"), id="UTF-16, tabs"),
+        pytest.param(TABLE.replace(",", ";").replace("\n", "\r\n").encode("cp1252"), id="Windows"),
+        pytest.param(f'\n"wrk_a","Invoices"\n\n,\n{TABLE}wrk_c,\n'.encode(), id="blank lines and names"),
+    ],
+)
+def test_names_from_a_file(kept, content):
+    """A table of two columns in any encoding, with or without a header; who has no name keeps the id."""
+    (kept / "names.csv").write_bytes(content)
+    done = spend_of_workers("--names", "names.csv")
+    assert done.exit_code == 0, done.stderr
+    assert first_column(done.stdout) == ["worker", "Invoices", "Reports", "wrk_c"]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("wrk_a,Größe\n", "Größe"),
+        ('wrk_a,"Sales, EMEA; all"\n', "Sales, EMEA; all"),
+        ("wrk_a;Sales, EMEA\n", "Sales, EMEA"),
+        ('wrk_a,"Two\nlines"\n', "Two lines"),
+        ("wrk_a,\x1b[31mred\n", "red"),
+        ("wrk_a,wrk_c\n", "wrk_c (wrk_a)"),
+        (f"wrk_a,{'long ' * 20}\n", "long long long long long long long…"),
+    ],
+)
+def test_names_as_people_write_them(kept, content, name):
+    """They stand in one line of the table, without what drives a terminal, and tell workers apart."""
+    (kept / "names.csv").write_text(content, encoding="utf-8")
+    assert first_column(spend_of_workers("--names", "names.csv").stdout)[1] == name
+
+
+def test_two_workers_of_one_name_stay_two(kept):
+    """Each is a row, told apart by its id."""
+    (kept / "names.csv").write_text("wrk_a,Invoices\nwrk_b,Invoices\n")
+    shown = first_column(spend_of_workers("--names", "names.csv").stdout)
+    assert shown == ["worker", "Invoices (wrk_a)", "Invoices (wrk_b)", "wrk_c"]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("worker_id\nwrk_a\n", r"two columns, .*, in line 1, found \['worker_id'\]"),
+        ("wrk_a,Invoices\n\nwrk_b\n", r"two columns, .*, in line 3, found \['wrk_b'\]"),
+        ("wrk_a,Invoices\nwrk_b,Sales, EMEA\n", r".* in line 2, found \['wrk_b', 'Sales', ' EMEA'\]"),
+        ("wrk_a,Invoices\n ,Reports\n", r".* in line 2, found \[' ', 'Reports'\]"),
+        ('wrk_a,"Invoices\n', "two columns, .*, in line 1, found 'unexpected end of data'"),
+        ("wrk_a,Invoices\nwrk_a,Reports\n", r"one name for a worker, found \['Invoices', 'Reports'\]"),
+    ],
+)
+def test_a_file_that_has_no_names(kept, content, text):
+    """What is wrong is said of the option, with the line, before anything is read."""
+    (kept / "names.csv").write_text(content)
+    done = run("spend", "nowhere", "--by", "worker_id", "--names", "names.csv")
+    assert done.exit_code == 2, done.stderr
+    assert re.search(f"Error: --names: expected {text}", done.stderr)
+
+
+def test_a_file_that_is_no_text(kept):
+    """A spreadsheet is not taken for text."""
+    (kept / "names.xlsx").write_bytes(b"PK\x03\x04\0\0")
+    done = spend_of_workers("--names", "names.xlsx")
+    assert done.exit_code == 1
+    assert done.stderr == "error: expected text in UTF-8, UTF-16 or Windows-1252, found other bytes\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "cost"),
+    [
+        (["--price", "0.005"], "1,234.5"),
+        (["--price", "0.005", "--currency", "EUR"], "1,234.50 EUR"),
+        (["--price", "0.005", "--currency", "jpy"], "1,235 JPY"),
+    ],
+)
+def test_money_in_a_table(kept, options, cost):
+    """With its currency, as that is written, and no column for the currency alone."""
+    header, first, *_ = spend_of_workers(*options).stdout.splitlines()[2:]
+    assert header.split()[-1] == "cost"
+    assert first.endswith(f" {cost}")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--price", "1", "--currency", "EURO"], "--currency: expected an ISO 4217 code of a currency"),
+        (["--currency", "EUR"], "--currency: expected a price beside it, found 'EUR'"),
+    ],
+)
+def test_wrong_money_is_wrong_usage(kept, options, text):
+    """The option is named."""
+    done = spend_of_workers(*options)
+    assert done.exit_code == 2
+    assert f"Error: {text}" in done.stderr
