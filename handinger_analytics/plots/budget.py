@@ -75,7 +75,7 @@ def plot_budget(
     >>> ax.get_title()
     'Credits of the month: within the limit'
     """
-    unit = Unit.of(price, currency)
+    unit = Unit(price, currency)
     table = budget_status(turns, limit=limit, period=period, tz=tz, schedules=schedules, as_of=as_of)
     status = table["value"]
     instants, credits_ = _spent_so_far(turns, status, period, tz)

@@ -78,7 +78,7 @@ def plot_dashboard(
     '54,512 credits in 383 turns of 198 tasks, 2026-05-01 to 2026-06-30 (Europe/Madrid)'
     """
     zone_info(tz)
-    by, unit = column_names(by, "by"), Unit.of(price, currency)
+    by, unit = column_names(by, "by"), Unit(price, currency)
     overview = summarize(turns)
     figure = plt.figure(**{"figsize": _SIZE, "layout": "constrained", **kwargs})
     if isinstance(turns, pd.DataFrame):
@@ -103,8 +103,8 @@ def plot_dashboard(
 
 def _title(overview: pd.Series[Any], tz: str, unit: Unit) -> str:
     turns, tasks = count(overview["turns"], "turn"), count(overview["tasks"], "task")
-    cost = "" if unit.price is None else f" for {unit.words(overview['credits'])}"
-    credits_ = f"{count(overview['credits'], 'credit')}{cost} in {turns} of {tasks}"
+    cost = unit.words(overview["credits"], lambda _: "")
+    credits_ = f"{count(overview['credits'], 'credit')}{cost and f' for {cost}'} in {turns} of {tasks}"
     if not overview["turns"]:
         return credits_
     ends = overview[["first_started_at", "last_started_at"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from inspect import signature
 from itertools import pairwise
 from typing import Any
@@ -31,6 +30,7 @@ from handinger_analytics.plots.axes import (
     styled,
 )
 from handinger_analytics.plots.groups import PALETTE, Groups
+from handinger_analytics.tables.selection import Columns
 from handinger_analytics.text import count, duration
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1000, 60_000, 3_600_000, 86_400_000
@@ -50,12 +50,7 @@ _BOXPLOT = signature(Axes.boxplot).parameters
 
 @closed_on_error
 def plot_durations(
-    turns: Any,
-    *,
-    by: str | Iterable[str] | None = None,
-    names: Names = None,
-    ax: Axes | None = None,
-    **kwargs: Any,
+    turns: Any, *, by: Columns = None, names: Names = None, ax: Axes | None = None, **kwargs: Any
 ) -> Axes:
     """Draw how long turns took, on a logarithmic axis, with median and 95th percentile marked.
 

@@ -71,7 +71,7 @@ def plot_heatmap(
     'Turns by weekday and hour'
     """
     check_word(measure, "measure", get_args(Measure))
-    unit = Unit.of(price, currency)
+    unit = Unit(price, currency)
     if measure == "turns" and price is not None:
         what = "None beside measure='turns', since credits alone have a price"
         raise ArgumentError.unexpected("price", what, price, "leave one of them out")

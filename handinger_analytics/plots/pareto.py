@@ -63,7 +63,7 @@ def plot_pareto(
     >>> ax.get_title()
     '10 of 198 tasks make up 49% of 54,512 credits'
     """
-    unit, top, overview = Unit.of(price, currency), top_tasks(turns, n=n), summarize(turns)["value"]
+    unit, top, overview = Unit(price, currency), top_tasks(turns, n=n), summarize(turns)["value"]
     tasks, total = int(overview["tasks"]), int(overview["credits"])
     title = _title(top, tasks, total, unit)
     ax = open_axes(ax, provenance.of(top), rows=len(top) + 1, title=title, xlabel=unit.label)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -24,8 +23,10 @@ from handinger_analytics.plots.axes import (
     styled,
 )
 from handinger_analytics.plots.groups import COLOUR_MAP, Groups
+from handinger_analytics.tables.selection import Columns
 from handinger_analytics.text import amount, count
 
+_Numbers: TypeAlias = NDArray[np.float64]
 _MOST_POINTS = 5000
 """More turns than this are counted in hexagons instead."""
 
@@ -35,12 +36,7 @@ _ZERO = 0.5
 
 @closed_on_error
 def plot_credits_vs_tokens(
-    turns: Any,
-    *,
-    by: str | Iterable[str] | None = None,
-    names: Names = None,
-    ax: Axes | None = None,
-    **kwargs: Any,
+    turns: Any, *, by: Columns = None, names: Names = None, ax: Axes | None = None, **kwargs: Any
 ) -> Axes:
     """Draw the credits of each turn against its tokens, read and written, on logarithmic axes.
 
@@ -89,26 +85,21 @@ def plot_credits_vs_tokens(
     if len(rows) > _MOST_POINTS and not source.by:
         _hexagons(ax, tokens, credits_, kwargs)
     else:
-        _points(ax, tokens, credits_, groups, groups.positions(rows), kwargs)
+        _points(ax, tokens, credits_, groups, rows, kwargs)
     _count_axis_from_zero(ax.xaxis, tokens)
     _count_axis_from_zero(ax.yaxis, credits_)
     return ax
 
 
-def _visible(counts: pd.Series[Any]) -> NDArray[np.float64]:
-    visible: NDArray[np.float64] = np.maximum(counts.to_numpy(), _ZERO)
+def _visible(counts: pd.Series[Any]) -> _Numbers:
+    visible: _Numbers = np.maximum(counts.to_numpy(), _ZERO)
     return visible
 
 
 def _points(
-    ax: Axes,
-    tokens: NDArray[np.float64],
-    credits_: NDArray[np.float64],
-    groups: Groups,
-    positions: NDArray[np.intp],
-    kwargs: dict[str, Any],
+    ax: Axes, tokens: _Numbers, credits_: _Numbers, groups: Groups, rows: pd.DataFrame, kwargs: dict[str, Any]
 ) -> None:
-    many = len(tokens) > _MOST_POINTS
+    many, positions = len(tokens) > _MOST_POINTS, groups.positions(rows)
     style = {"s": 6 if many else 18, "alpha": 0.5 if many else 0.7, "linewidths": 0, "rasterized": many}
     fixed = ["x", "y", "label"] if groups.by else ["x", "y"]
     handles = []
@@ -121,9 +112,7 @@ def _points(
         legend_beside(ax, handles, groups.title)
 
 
-def _hexagons(
-    ax: Axes, tokens: NDArray[np.float64], credits_: NDArray[np.float64], kwargs: dict[str, Any]
-) -> None:
+def _hexagons(ax: Axes, tokens: _Numbers, credits_: _Numbers, kwargs: dict[str, Any]) -> None:
     style = {
         "cmap": COLOUR_MAP,
         "gridsize": 45,
@@ -140,7 +129,7 @@ def _hexagons(
     scale.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: amount(value)))
 
 
-def _count_axis_from_zero(axis: Axis, values: NDArray[np.float64]) -> None:
+def _count_axis_from_zero(axis: Axis, values: _Numbers) -> None:
     """Tick a logarithmic axis at powers of ten, and at zero if it is there."""
     low, high = values.min(), max(values.max(), 10)
     first = int(np.log10(max(low, 1)))

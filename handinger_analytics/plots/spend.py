@@ -18,14 +18,7 @@ from handinger_analytics import provenance
 from handinger_analytics.arguments import check_number, column_names, zone_info
 from handinger_analytics.metrics.names import Names
 from handinger_analytics.metrics.spend import spend_by_period
-from handinger_analytics.plots.axes import (
-    closed_on_error,
-    legend_beside,
-    no_turns,
-    open_axes,
-    refuse,
-    styled,
-)
+from handinger_analytics.plots.axes import closed_on_error, legend_beside, no_turns, open_axes, refuse, styled
 from handinger_analytics.plots.dates import bar_places, period_axis
 from handinger_analytics.plots.groups import Groups
 from handinger_analytics.plots.units import Unit
@@ -35,6 +28,8 @@ from handinger_analytics.times import FREQS, Freq
 _MOST_BARS, _MOST_PERIODS = 1000, 200
 _Places: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Middle and width of each bar."""
+_Amounts: TypeAlias = NDArray[Any]
+"""Credits or money, by label and period."""
 
 
 @closed_on_error
@@ -100,7 +95,7 @@ def plot_spend(
     >>> ax.get_title()
     'Credits per day: 54,512 in all'
     """
-    zone, columns, unit = zone_info(tz), column_names(by, "by"), Unit.of(price, currency)
+    zone, columns, unit = zone_info(tz), column_names(by, "by"), Unit(price, currency)
     if limit is not None:
         check_number(limit, "limit", "credits, a number above 0", above=0)
     if columns:
@@ -138,13 +133,11 @@ def _matrix(spent: pd.DataFrame, groups: Groups, periods: int) -> NDArray[np.int
     return matrix
 
 
-def _bars(
-    ax: Axes, places: _Places, credits_: NDArray[Any], groups: Groups, kwargs: dict[str, Any]
-) -> list[Any]:
+def _bars(ax: Axes, places: _Places, amounts: _Amounts, groups: Groups, kwargs: dict[str, Any]) -> list[Any]:
     middles, widths = places
     style: dict[str, Any] = {"width": widths, "edgecolor": ax.get_facecolor(), "linewidth": 0.3}
     bars = []
-    for bottom, top, label, colour in _stacked(credits_, groups):
+    for bottom, top, label, colour in _stacked(amounts, groups):
         ours = {**style, "color": colour, "label": label}
         look = styled(Rectangle, ours, kwargs, fixed=["x", "height", "bottom"])
         bars.append(ax.bar(middles, top - bottom, bottom=bottom, **look))
@@ -152,14 +145,14 @@ def _bars(
 
 
 def _shapes(
-    ax: Axes, places: _Places, credits_: NDArray[Any], groups: Groups, kwargs: dict[str, Any]
+    ax: Axes, places: _Places, amounts: _Amounts, groups: Groups, kwargs: dict[str, Any]
 ) -> list[Any]:
     """Draw each group as one shape; Matplotlib takes a second for every thousand bars."""
     middles, widths = places
     lefts = middles - widths / 2
     edges = np.append(lefts, lefts[-1] + widths[-1])
     shapes = []
-    for bottom, top, label, colour in _stacked(credits_, groups):
+    for bottom, top, label, colour in _stacked(amounts, groups):
         spent = top > bottom
         left, right, low, high = edges[:-1][spent], edges[1:][spent], bottom[spent], top[spent]
         corners = np.array([[left, low], [left, high], [right, high], [right, low]]).transpose(2, 0, 1)
@@ -173,22 +166,20 @@ def _shapes(
     return shapes
 
 
-def _stacked(credits_: NDArray[Any], groups: Groups) -> Iterator[tuple[Any, Any, str, str]]:
+def _stacked(amounts: _Amounts, groups: Groups) -> Iterator[tuple[Any, Any, str, str]]:
     """Return bottom, top, label and colour of each group."""
-    tops = np.cumsum(credits_, axis=0)
-    return zip(tops - credits_, tops, groups.labels, groups.colours, strict=True)
+    tops = np.cumsum(amounts, axis=0)
+    return zip(tops - amounts, tops, groups.labels, groups.colours, strict=True)
 
 
-def _lines(
-    ax: Axes, places: _Places, credits_: NDArray[Any], groups: Groups, kwargs: dict[str, Any]
-) -> list[Any]:
+def _lines(ax: Axes, places: _Places, amounts: _Amounts, groups: Groups, kwargs: dict[str, Any]) -> list[Any]:
     middles, _ = places
     labels, colours = groups.labels, groups.colours
     if len(labels) > 1:
         labels, colours = [*labels, "total"], [*colours, mpl.rcParams["text.color"]]
-        credits_ = np.vstack([credits_, credits_.sum(axis=0)])
+        amounts = np.vstack([amounts, amounts.sum(axis=0)])
     lines = []
-    for row, label, colour in zip(np.cumsum(credits_, axis=1), labels, colours, strict=True):
+    for row, label, colour in zip(np.cumsum(amounts, axis=1), labels, colours, strict=True):
         # A single point has no line to see.
         ours = {"marker": "o" if len(middles) == 1 else None, "color": colour, "label": label}
         lines += ax.plot(middles, row, **styled(Line2D, ours, kwargs))

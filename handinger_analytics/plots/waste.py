@@ -76,7 +76,7 @@ def plot_waste(
     >>> ax.get_title()
     '1,728 of 54,512 credits wasted'
     """
-    unit = Unit.of(price, currency)
+    unit = Unit(price, currency)
     source = open_frame(turns, (*MEASURES, "status"), by=by)
     keys = list(dict.fromkeys([*source.by, "status"]))
     spent = biggest_first(source.sums(keys), keys)

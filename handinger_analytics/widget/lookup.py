@@ -31,6 +31,7 @@ from handinger_analytics.widget.finder import Finder
 from handinger_analytics.widget.history import History
 from handinger_analytics.widget.messages import WAITING, error_words, found, looking_up, worth_another_try
 from handinger_analytics.widget.rendering import problems
+from handinger_analytics.widget.search import TaskIndex
 from handinger_analytics.widget.session import empty_session, merged
 from handinger_analytics.widget.sources import Source, check_source, open_source
 from handinger_analytics.widget.state import Job, State, repeat
@@ -230,7 +231,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     def _read_source(self, source: Source, job: Job) -> None:
         index, problem = None, ""
         try:
-            index = open_source(source, self._client, job.cancel, self._names)
+            index = TaskIndex(open_source(source, self._client, job.cancel), self._names)
         except HandingerError as error:
             problem = error_words(error)
         with self._state.lock:

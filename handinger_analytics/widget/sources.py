@@ -15,18 +15,15 @@ from handinger_analytics.api.client import Client
 from handinger_analytics.archive.view import ArchiveView
 from handinger_analytics.errors import ArgumentError
 from handinger_analytics.fetching.discover import discover_task_ids
-from handinger_analytics.metrics.names import Names
 from handinger_analytics.sources import ParquetFiles, kept_at
-from handinger_analytics.widget.search import COLUMNS, TaskIndex, searched_columns
+from handinger_analytics.widget.search import COLUMNS, searched_columns
 
 Source = Any
 """A frame of any engine, an `Archive` or its past, a path or URI, or ids of workers."""
 
 
-def open_source(
-    source: Source, client: Client | None, cancel: threading.Event | None = None, names: Names = None
-) -> TaskIndex:
-    """Read what can be searched of a source, and not the texts of its turns, and index it.
+def open_source(source: Source, client: Client | None, cancel: threading.Event | None) -> pd.DataFrame:
+    """Read what can be searched of a source, and not the texts of its turns.
 
     Parameters
     ----------
@@ -35,23 +32,21 @@ def open_source(
         returns; the path or URI of an archive, a folder of ``fetch --out``, a Parquet file or dataset;
         or ids of workers whose webhook log to read. A string is a path where it ends in ``.parquet``,
         has a separator in it or names something on disk, else the id of one worker.
-    client : Client, optional
+    client : Client or None
         For the webhook log; by default one from the environment.
-    cancel : threading.Event, optional
+    cancel : threading.Event or None
         Set it to leave a webhook log after the page under way.
-    names : mapping or Series of str, optional
-        Names of workers by their ids, to be searched, too.
+
+    Returns
+    -------
+    DataFrame
+        Some of `handinger_analytics.widget.search.COLUMNS` at least.
 
     Raises
     ------
     HandingerError
         FrameError, FileError or an APIError, depending on the source.
     """
-    return TaskIndex(_searched(source, client, cancel), names)
-
-
-def _searched(source: Source, client: Client | None, cancel: threading.Event | None) -> pd.DataFrame:
-    """Read the columns to search."""
     if isinstance(source, os.PathLike) or (isinstance(source, str) and _looks_like_path(source)):
         source = kept_at(source)
     if isinstance(source, ParquetFiles):
