@@ -121,11 +121,11 @@ def open_axes(ax: Axes | None, known: Provenance, *, rows: int = 0, **texts: str
         _, ax = plt.subplots(figsize=size, layout="constrained")
     ax.set(**texts)
     if missing := incompleteness(known):
-        _caption(ax, missing)
+        caption(ax, missing)
     return ax
 
 
-def _caption(ax: Axes, text: str) -> None:
+def caption(ax: Axes, text: str) -> None:
     """Write between title and data.
 
     It is the label of a second x axis along the top, so that Matplotlib keeps the title, also one set

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,17 +11,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from handinger_analytics import provenance
-from handinger_analytics.arguments import zone_info
+from handinger_analytics import provenance, times
+from handinger_analytics.arguments import utc_instant, zone_info
 from handinger_analytics.budget.days import days_of
 from handinger_analytics.budget.history import open_turns, spend_history
 from handinger_analytics.budget.status import budget_status
-from handinger_analytics.plots.axes import closed_on_error, legend_beside, open_axes, styled
+from handinger_analytics.plots.axes import caption, closed_on_error, legend_beside, open_axes, styled
 from handinger_analytics.plots.dates import date_axis, date_numbers
 from handinger_analytics.plots.groups import PALETTE, STATUS_COLOURS
 from handinger_analytics.plots.units import Unit
 from handinger_analytics.text import share
-from handinger_analytics.times import Period
 
 _COLOUR, _CROSSING_COLOUR = PALETTE[0], STATUS_COLOURS["error"]
 
@@ -32,10 +30,10 @@ def plot_budget(
     turns: Any,
     *,
     limit: float,
-    period: Period = "month",
+    period: times.Period = "month",
     tz: str = "UTC",
     schedules: Any = None,
-    as_of: dt.datetime | str | None = None,
+    as_of: times.Moment = None,
     price: float | None = None,
     currency: str | None = None,
     ax: Axes | None = None,
@@ -45,7 +43,7 @@ def plot_budget(
 
     A line is what was spent until today. A dotted line leads to what is expected by the end of the
     period, in a band that holds the total eight times in ten. A cross marks the day on which the limit
-    is exceeded.
+    is exceeded. A caption says so where it is not known whether all tasks are here.
 
     Parameters
     ----------
@@ -76,28 +74,36 @@ def plot_budget(
     'Credits of the month: within the limit'
     """
     unit = Unit(price, currency)
-    table = budget_status(turns, limit=limit, period=period, tz=tz, schedules=schedules, as_of=as_of)
-    status = table["value"]
+    moment = utc_instant(as_of, "as_of") or times.now()
+    table = budget_status(turns, limit=limit, period=period, tz=tz, schedules=schedules, as_of=moment)
+    status, known = table["value"], provenance.of(table)
     instants, credits_ = _spent_so_far(turns, status, period, tz)
     title = f"{unit.noun} of the {period}: {status['verdict']}"
-    ax = open_axes(ax, provenance.of(table), title=title, ylabel=unit.label)
+    ax = open_axes(ax, known, title=title, ylabel=unit.label)
+    if unknown := provenance.doubt(known):
+        caption(ax, unknown)
     date_axis(ax, zone_info(tz))
-    ours = {"color": _COLOUR, "linewidth": 2, "label": f"spent {unit.words(status['spent'])}"}
+    label, heading, mark = f"spent {unit.words(status['spent'])}", f"{share(status['share'])} spent", "as of"
+    if status["verdict"] == "not known":
+        label, heading, mark = "spent: not known", "", "nothing is known from"
+    elif status["as_of"] < moment - times.MILLISECOND:
+        mark = "known until"
+    ours = {"color": _COLOUR, "linewidth": 2, "label": label}
     ink = mpl.rcParams["text.color"]
     start, now, end = date_numbers([status["period_start"], status["as_of"], status["period_end"]])
     (spent,) = ax.plot(date_numbers(instants), unit.scaled(credits_), **styled(Line2D, ours, kwargs))
     words = f"limit {unit.words(limit)}"
     line = ax.axhline(unit.scaled(limit), color=ink, linestyle="--", linewidth=1.2, label=words)
-    today = ax.axvline(float(now), color=ink, linewidth=0.6, label=f"as of {status['as_of']:%Y-%m-%d}")
+    today = ax.axvline(float(now), color=ink, linewidth=0.6, label=f"{mark} {status['as_of']:%Y-%m-%d}")
     handles = [spent, *_expected(ax, status, unit), line, *_crossing(ax, status, unit), today]
-    legend_beside(ax, handles, f"{share(status['share'])} spent")
+    legend_beside(ax, handles, heading)
     ax.set_xlim(start, end)
     ax.set_ylim(0, 1.08 * unit.scaled(np.nanmax([limit, status["spent"], status["high"]])) or 1)
     unit.axis(ax.yaxis)
     return ax
 
 
-def _spent_so_far(turns: Any, status: pd.Series[Any], period: Period, tz: str) -> tuple[list[Any], Any]:
+def _spent_so_far(turns: Any, status: pd.Series[Any], period: times.Period, tz: str) -> tuple[list[Any], Any]:
     """Return the starts of the days up to now and now itself, and what was spent by each of them."""
     days = days_of(period, zone_info(tz), status["as_of"])
     by_day = spend_history(open_turns(turns, with_tasks=False), days).this_period

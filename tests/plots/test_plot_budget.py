@@ -120,6 +120,26 @@ def test_an_incomplete_fetch_is_said_in_the_picture(incomplete_turns):
     assert captions(ax) == ["incomplete: 12 of 200 tasks not fetched"]
 
 
+def test_what_is_not_known_is_said_in_the_picture():
+    """Turns that lost where they come from have a caption, and the mark is the end of what is known."""
+    ax = drawn(plot_budget(STEADY, limit=5000, as_of="2026-06-10T15:00Z"))
+    assert captions(ax) == ["not known whether all tasks are here"]
+    assert "as of 2026-06-10" in legend_labels(ax)
+    ax = drawn(plot_budget(STEADY, limit=5000, as_of="2026-06-20T12:00Z"))
+    assert captions(ax) == ["not known whether all tasks are here"]
+    assert {"known until 2026-06-10", "spent 1,000"} <= {*legend_labels(ax)}
+
+
+def test_a_period_of_which_nothing_is_known_has_no_expectation():
+    """Nothing is said to be spent or expected; what is drawn is the limit."""
+    turns = STEADY.copy()
+    turns.attrs["handinger"] = {"complete": True, "fetched_at": "2026-06-10T12:00Z"}
+    ax = drawn(plot_budget(turns, limit=5000, as_of="2026-07-08T12:00Z"))
+    assert ax.get_title() == "Credits of the month: not known"
+    assert legend_labels(ax) == ["nothing is known from 2026-07-01", "limit 5,000", "spent: not known"]
+    assert captions(ax) == []
+
+
 def test_keywords_axes_and_style_are_the_callers():
     """The line takes keywords, the Axes is the given one, text takes the style's colour."""
     with plt.style.context("dark_background"):
