@@ -276,6 +276,18 @@ def test_budget_check_has_a_code_of_its_own(run, kept):
     assert run("budget", "now.parquet", "--limit", "100", cwd=kept).exit_code == 0
 
 
+@pytest.mark.parametrize("options", [[], ["--check"]])
+def test_a_budget_of_which_nothing_is_known_is_not_kept(run, kept, options):
+    """Turns fetched before the month began tell nothing about it: code 3, not 0."""
+    turns = ha.load_parquet(kept / "demo/turns.parquet")
+    turns["started_at"] = pd.Timestamp("2024-05-01", tz="UTC").as_unit("ms")
+    turns.attrs["handinger"]["fetched_at"] = "2024-05-02T00:00:00Z"
+    ha.export_parquet(turns, kept / "old.parquet")
+    done = run("budget", "old.parquet", "--limit", "100", *options, cwd=kept)
+    assert done.exit_code == 3
+    assert done.stdout.startswith("not known: nothing is known of the period; fetch the turns again;")
+
+
 @pytest.mark.slow
 def test_report_is_written(run, kept):
     """One page, from the folder that fetch leaves."""

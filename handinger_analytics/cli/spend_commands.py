@@ -46,7 +46,8 @@ def spend(source: str, by: tuple[str, ...], names: Names, **settings: Any) -> No
 def budget(source: str, limit: float, period: Period, check: bool, tz: str) -> None:
     """Say whether the turns kept in SOURCE stay within a limit, and when they will cross it.
 
-    Exit code 4 with --check if the limit is or will be crossed, 3 if what is kept is incomplete.
+    Exit code 4 with --check if the limit is or will be crossed, 3 if what is kept is incomplete or says
+    nothing about the period.
     """
     turns = kept_at(source).turns()
     status = budget_status(turns, limit=limit, period=period, tz=tz)
@@ -56,3 +57,5 @@ def budget(source: str, limit: float, period: Period, check: bool, tz: str) -> N
     if check and verdict in ("over the limit", "will cross"):
         sys.exit(exit_codes.OVER_BUDGET)
     exit_if_incomplete(turns)
+    if verdict == "not known":
+        sys.exit(exit_codes.INCOMPLETE)

@@ -197,6 +197,17 @@ def test_an_incomplete_fetch_is_said_first(tasks, turns, tmp_path):
     assert page.text.index("incomplete: 12 of 200 tasks not fetched") < page.text.index("Overview")
 
 
+def test_frames_that_do_not_say_where_they_come_from_are_said_first(tasks, turns, tmp_path):
+    """Rows that a merge or another engine returned are not taken for all there are."""
+    done = tasks[~tasks["status"].isin(["running", "pending"])]
+    kept = turns[turns["task_id"].isin(done["task_id"])]
+    page = write(done, pd.DataFrame(dict(kept)), tmp_path, limit=100)
+    assert ("p", {"class": "warning", "role": "alert"}) in page.tags
+    words = "not known whether all tasks are here"
+    assert page.text.index(words) < page.text.index("Overview") < page.text.index("Budget")
+    assert page.text.count(words) == 3  # above, in the reasons of the budget, and at the check
+
+
 @pytest.mark.slow
 def test_a_complete_fetch_of_finished_tasks_has_no_warning(tasks, turns, tmp_path):
     """Running tasks are the only thing the sandbox leaves open."""
