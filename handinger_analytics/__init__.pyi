@@ -49,6 +49,7 @@ from .fetching.result import FetchResult
 from .fetching.workers import WorkerState, fetch_schedules, fetch_worker
 from .metrics.anomalies import anomalies
 from .metrics.check import check
+from .metrics.combine import combine
 from .metrics.durations import durations
 from .metrics.explode import explode_structured_output
 from .metrics.spend import spend
@@ -119,6 +120,7 @@ __all__ = [
     "anomalies",
     "budget_status",
     "check",
+    "combine",
     "discover_task_ids",
     "durations",
     "explode_structured_output",

@@ -11,7 +11,7 @@ import contextlib
 import copy
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -75,6 +75,39 @@ def merged(*provenances: Provenance) -> Provenance:
         whole |= part
     if any(part.get("complete") is False for part in provenances):
         whole["complete"] = False
+    return whole
+
+
+def combined(provenances: Sequence[Provenance], tasks: int) -> Provenance:
+    """Say where rows of several fetches come from, of which one row of each turn or task was kept.
+
+    Parameters
+    ----------
+    provenances : sequence of dict
+        What each of the frames says; empty where one says nothing.
+    tasks : int
+        Tasks in the rows that were kept.
+
+    Returns
+    -------
+    dict
+        Empty if no frame says anything; without ``complete`` where that is not known.
+
+    Examples
+    --------
+    >>> may = {"failed": 1, "complete": False, "fetched_at": "2026-05-31T00:00:00.000+00:00"}
+    >>> combined([may, {}], tasks=20)["requested"]
+    21
+    """
+    said = [part for part in provenances if part.keys() - {"schema"}]
+    if not said:
+        return {}
+    failed = sum(part.get("failed") or 0 for part in said)
+    fetched_at = max((part["fetched_at"] for part in said if part.get("fetched_at")), default=None)
+    complete = {part.get("complete") for part in provenances}
+    whole = {**made(tasks + failed, failed, complete == {True}, None), "fetched_at": fetched_at}
+    if None in complete and False not in complete:
+        del whole["complete"]
     return whole
 
 

@@ -74,7 +74,7 @@ def check(tasks: Any, turns: Any) -> pd.DataFrame:
     )
     twice = reported.loc[reported["task_id"].duplicated() | (reported["rows"] > 1), "task_id"]
     if len(twice):
-        raise FrameError(f"tasks: task {twice.iloc[0]!r} has several rows; keep the newest one of each task")
+        raise FrameError(f"tasks: task {twice.iloc[0]!r} has several rows; combine(tasks) keeps the newest")
     added = of_turns.with_columns(_unfinished=nw.col("status").is_in(UNFINISHED).cast(nw.Int64)).aggregate(
         ["task_id"],
         credits_of_turns=nw.col("credits").sum(),

@@ -16,10 +16,10 @@ INT64_MAX = 2**63 - 1
 _NESTED = (nw.List, nw.Array, nw.Struct, nw.Object)
 
 _LOCALIZE = {
-    nw.Implementation.PANDAS: "turns['started_at'].dt.tz_localize('UTC')",
-    nw.Implementation.PYARROW: "pyarrow.compute.assume_timezone(turns['started_at'], 'UTC')",
-    nw.Implementation.POLARS: "pl.col('started_at').dt.replace_time_zone('UTC')",
-    nw.Implementation.DUCKDB: "started_at AT TIME ZONE 'UTC', which is a TIMESTAMPTZ",
+    nw.Implementation.PANDAS: "turns['{column}'].dt.tz_localize('UTC')",
+    nw.Implementation.PYARROW: "pyarrow.compute.assume_timezone(turns['{column}'], 'UTC')",
+    nw.Implementation.POLARS: "pl.col('{column}').dt.replace_time_zone('UTC')",
+    nw.Implementation.DUCKDB: "{column} AT TIME ZONE 'UTC', which is a TIMESTAMPTZ",
     nw.Implementation.PYSPARK: (
         "set spark.sql.session.timeZone to UTC, then cast it from TIMESTAMP_NTZ to TIMESTAMP"
     ),
@@ -71,16 +71,18 @@ def check_sums(columns: Iterable[str], frame: nw.DataFrame[Any], name: str) -> N
                 )
 
 
-def check_aware(dtype: nw.dtypes.DType, engine: nw.Implementation, name: str) -> None:
-    """Refuse starts that are not instants; the message says what to do on this engine."""
+def check_aware(
+    dtype: nw.dtypes.DType, engine: nw.Implementation, name: str, column: str = "started_at"
+) -> None:
+    """Refuse times that are not instants; the message says what to do on this engine."""
     if not isinstance(dtype, nw.Datetime):
         raise FrameError(
-            f"{name}: column 'started_at' must hold times with a time zone, found {dtype}; "
-            "in pandas: pd.to_datetime(turns['started_at'], utc=True)"
+            f"{name}: column {column!r} must hold times with a time zone, found {dtype}; "
+            f"in pandas: pd.to_datetime(turns[{column!r}], utc=True)"
         )
     if dtype.time_zone is None:
         advice = _LOCALIZE.get(engine, _LOCALIZE[nw.Implementation.PANDAS])
         raise FrameError(
-            f"{name}: column 'started_at' has no time zone, so its days are unknown; "
-            f"if it is in UTC: {advice}"
+            f"{name}: column {column!r} has no time zone, so its days are unknown; "
+            f"if it is in UTC: {advice.format(column=column)}"
         )
