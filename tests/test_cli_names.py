@@ -2,6 +2,7 @@
 
 import re
 
+import pandas as pd
 import pytest
 
 import handinger_analytics as ha
@@ -137,3 +138,31 @@ def test_wrong_money_is_wrong_usage(kept, options, text):
     done = spend_of_workers(*options)
     assert done.exit_code == 2
     assert f"Error: {text}" in done.stderr
+
+
+def test_a_budget_in_money(kept):
+    """Its rows and its reason name the money."""
+    today = pd.Timestamp.now("UTC")
+    started = pd.date_range(end=today, periods=24, freq="12h").strftime("%Y-%m-%dT%H:%MZ")
+    turns = turns_table([{"credits": 10, "started_at": start} for start in started]).to_pandas()
+    turns.attrs["handinger"] = {
+        "complete": True,
+        "requested": 1,
+        "failed": 0,
+        "fetched_at": today.isoformat(),
+    }
+    ha.export_parquet(turns, "turns.parquet")
+    options = ("--period", "year", "--price", "0.5", "--currency", "eur")
+    done = run("budget", "turns.parquet", "--limit", 100_000, *options)
+    assert done.exit_code == 0, done.stderr
+    assert re.search(r"; they cost [\d,.]+ EUR; ", done.stdout)
+    assert re.search(r"^cost +[\d,.]+ EUR$", done.stdout, re.MULTILINE)
+    assert re.search(r"^projected_cost +[\d,.]+ EUR$", done.stdout, re.MULTILINE)
+
+
+def test_what_is_not_known_is_said(kept):
+    """Turns that do not say whether all are here, as other tools write them, are shown with these words."""
+    turns_table(ROWS).to_pandas().drop(columns="files").to_parquet("plain.parquet")
+    done = run("spend", "plain.parquet")
+    assert done.stderr == "not known whether all tasks are here\n"
+    assert done.exit_code == 0

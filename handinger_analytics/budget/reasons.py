@@ -12,6 +12,7 @@ from handinger_analytics.budget.days import Days
 from handinger_analytics.budget.forecast import CONFIDENCE, MIN_HISTORY_DAYS
 from handinger_analytics.budget.known import Known
 from handinger_analytics.provenance import Provenance, doubt, incompleteness
+from handinger_analytics.text import money
 from handinger_analytics.times import milliseconds
 
 
@@ -27,10 +28,14 @@ def verdict(values: dict[str, Any], days: Days) -> str:
     return "may cross" if values["high"] > limit else "within the limit"
 
 
-def reasons(values: dict[str, Any], known: Known, days: Days, attrs: Provenance) -> Iterator[str]:
+def reasons(
+    values: dict[str, Any], known: Known, days: Days, attrs: Provenance, currency: str | None
+) -> Iterator[str]:
     """Say why, in several parts."""
     if days.known:
         yield f"{values['spent']:,} of {values['limit']:,} credits are spent ({values['share']:.0%})"
+        if "cost" in values:
+            yield f"they cost {money(values['cost'], currency)}"
     else:
         yield "nothing is known of the period; fetch the turns again"
     if values["spent"] > values["limit"]:
@@ -40,6 +45,8 @@ def reasons(values: dict[str, Any], known: Known, days: Days, attrs: Provenance)
             f"{values['days_left']:.1f} days are left, {values['projected']:,} are expected by the end, "
             f"between {values['low']:,} and {values['high']:,} in {CONFIDENCE:.0%} of cases"
         )
+        if "cost" in values:
+            yield f"the cost by then is {money(values['projected_cost'], currency)}"
         if verdict(values, days) == "will cross":
             yield f"the limit is crossed on {values['crosses_on']:%Y-%m-%d}"
     elif days.known:

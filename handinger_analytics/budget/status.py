@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from handinger_analytics import provenance, times
-from handinger_analytics.arguments import check_number, utc_instant, zone_info
+from handinger_analytics.arguments import check_currency, check_number, utc_instant, zone_info
 from handinger_analytics.budget.days import Days, days_of
 from handinger_analytics.budget.forecast import MIN_HISTORY_DAYS, forecast, t_quantile
 from handinger_analytics.budget.history import SpendHistory, open_turns, spend_history
@@ -49,6 +49,8 @@ def budget_status(
     tz: str = "UTC",
     schedules: Any = None,
     as_of: times.Moment = None,
+    price: float | None = None,
+    currency: str | None = None,
 ) -> pd.DataFrame:
     r"""Will the budget hold: credits spent in the period under way, and those still to come.
 
@@ -70,6 +72,10 @@ def budget_status(
         The moment of the status, with a time zone; now by default. Later turns are ignored. Turns that
         are known until an earlier moment only (see Notes) say nothing about the time since: the status
         is of that moment, and ``reason`` says so.
+    price : float, optional
+        Money per credit; adds what the credits cost.
+    currency : str, optional
+        ISO 4217 code of the currency of ``price``.
 
     Returns
     -------
@@ -89,15 +95,18 @@ def budget_status(
           calendar days: one of 23 hours is one);
         - ``history_days`` (int): whole days the projection rests on;
         - ``period_start``, ``period_end`` (exclusive), ``as_of`` (the moment of the status): instants
-          in ``tz``.
+          in ``tz``;
+        - if ``price`` is given, ``cost`` of what is spent and ``projected_cost`` (float), whose unit is the
+          currency.
 
         Where not enough or nothing is known the projected values are NaN and ``reason`` says what to do.
 
     Raises
     ------
     ArgumentError
-        A limit that is not above zero, an unknown ``period`` or ``tz``, or an ``as_of`` without a time
-        zone or outside the years 2 to 9997.
+        A limit that is not above zero, an unknown ``period`` or ``tz``, an ``as_of`` without a time zone or
+        outside the years 2 to 9997, a price below zero, a currency without a price, or one that ISO 4217
+        does not have.
     FrameError
         Not a frame, a column missing or of the wrong type, times without a time zone, or missing
         numbers.
@@ -146,7 +155,7 @@ def budget_status(
     12.4 days are left, 25,509 are expected by the end, between 19,336 and 31,681 in 80% of cases
     the limit is crossed on 2026-06-30
     """
-    zone = zone_info(tz)
+    zone, currency, units = zone_info(tz), check_currency(currency, price), _UNITS
     check_number(limit, "limit", "credits, a number above 0", above=0)
     now = utc_instant(as_of, "as_of") or times.now()
     planned = None if schedules is None else open_schedules(schedules)
@@ -156,9 +165,12 @@ def budget_status(
     runs = scheduled_runs(planned, source, days)
     history = spend_history(source, days, known.first_ms, runs.workers)
     values = _values(limit, days, history, runs)
-    parts = [*reasons(values, known, days, source.attrs), *runs.notes]
+    if price is not None:
+        costs = {"cost": values["spent"] * price, "projected_cost": values["projected"] * price}
+        values, units = values | costs, units | dict.fromkeys(costs, currency or "money")
+    parts = [*reasons(values, known, days, source.attrs, currency), *runs.notes]
     values |= {"verdict": verdict(values, days), "reason": "; ".join(parts)}
-    return provenance.attach(measures_frame(values, _UNITS), source.attrs)
+    return provenance.attach(measures_frame(values, units), source.attrs)
 
 
 def _values(limit: float, days: Days, history: SpendHistory, runs: ScheduledRuns) -> dict[str, Any]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import operator
-import re
 from collections.abc import Collection
 from pathlib import Path
 
 import click
 import pandas as pd
 
-from handinger_analytics.arguments import zone_info
+from handinger_analytics.arguments import check_currency, zone_info
 from handinger_analytics.errors import ArgumentError, HandingerError
 from handinger_analytics.fetching.id_sources import ids_in_file, ids_in_lines, is_blank, is_file_name
 from handinger_analytics.fetching.text_files import opened, text_of
@@ -54,15 +53,14 @@ def _without_padding(ids: Collection[object]) -> tuple[object, ...]:
 
 
 def _names_in(_: click.Context, __: click.Parameter, path: str | None) -> dict[str, str] | None:
-    """Names of workers by their ids, from a file; None without a file."""
+    """Names of workers by their ids, from a table of two columns; None without a file.
+
+    A header is a row like any other, since no worker has its id; pandas leaves a part of it empty.
+    """
     if path is None:
         return None
     with opened(path) as stream:
-        return check_names(_names_in_table(text_of(stream.read())))
-
-
-def _names_in_table(text: str) -> pd.Series[str]:
-    """Names by ids or links, from a table of two columns with or without a header."""
+        text = text_of(stream.read())
     separator = next((each for each in text if each in ",;\t|"), ",")
     table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     expected = "two columns, the id or link of a worker and its name, in line {}"
@@ -74,18 +72,14 @@ def _names_in_table(text: str) -> pd.Series[str]:
             rows.append(row)
     except csv.Error as error:
         raise ArgumentError.unexpected("names", expected.format(table.line_num), str(error)) from None
-    if rows and re.sub(r"[\W_]+", "", rows[0][0]).casefold() in _HEADERS:
-        del rows[0]
-    return pd.Series([name for _, name in rows], [worker_id for worker_id, _ in rows], dtype=object)
+    ids, names = zip(*rows, strict=True) if rows else ((), ())
+    return check_names(pd.Series(names, ids, dtype=object).drop("", errors="ignore"))
 
 
 def _zone(_: click.Context, __: click.Parameter, tz: str) -> str:
     """Refuse an unknown zone before anything is read or fetched."""
     return zone_info(tz).key
 
-
-_HEADERS = ("workerid", "worker", "id", "")
-"""What people, and pandas, write above ids."""
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -102,12 +96,11 @@ overwrite = click.option(
 )
 tz = click.option("--tz", default="UTC", callback=_zone, help="Time zone whose days count.")
 price = click.option("--price", type=float, help="Money per credit; adds what things cost.")
-currency = click.option("--currency", help="Currency of --price, a code of ISO 4217 such as EUR.")
+currency = click.option(
+    "--currency", callback=lambda _, __, code: check_currency(code, 0), help="Its currency, an ISO 4217 code."
+)
 names = click.option(
-    "--names",
-    type=click.Path(exists=True, dir_okay=False),
-    callback=_names_in,
-    help="CSV file of two columns, ids or dashboard links of workers and the names to show instead.",
+    "--names", metavar="FILE", callback=_names_in, help="CSV of the ids or links of workers, and their names."
 )
 sandbox_tasks = click.option(
     "--tasks", default=200, type=click.IntRange(min=0), help="How many tasks the sandbox has."

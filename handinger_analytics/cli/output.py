@@ -44,9 +44,11 @@ def show_lines(lines: Iterable[tuple[str, str]]) -> None:
 
 
 def exit_if_incomplete(frame: pd.DataFrame) -> None:
-    """Say what a frame lacks, and end the command with a code of its own."""
-    if missing := provenance.incompleteness(provenance.of(frame)):
-        click.echo(missing, err=True)
+    """Say what a frame lacks, or that this is not known, and end the command with a code of its own."""
+    known = provenance.of(frame)
+    if words := provenance.incompleteness(known) or provenance.doubt(known):
+        click.echo(words, err=True)
+    if known.get("complete") is False:
         sys.exit(exit_codes.INCOMPLETE)
 
 

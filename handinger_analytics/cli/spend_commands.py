@@ -13,6 +13,7 @@ from handinger_analytics.cli.output import exit_if_incomplete, show_table
 from handinger_analytics.metrics import spend as spending
 from handinger_analytics.metrics.names import Names, with_shown_names
 from handinger_analytics.sources import kept_at
+from handinger_analytics.text import money
 from handinger_analytics.times import Freq, Period
 
 
@@ -42,17 +43,21 @@ def spend(source: str, by: tuple[str, ...], names: Names, **settings: Any) -> No
 @click.option("--limit", required=True, type=click.IntRange(min=1), help="Credits to spend in a period.")
 @click.option("--period", default="month", type=click.Choice(get_args(Period)))
 @click.option("--check", is_flag=True, help="Exit with 4 if the limit is or will be crossed.")
+@options.price
+@options.currency
 @options.tz
-def budget(source: str, limit: float, period: Period, check: bool, tz: str) -> None:
+def budget(source: str, check: bool, **settings: Any) -> None:
     """Say whether the turns kept in SOURCE stay within a limit, and when they will cross it.
 
     Exit code 4 with --check if the limit is or will be crossed, 3 if what is kept is incomplete or says
     nothing about the period.
     """
     turns = kept_at(source).turns()
-    status = budget_status(turns, limit=limit, period=period, tz=tz)
+    status = budget_status(turns, **settings)
     verdict = str(status.loc["verdict", "value"])
     click.echo(f"{verdict}: {status.loc['reason', 'value']!s}")
+    for name in status.index.intersection(["cost", "projected_cost"]):
+        status.loc[name] = money(status.loc[name, "value"], settings["currency"]), ""
     show_table("Budget", status.drop(index=["verdict", "reason"]).reset_index())
     if check and verdict in ("over the limit", "will cross"):
         sys.exit(exit_codes.OVER_BUDGET)

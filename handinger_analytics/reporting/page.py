@@ -131,7 +131,7 @@ def report(
         "waste": picture("waste", lambda ax: plot_waste(turns, ax=ax, **shown)),
         "wasted": wasted_table(turns, **shown),
         "anomalies": anomalies_table(anomalies(turns, tz=tz), names),
-        "budget": None if limit is None else _budget(turns, priced, limit=limit, tz=tz, as_of=moment),
+        "budget": None if limit is None else _budget(turns, limit=limit, tz=tz, as_of=moment, **priced),
         "checked": checked_table(checked),
         "verdict": verdict["reason"],
         "as_of": f"{moment:%Y-%m-%d %H:%M} UTC",
@@ -166,7 +166,7 @@ def _tiles(overview: pd.Series[Any], price: float | None, currency: str | None) 
     }
 
 
-def _budget(turns: Any, priced: dict[str, Any], **options: Any) -> dict[str, Any]:
+def _budget(turns: Any, **options: Any) -> dict[str, Any]:
     status = budget_status(turns, **options)["value"]
-    drawn = picture("budget", lambda ax: plot_budget(turns, ax=ax, **options, **priced))
+    drawn = picture("budget", lambda ax: plot_budget(turns, ax=ax, **options))
     return {"verdict": status["verdict"], "reasons": status["reason"].split("; "), "picture": drawn}

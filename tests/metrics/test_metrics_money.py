@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from handinger_analytics.arguments import check_currency
+from handinger_analytics.budget.status import budget_status
 from handinger_analytics.errors import ArgumentError
 from handinger_analytics.metrics.spend import spend
 from handinger_analytics.metrics.summarize import summarize
@@ -141,3 +142,50 @@ def test_a_group_is_not_called_like_a_column_of_money():
     turns = turns_table(ROWS).append_column("currency", [["EUR", "USD", "USD"]])
     with pytest.raises(ArgumentError, match=r"by: expected columns with other names .* found 'currency'"):
         spend(turns, by="currency")
+
+
+HOURS = [
+    {"credits": 10, "started_at": f"2026-06-{day:02}T{hour:02}:00Z"}
+    for day in range(1, 13)
+    for hour in (0, 12)
+]
+
+
+def budget_of(rows, **options):
+    """Ask at noon of the 12th for the budget of a month, as a table."""
+    return budget_status(turns_table(rows), limit=700, as_of="2026-06-12T12:30Z", **options)
+
+
+@pytest.mark.parametrize(
+    ("currency", "unit", "words"), [("eur", "EUR", "120.00 EUR"), (None, "money", "120.00")]
+)
+def test_a_budget_has_its_cost(currency, unit, words):
+    """What is spent and what is expected cost money, in the table and in words."""
+    status = budget_of(HOURS, price=0.5, currency=currency)
+    assert status.loc["cost"].tolist() == [120.0, unit]
+    assert status.loc["projected_cost"].tolist() == [status.loc["projected", "value"] / 2, unit]
+    assert f"240 of 700 credits are spent (34%); they cost {words}; " in status.loc["reason", "value"]
+    assert (
+        f"; the cost by then is {status.loc['projected_cost', 'value']:,.2f}" in status.loc["reason", "value"]
+    )
+    plain = budget_of(HOURS)
+    pd.testing.assert_frame_equal(
+        status.drop(index=["reason", "cost", "projected_cost"]), plain.drop(index="reason")
+    )
+    assert "cost" not in plain.loc["reason", "value"]
+
+
+def test_a_budget_without_a_projection_has_the_cost_of_what_is_spent():
+    """What cannot be projected costs nobody knows what."""
+    status = budget_of(HOURS[-3:], price=0.5)
+    assert status.loc["cost", "value"] == 15.0
+    assert np.isnan(status.loc["projected_cost", "value"])
+    assert "by then" not in status.loc["reason", "value"]
+
+
+def test_a_budget_refuses_wrong_money():
+    """As the metrics do."""
+    with pytest.raises(ArgumentError, match="currency: expected a price beside it"):
+        budget_of(HOURS, currency="EUR")
+    with pytest.raises(ArgumentError, match="price: expected money per credit"):
+        budget_of(HOURS, price=-1)
