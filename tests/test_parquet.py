@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -123,6 +124,92 @@ def test_without_text_nothing_anybody_wrote_is_in_the_file(tmp_path):
     assert set(turns) - set(ha.load_parquet(tmp_path / "turns.parquet")) == TEXT_COLUMNS
     assert b"SECRET" not in (tmp_path / "turns.parquet").read_bytes()
     assert b"Weather report" not in (tmp_path / "turns.parquet").read_bytes()
+
+
+SECRETS = {
+    "text": pd.Series(["SECRET"], dtype="str"),
+    "string": pd.Series(["SECRET"], dtype="string[python]"),
+    "category": pd.Series(["SECRET"], dtype="category"),
+    "object": pd.Series(["SECRET"], dtype=object),
+    "arrow": pd.Series(["SECRET"], dtype="string[pyarrow]"),
+    "arrow text": pd.Series(["SECRET"], dtype=pd.ArrowDtype(pa.string())),
+    "arrow category": pd.Series(["SECRET"], dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))),
+    "bytes": pd.Series([b"SECRET"], dtype=object),
+    "arrow bytes": pd.Series([b"SECRET"], dtype=pd.ArrowDtype(pa.binary())),
+    "list": pd.Series([["SECRET"]], dtype=object),
+    "dict": pd.Series([{"a": "SECRET"}], dtype=object),
+    "arrow list": pd.Series([["SECRET"]], dtype=pd.ArrowDtype(pa.list_(pa.string()))),
+    "arrow struct": pd.Series([{"a": "SECRET"}], dtype=pd.ArrowDtype(pa.struct([("a", pa.string())]))),
+    "mixture": pd.Series([[1, "SECRET"]], dtype=object),
+    "what Parquet has not": pd.Series([{1, "SECRET"}], dtype=object),
+    "worker_name": pd.Series(["SECRET"]),
+}
+NUMBERS = {
+    "int": pd.Series([1]),
+    "Int64": pd.Series([1], dtype="Int64"),
+    "float": pd.Series([1.5]),
+    "Float64": pd.Series([1.5], dtype="Float64"),
+    "bool": pd.Series([True]),
+    "boolean": pd.Series([True], dtype="boolean"),
+    "time": pd.Series(pd.to_datetime(["2026-05-01"], utc=True)),
+    "span": pd.Series(pd.to_timedelta([5], unit="s")),
+    "month": pd.Series(pd.period_range("2026-05", periods=1, freq="M")),
+    "arrow int": pd.Series([1], dtype="int64[pyarrow]"),
+    "arrow bool": pd.Series([True], dtype="bool[pyarrow]"),
+    "arrow date": pd.Series([dt.date(2026, 5, 1)], dtype=pd.ArrowDtype(pa.date32())),
+    "arrow decimal": pd.Series([Decimal("1.5")], dtype=pd.ArrowDtype(pa.decimal128(5, 2))),
+}
+
+
+def test_without_text_other_columns_stay_where_they_cannot_hold_any(tmp_path):
+    """Numbers, booleans and times stay beside the table's own columns; all else goes, in attrs as well."""
+    turns = parsed()
+    own = [name for name in turns if name not in TEXT_COLUMNS]
+    turns = turns.assign(**SECRETS, **NUMBERS)
+    turns.attrs["handinger"] |= {"note": "SECRET", "folded": ["out.SECRET"], "list": [{"a": "SECRET"}]}
+    ha.export_parquet(turns, tmp_path / "turns.parquet", text=False)
+    loaded = ha.load_parquet(tmp_path / "turns.parquet")
+    assert list(loaded) == [*own, *NUMBERS]
+    assert set(loaded.attrs["handinger"]) == {"schema", "requested", "failed", "complete", "fetched_at"}
+    assert b"SECRET" not in (tmp_path / "turns.parquet").read_bytes()
+
+
+def test_without_text_exploded_outputs_keep_their_numbers(result, tmp_path):
+    """Of what models put into fields, text goes, and a category stays where it is asked for."""
+    outputs = ha.explode_structured_output(result.turns)
+    text = [name for name in outputs if name.startswith("out") and outputs[name].dtype == "str"]
+    assert "out.reply" in text
+    ha.export_parquet(outputs, tmp_path / "outputs.parquet", text=False, keep="out.category")
+    loaded = ha.load_parquet(tmp_path / "outputs.parquet")
+    assert set(outputs) - set(loaded) == set(text) - {"out.category"}
+    same(loaded, outputs[list(loaded)])
+    ha.export_parquet(
+        result.turns, tmp_path / "turns", text=False, keep=["task_title", "input"], partition_by="day"
+    )
+    kept = ha.load_parquet(tmp_path / "turns")
+    assert TEXT_COLUMNS - {"task_title", "input"} == set(result.turns) - set(kept)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error", "text"),
+    [
+        pytest.param({"keep": "input"}, ArgumentError, "keep: expected None with text=True", id="text"),
+        pytest.param(
+            {"keep": 5, "text": False}, ArgumentError, "keep: expected names of columns", id="no name"
+        ),
+        pytest.param(
+            {"keep": ["input", "inputs"], "text": False},
+            FrameError,
+            "keep: no column 'inputs'; it has turn_id,",
+            id="absent",
+        ),
+    ],
+)
+def test_columns_that_cannot_be_kept(tmp_path, keywords, error, text):
+    """The error says what is wrong with `keep`, and nothing is written."""
+    with pytest.raises(error, match=text):
+        ha.export_parquet(parsed(), tmp_path / "turns.parquet", **keywords)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_the_asked_columns_and_times_are_loaded(tmp_path):
@@ -298,3 +385,163 @@ def test_nullable_numbers_stay_exact(tmp_path):
     )
     ha.export_parquet(mine, tmp_path / "mine.parquet")
     same(ha.load_parquet(tmp_path / "mine.parquet"), mine)
+
+
+def utc(*times):
+    """Return nanoseconds in UTC."""
+    return pd.Series(np.array(times, "M8[ns]")).dt.tz_localize("UTC")
+
+
+def of_dtype(dtype, *values):
+    """Return a column of a dtype, with the values."""
+    return pd.Series(values, dtype=dtype)
+
+
+AS_THEY_WERE = {
+    "period[M]": pd.Series(pd.PeriodIndex(["2026-05", None, "2026-07"], freq="M")),
+    "period[W]": pd.Series(pd.period_range("2026-05-04", periods=3, freq="W-SUN")),
+    "interval": pd.Series(pd.interval_range(0, 3, closed="left")),
+    "interval with a gap": pd.Series(pd.arrays.IntervalArray.from_tuples([(0.5, 1.5), None])),
+    "interval of times": pd.Series(pd.interval_range(pd.Timestamp("2026-05-01", tz="UTC"), periods=2)),
+    "times, ns": pd.Series(np.array(["2026-05-01T00:00:00.123456789", "NaT"], "M8[ns]")),
+    "times, us": pd.Series(np.array(["2026-05-01T00:00:00.123456", "NaT"], "M8[us]")),
+    "times, ms": pd.Series(np.array(["2026-05-01", "NaT"], "M8[ms]")),
+    "times, s": pd.Series(np.array(["2026-05-01", "NaT"], "M8[s]")),
+    "utc, s": utc("2026-05-01", "NaT").dt.as_unit("s"),
+    "utc, ns": utc("2026-05-01T00:00:00.123456789", "NaT"),
+    "zone": utc("2026-05-01", "NaT").dt.tz_convert("Europe/Madrid"),
+    "zone of three words": utc("2026-05-01").dt.tz_convert("America/Argentina/Buenos_Aires"),
+    "offset": utc("2026-05-01", "NaT").dt.tz_convert("+05:30"),
+    "offset, s": utc("2026-05-01", "NaT").dt.as_unit("s").dt.tz_convert("+05:30"),
+    **{f"span, {unit}": pd.Series(np.array([1, "NaT"], f"m8[{unit}]")) for unit in ("ns", "us", "ms", "s")},
+    **{name: of_dtype(name, 1, 2) for name in ("int8", "uint16", "int32", "int64", "float16", "float32")},
+    **{name: of_dtype(name, 1, None) for name in ("Int8", "UInt16", "Int64", "Float32", "Float64")},
+    "uint64": of_dtype("uint64", 2**64 - 1, 1),
+    "UInt64": of_dtype("UInt64", 2**64 - 1, None),
+    "float64": of_dtype("float64", 1.5, None, np.inf),
+    "bool": of_dtype("bool", True, False),
+    "boolean": of_dtype("boolean", True, None),
+    "str": of_dtype("str", "a", None),
+    "string[python]": of_dtype("string[python]", "a", None),
+    "string[pyarrow]": of_dtype("string[pyarrow]", "a", None),
+    "category": of_dtype("category", "b", None, "a"),
+    "unused category": pd.Series(pd.Categorical(["b", None], ["b", "a", "z"])),
+    "ordered category": pd.Series(pd.Categorical(["b", None], ["z", "b", "a"], ordered=True)),
+    "category of nothing": of_dtype("category", None, None),
+    "dates": of_dtype(object, dt.date(2026, 5, 1), None),
+    "decimals": of_dtype(object, Decimal("1.10"), Decimal("20.00")),
+    "bytes": of_dtype(object, b"a", None),
+    "Arrow list": of_dtype(pd.ArrowDtype(pa.list_(pa.int64())), [1], None),
+    "Arrow struct": of_dtype(pd.ArrowDtype(pa.struct([("a", pa.int64())])), {"a": 1}, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AS_THEY_WERE)
+@pytest.mark.parametrize("partition_by", [None, "part"])
+def test_dtypes_that_come_back(tmp_path, name, partition_by):
+    """A column of any of these dtypes comes back with the dtype and the values it had."""
+    mine = pd.DataFrame({"mine": AS_THEY_WERE[name], "part": 1})
+    ha.export_parquet(mine, tmp_path / "mine", partition_by=partition_by)
+    same(ha.load_parquet(tmp_path / "mine"), mine)
+
+
+@pytest.mark.parametrize(
+    "name", ["period[M]", "interval", "string[python]", "UInt64", "category", "zone", "times, s"]
+)
+def test_partitions_of_these_dtypes_come_back(tmp_path, name):
+    """So does a column whose values are the names of folders, unless folders cannot be named after them."""
+    mine = pd.DataFrame({"mine": AS_THEY_WERE[name], "number": range(len(AS_THEY_WERE[name]))})
+    if name == "interval":
+        with pytest.raises(FileError, match="cannot write"):
+            ha.export_parquet(mine, tmp_path / "mine", partition_by="mine")
+    else:
+        ha.export_parquet(mine, tmp_path / "mine", partition_by="mine")
+        same(ha.load_parquet(tmp_path / "mine").sort_values("number", ignore_index=True), mine)
+
+
+def test_ordered_partitions_are_refused(tmp_path):
+    """The names of folders have no order of their own."""
+    mine = pd.DataFrame({"mine": AS_THEY_WERE["ordered category"]})
+    with pytest.raises(
+        FrameError, match="partition_by: folders do not keep the order of 'mine'; partition by"
+    ):
+        ha.export_parquet(mine, tmp_path / "mine", partition_by="mine")
+
+
+@pytest.mark.parametrize("name", ["period[M]", "interval"])
+def test_dtypes_of_pandas_alone_come_back_beside_those_of_arrow(tmp_path, name):
+    """Arrow has no periods and intervals, so with its dtypes too they are those of pandas."""
+    mine = pd.DataFrame({"mine": AS_THEY_WERE[name], "number": 1})
+    ha.export_parquet(mine, tmp_path / "mine.parquet")
+    loaded = ha.load_parquet(tmp_path / "mine.parquet", dtype_backend="pyarrow")
+    pd.testing.assert_series_equal(loaded["mine"], mine["mine"])
+    assert loaded["number"].dtype == "int64[pyarrow]"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.int64(), pa.uint64(), pa.float64(), pa.bool_(), pa.string(), pa.large_string(), pa.binary(),
+     pa.date32(), pa.timestamp("us", "Europe/Madrid"), pa.duration("s"),
+     pa.time64("us"), pa.decimal128(10, 2), pa.null()],
+    ids=str,
+)  # fmt: skip
+def test_arrow_dtypes_come_back_where_they_are_asked_for(tmp_path, kind):
+    """A column of Arrow has its dtype again on the Arrow backend, and can be read without."""
+    mine = pd.DataFrame({"mine": pd.Series([None, None], dtype=pd.ArrowDtype(kind))})
+    ha.export_parquet(mine, tmp_path / "mine.parquet")
+    same(ha.load_parquet(tmp_path / "mine.parquet", dtype_backend="pyarrow"), mine)
+    assert ha.load_parquet(tmp_path / "mine.parquet")["mine"].isna().all()
+
+
+def test_unsigned_numbers_of_arrow_are_read_exactly(tmp_path):
+    """Beyond int64, with a gap, they are nullable numbers without a sign."""
+    numbers = of_dtype("uint64[pyarrow]", 2**64 - 1, None)
+    ha.export_parquet(pd.DataFrame({"mine": numbers}), tmp_path / "mine.parquet")
+    loaded = ha.load_parquet(tmp_path / "mine.parquet")["mine"]
+    pd.testing.assert_series_equal(loaded, of_dtype("UInt64", 2**64 - 1, None), check_names=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param(["b", None, np.nan, pd.NA], of_dtype("str", "b", None, None, None), id="text"),
+        pytest.param([1, 2], of_dtype("int64", 1, 2), id="whole"),
+        pytest.param([1, None], of_dtype("Int64", 1, None), id="whole with a gap"),
+        pytest.param([1, 1.5], of_dtype("float64", 1, 1.5), id="numbers"),
+        pytest.param([True, None], of_dtype("boolean", True, None), id="booleans"),
+        pytest.param([{"a": 1}, {"b": [None]}], of_dtype("str", '{"a": 1}', '{"b": [null]}'), id="dicts"),
+        pytest.param([[{"a": 1}], None], of_dtype("str", '[{"a": 1}]', None), id="lists of dicts"),
+        pytest.param([1, "a", None, np.nan], of_dtype("str", "1", '"a"', None, None), id="mixture"),
+        pytest.param([2**70, 1], of_dtype("str", str(2**70), "1"), id="large"),
+        pytest.param(
+            [{"a": np.nan, "b": np.array([1])}], of_dtype("str", '{"a": null, "b": [1]}'), id="NaN within"
+        ),
+    ],
+)
+def test_objects_come_back_as_what_they_are(tmp_path, values, expected):
+    """Objects have the dtype of their values; dicts and mixtures are JSON text, to the last digit."""
+    ha.export_parquet(pd.DataFrame({"mine": pd.Series(values, dtype=object)}), tmp_path / "mine.parquet")
+    pd.testing.assert_series_equal(
+        ha.load_parquet(tmp_path / "mine.parquet")["mine"], expected, check_names=False
+    )
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pytest.param(pd.cut(pd.Series([1, 5]), [0, 2, 6]), id="bins"),
+        pytest.param(pd.Series(pd.arrays.SparseArray([0, 1])), id="sparse"),
+        pytest.param(pd.Series([1 + 2j]), id="complex"),
+        pytest.param(of_dtype("int64", 1, 5).astype("category"), id="category of numbers"),
+        pytest.param(pd.Series(pd.Categorical(["a", 1])), id="category of anything"),
+        pytest.param(utc("2026-05-01").astype("category"), id="category of times"),
+        pytest.param(utc("2026-05-01").dt.tz_convert(dt.timezone(dt.timedelta(seconds=7))), id="odd offset"),
+        pytest.param(of_dtype(object, {(1, 2): 3}), id="tuple as a key"),
+        pytest.param(of_dtype(object, pd.Period("2026-05", "M"), 1), id="periods in a mixture"),
+    ],
+)
+def test_dtypes_that_would_not_come_back(tmp_path, column):
+    """They are refused with the name of the column and what to convert it to."""
+    with pytest.raises(FrameError, match=r"column 'mine' .*; convert it .*to text or numbers"):
+        ha.export_parquet(pd.DataFrame({"mine": column}), tmp_path / "mine.parquet")
+    assert list(tmp_path.iterdir()) == []

@@ -78,7 +78,7 @@ class FetchFolder:
         if len(result.failures):
             tables[_FAILURES] = result.failures
         for name, frame in tables.items():
-            export_parquet(frame, folder / name, text=text)
+            export_parquet(frame, folder / name, text=text or name == _FAILURES)  # whose texts are ours
             click.echo(f"{folder / name}: {count(len(frame), 'row')}", err=True)
         if _FAILURES not in tables:
             _delete(folder / _FAILURES)

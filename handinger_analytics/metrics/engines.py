@@ -270,15 +270,16 @@ def _series(column: pa.ChunkedArray, name: str) -> pd.Series[Any]:
         return pd.Series(column.to_pylist(), dtype=STRING)
     if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0):
         # Polars counts in uint32, DuckDB sums in decimal(38, 0); what is in uint64 is never a sum.
-        dtype = pd.UInt64Dtype() if kind == pa.uint64() else pd.Int64Dtype()
+        unsigned = kind == pa.uint64()
         try:
-            integers = column.cast(kind if kind == pa.uint64() else pa.int64())
+            integers = column.cast(kind if unsigned else pa.int64())
         except pa.ArrowInvalid as error:
             raise FrameError(
                 f"a number in {name!r} is too large: groups and sums go up to {INT64_MAX:,}"
             ) from error
-        whole = pd.Series(integers.to_pandas(types_mapper=lambda _: dtype))
-        return whole if column.null_count else whole.astype(dtype.numpy_dtype)
+        nullable = pd.UInt64Dtype() if unsigned else pd.Int64Dtype()
+        whole = pd.Series(integers.to_pandas(types_mapper=lambda _: nullable))
+        return whole if column.null_count else whole.astype("uint64" if unsigned else "int64")
     return pd.Series(column.to_pandas())
 
 

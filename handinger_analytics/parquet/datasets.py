@@ -85,6 +85,10 @@ def _require_round_trip(table: pa.Table, partitioning: ds.Partitioning) -> None:
                 f"partition_by: readers overlook folders named like {field.name!r}; partition by another "
                 "column, or rename it"
             )
+        kind = table.schema.field(field.name).type
+        if pa.types.is_dictionary(kind) and kind.ordered:
+            advice = "partition by another column, or make it text"
+            raise FrameError(f"partition_by: folders do not keep the order of {field.name!r}; {advice}")
         for value in pc.unique(table[field.name].cast(field.type)).drop_null():
             condition = pc.field(field.name) == value
             folder, _ = partitioning.format(condition)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -19,15 +20,9 @@ import pyarrow.parquet as pq
 
 from handinger_analytics import provenance
 from handinger_analytics.arguments import column_names, utc_instant
-from handinger_analytics.errors import FileError, FrameError
+from handinger_analytics.errors import ArgumentError, FileError, FrameError
 from handinger_analytics.locations import Place, file_errors, located, written
-from handinger_analytics.parquet.datasets import (
-    ROWS_PER_GROUP,
-    damaged,
-    metadata_entry,
-    open_dataset,
-    write_dataset,
-)
+from handinger_analytics.parquet import datasets
 from handinger_analytics.provenance import SCHEMA_VERSION
 from handinger_analytics.tables.frames import DtypeBackend, encode_categories, from_pandas, to_pandas
 from handinger_analytics.tables.schema import TASKS, TURNS, Column
@@ -35,7 +30,12 @@ from handinger_analytics.tables.selection import Columns, row_filter, selected_c
 from handinger_analytics.times import Moment
 
 _KNOWN: dict[str, Column] = {column.name: column for column in (*TASKS, *TURNS)}
-_NULLABLE = ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "boolean")
+_NULLABLE = [f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)]
+_NULLABLE += ["Float32", "Float64", "boolean"]
+_SINCE_2 = ("fetched_at", "extra")
+_OF_PANDAS_ALONE = (pd.PeriodDtype, pd.IntervalDtype)
+_SECONDS = "datetime64[s"
+"""Parquet has no seconds, but milliseconds."""
 _DTYPES_KEY = b"handinger.dtypes"
 _ATTRS_KEY = b"PANDAS_ATTRS"  # where pandas' own reader looks for attrs
 _METADATA_KEYS = (provenance.KEY.encode(), _ATTRS_KEY, _DTYPES_KEY)
@@ -47,6 +47,7 @@ def export_parquet(
     *,
     partition_by: str | Iterable[str] | None = None,
     text: bool = True,
+    keep: str | Iterable[str] | None = None,
 ) -> None:
     """Write a frame as Parquet, all of it or nothing.
 
@@ -62,16 +63,21 @@ def export_parquet(
         Columns that become a level of folders each (``worker_id=…/``), or ``"month"`` or ``"day"`` for
         the UTC month or day in which a turn started or a task was created.
     text : bool, default True
-        False leaves out everything a person or a model wrote (inputs, outputs, structured outputs,
-        files, titles), so that a cost file can be shared.
+        False leaves out everything a person or a model wrote, so that a cost file can be shared:
+        inputs, outputs, structured outputs, files, titles, and of columns that are not those of
+        turns and tasks all but numbers, booleans and times. So names of workers and exploded text go,
+        too, and of ``attrs`` all but the provenance. The names of columns are not looked at.
+    keep : str or iterable of str, optional
+        Columns that stay with ``text=False`` whatever they hold, such as ``worker_name``.
 
     Raises
     ------
     FrameError
-        If the frame cannot be written as it is, or lacks a column of ``partition_by``; nothing is
-        written.
+        If the frame cannot be written so that it comes back, or lacks a column of ``partition_by``
+        or ``keep``; nothing is written.
     ArgumentError
-        If ``partition_by`` is something else than names.
+        If ``partition_by`` or ``keep`` is something else than names, or ``keep`` stands without
+        ``text=False``.
     FileError
         If the file cannot be written; what was there before is still there.
 
@@ -80,15 +86,32 @@ def export_parquet(
     >>> ha.export_parquet(turns, "turns", partition_by="month")
     >>> len(ha.load_parquet("turns", since="2026-06-01"))
     163
+
+    Outputs without their text, but for a category:
+
+    >>> outputs = ha.explode_structured_output(turns)
+    >>> ha.export_parquet(outputs, "outputs.parquet", text=False, keep="out.category")
+    >>> list(ha.load_parquet("outputs.parquet").filter(like="out."))[:4]
+    ['out.revenue.amount', 'out.change.day', 'out.change.week', 'out.category']
+
+    Notes
+    -----
+    A column of your own comes back as it was. Objects come back with the dtype of what they are, text
+    or numbers or lists; dicts, and objects of mixed types, as JSON text, which
+    `explode_structured_output` opens. Arrow dtypes come back where ``dtype_backend`` asks for them. What
+    Parquet cannot give back is refused: categories other than text, sparse and complex numbers.
     """
-    table = _table_to_write(frame, text)
+    kept = column_names(keep, "keep")
+    if text and kept:
+        raise ArgumentError.unexpected("keep", "None with text=True, which keeps all columns", keep)
+    table = _table_to_write(frame, text, kept)
     if partition_by is None:
         with written(path) as stream:
-            pq.write_table(table, stream, compression="zstd", row_group_size=ROWS_PER_GROUP)
+            pq.write_table(table, stream, compression="zstd", row_group_size=datasets.ROWS_PER_GROUP)
     else:
         filesystem, target = located(path)
         with file_errors("write", path):
-            write_dataset(table, filesystem, target, column_names(partition_by, "partition_by"))
+            datasets.write_dataset(table, filesystem, target, column_names(partition_by, "partition_by"))
 
 
 def load_parquet(
@@ -140,59 +163,104 @@ def load_parquet(
     filesystem, source = located(path)
     with file_errors("read", path):
         _refuse_archive(filesystem, source, path)
-        dataset = open_dataset(filesystem, source)
-        present, metadata = dataset.schema.names, dataset.schema.metadata
-        own, attrs, dtypes = (metadata_entry(metadata, key, dict, source) for key in _METADATA_KEYS)
-        _require_known_version(own.get("schema", SCHEMA_VERSION), source)
+        dataset = datasets.open_dataset(filesystem, source)
+        metadata = dataset.schema.metadata
+        own, attrs, dtypes = (datasets.metadata_entry(metadata, key, dict, source) for key in _METADATA_KEYS)
+        version = own.get("schema", SCHEMA_VERSION)
+        _require_known_version(version, source)
+        if version == 1:
+            dataset = dataset.replace_schema(_with_new_columns(dataset.schema))
+        present = dataset.schema.names
         wanted = selected_columns(columns, present, repr(os.fspath(path)))
         table = dataset.to_table(columns=wanted, filter=row_filter(present, start, end))
         known = [_KNOWN[name] for name in wanted if name in _KNOWN]
         frame = to_pandas(encode_categories(table, known), known, dtype_backend=dtype_backend)
-    if dtype_backend == "numpy":
-        frame = _with_dtypes(frame, dtypes, source)
+        frame = _with_dtypes(frame, table, dtypes, dtype_backend, source)
     frame.attrs.update(attrs)
     return frame
 
 
-def _table_to_write(frame: pd.DataFrame, text: bool) -> pa.Table:
+def _table_to_write(frame: pd.DataFrame, text: bool, keep: list[str]) -> pa.Table:
     if not isinstance(frame, pd.DataFrame):
         raise FrameError(
             f"expected a pandas DataFrame, found {type(frame).__name__}; convert it with .to_pandas()"
         )
+    if absent := [name for name in keep if name not in frame]:
+        raise FrameError(
+            f"keep: no column {', '.join(map(repr, absent))}; it has {', '.join(map(str, frame))}"
+        )
+    known, attrs = provenance.of(frame) or {"schema": SCHEMA_VERSION}, frame.attrs
     if not text:
-        frame = frame.drop(columns=[name for name in frame if name in _KNOWN and _KNOWN[name].text])
+        known = {key: known[key] for key in known if key == "fetched_at" or isinstance(known[key], int)}
+        attrs = {provenance.KEY: known}
+        stays = [name in keep or not _is_text(name, dtype) for name, dtype in frame.dtypes.items()]
+        frame = frame.loc[:, stays]
+    others = {name: dtype for name, dtype in frame.dtypes.items() if name not in _KNOWN}
+    dtypes = {name: note for name, dtype in others.items() if (note := _note(name, dtype))}
     table = from_pandas(frame, _KNOWN)
-    known = provenance.of(frame) or {"schema": SCHEMA_VERSION}
-    attrs: Mapping[Any, Any] = frame.attrs if text else {provenance.KEY: known}
     try:
-        metadata = {
-            **provenance.as_metadata(known),
-            _ATTRS_KEY: json.dumps(attrs),
-            _DTYPES_KEY: json.dumps(_nullable_dtypes(frame)),
-        }
+        metadata = {_ATTRS_KEY: json.dumps(attrs), _DTYPES_KEY: json.dumps(dtypes)}
+        return table.replace_schema_metadata(provenance.as_metadata(known) | metadata)
     except TypeError as error:
         raise FrameError(
             f"the attrs of the frame cannot be kept as JSON ({error}): remove what is not plain data"
         ) from None
-    return table.replace_schema_metadata(metadata)
 
 
-def _nullable_dtypes(frame: pd.DataFrame) -> dict[str, str]:
-    """Names and dtypes of columns with pandas' nullable dtypes, for which Arrow has no types of its own."""
-    return {
-        name: str(dtype)
-        for name, dtype in frame.dtypes.items()
-        if isinstance(name, str) and str(dtype) in _NULLABLE and name not in _KNOWN
-    }
+def _is_text(name: Any, dtype: Any) -> bool:
+    """Tell whether a column may hold what a person or a model wrote."""
+    if name in _KNOWN:
+        return _KNOWN[name].text
+    if isinstance(dtype, pd.ArrowDtype):
+        kind = dtype.pyarrow_dtype
+        return not (pa.types.is_primitive(kind) or pa.types.is_decimal(kind))
+    return dtype.kind not in "biufcmM" and not isinstance(dtype, pd.PeriodDtype)
 
 
-def _with_dtypes(frame: pd.DataFrame, dtypes: dict[str, Any], source: str) -> pd.DataFrame:
-    if any(dtype not in _NULLABLE for dtype in dtypes.values()):
-        raise damaged(source)
+def _note(name: Any, dtype: Any) -> str | None:
+    """Name a dtype that Arrow alone would not give back; refuse what cannot come back at all."""
+    note, kinds = str(dtype), getattr(dtype, "categories", None)
+    if isinstance(dtype, pd.StringDtype):
+        return f"string[{dtype.storage}]" if dtype.na_value is pd.NA else None
+    if note in _NULLABLE or note.startswith(_SECONDS) or isinstance(dtype, _OF_PANDAS_ALONE):
+        return note
+    if kinds is not None and (kinds.empty or pd.api.types.is_string_dtype(kinds.dtype)):
+        return note
+    if isinstance(dtype, np.dtype | pd.ArrowDtype | pd.DatetimeTZDtype):
+        return None
+    advice = "convert it to text or numbers"
+    raise FrameError(f"column {name!r} ({dtype!r}) would not come back from Parquet; {advice}")
+
+
+def _with_dtypes(
+    frame: pd.DataFrame, table: pa.Table, dtypes: dict[str, Any], dtype_backend: DtypeBackend, source: str
+) -> pd.DataFrame:
+    """Return the frame with the dtypes that were noted, on the Arrow backend those that Arrow has not."""
+    series = dict(frame.items())
     try:
-        return frame.astype({name: dtype for name, dtype in dtypes.items() if name in frame})
-    except (TypeError, ValueError):
-        raise damaged(source) from None
+        for name in dtypes.keys() & series.keys():
+            dtype = pd.api.types.pandas_dtype(dtypes[name])
+            if dtype_backend == "numpy" or isinstance(dtype, _OF_PANDAS_ALONE):
+                of_arrow = getattr(dtype, "__from_arrow__", None) if dtype.kind != "M" else None
+                series[name] = pd.Series(of_arrow(table[name])) if of_arrow else series[name].astype(dtype)
+    except (TypeError, ValueError, ArithmeticError, AttributeError, pa.ArrowException):
+        raise datasets.damaged(source) from None
+    return pd.DataFrame(series, copy=False)
+
+
+def _with_new_columns(schema: pa.Schema) -> pa.Schema:
+    """Add to turns or tasks of schema 1 the columns of schema 2, at their place; readers fill in nulls."""
+    for columns in (TURNS, TASKS):
+        before = [column for column in columns if column.name not in _SINCE_2]
+        there = [column for column in before if column.name in schema.names]
+        if all(column in there or column.text for column in before):
+            place = 1 + max(schema.get_field_index(column.name) for column in there)
+            for column in reversed(columns):
+                wanted = not column.text or any(other.text for other in there)
+                if column.name in _SINCE_2 and column.name not in schema.names and wanted:
+                    schema = schema.insert(place, column.field)
+            break
+    return schema
 
 
 def _require_known_version(version: object, source: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
@@ -62,8 +61,8 @@ def from_pandas(frame: pd.DataFrame, known: Mapping[str, Column]) -> pa.Table:
     frame : DataFrame
         With any columns.
     known : mapping of str to Column
-        Columns that get the type declared for their name. Others get the type Arrow finds, or
-        become JSON text where neither Arrow nor Parquet has one (mixed types, empty objects).
+        Columns that get the type declared for their name. Others get the type Arrow finds; dicts,
+        and objects of mixed types, become JSON text.
 
     Raises
     ------
@@ -101,13 +100,15 @@ def json_text(value: Any) -> str | None:
     Examples
     --------
     >>> json_text('{"a":1}'), json_text({"a": [1, float("nan")]}), json_text(pd.NA)
-    ('{"a":1}', '{"a":[1,null]}', None)
+    ('{"a":1}', '{"a": [1, null]}', None)
     """
-    if value is None or isinstance(value, str):
-        return value
+    return value if isinstance(value, str) else _as_json(value)
+
+
+def _as_json(value: Any) -> str | None:
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
-    return msgspec.json.encode(value, enc_hook=_plain).decode()
+    return msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=0).decode()
 
 
 def _plain(value: Any) -> Any:
@@ -139,23 +140,27 @@ def _from_series(series: pd.Series[Any], column: Column | None) -> pa.Array:
 
 
 def _inferred(series: pd.Series[Any]) -> pa.Array:
-    with contextlib.suppress(pa.ArrowException):
-        array = _one_array(pa.array(series, from_pandas=True))
-        if not _has_empty_struct(array.type):
-            return array
     try:
-        texts = [None if value is None else json.dumps(value) for value in series]
-    except TypeError as error:
-        raise FrameError(
-            f"column {series.name!r} cannot be written: {error}; convert it to text or numbers"
-        ) from None
-    return pa.array(texts, TEXT)
+        array = _one_array(pa.array(series, from_pandas=True))
+        if series.dtype != object or not _has_struct(array.type):
+            # Periods and intervals have types of their own, which other readers do not know.
+            return array.storage if isinstance(array.type, pa.ExtensionType) else array
+    except (pa.ArrowException, OverflowError) as error:
+        if series.dtype != object:
+            raise _unwritable(series, error) from None
+    try:
+        return pa.array([_as_json(value) for value in series], TEXT)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _unwritable(series, error) from None
 
 
-def _has_empty_struct(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind) and kind.num_fields == 0:
-        return True
-    return any(_has_empty_struct(kind.field(index).type) for index in range(kind.num_fields))
+def _unwritable(series: pd.Series[Any], error: Exception) -> FrameError:
+    advice = f"convert it from {series.dtype} to text or numbers"
+    return FrameError(f"column {series.name!r} cannot be written: {error}; {advice}")
+
+
+def _has_struct(kind: pa.DataType) -> bool:
+    return pa.types.is_struct(kind) or any(_has_struct(kind.field(n).type) for n in range(kind.num_fields))
 
 
 def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -170,7 +175,7 @@ def _numpy_series(values: pa.ChunkedArray, nullable: bool) -> pd.Series[Any]:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         dtype = pd.StringDtype(na_value=np.nan)
     elif pa.types.is_integer(kind) and (nullable or values.null_count):
-        dtype = pd.Int64Dtype()
+        dtype = pd.UInt64Dtype() if kind == pa.uint64() else pd.Int64Dtype()
     elif pa.types.is_boolean(kind) and values.null_count:
         dtype = pd.BooleanDtype()
     series: pd.Series[Any] = values.to_pandas(types_mapper=lambda _: dtype)

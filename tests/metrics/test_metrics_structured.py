@@ -288,7 +288,7 @@ def test_dicts():
     result = explode_structured_output(parsed(*outputs))
     assert result.columns.tolist() == [*KEYS, "out.a", "out.b.c", "out"]
     assert values(result["out.a"]) == ["1", "one", None, "true", *[None] * 5]
-    assert values(result["out.b.c"]) == ['[1,"x"]'] + [None] * 8
+    assert values(result["out.b.c"]) == ['[1, "x"]'] + [None] * 8
     assert values(result["out"]) == [None, None, "[1]", *[None] * 5, "{}"]
 
 
@@ -297,7 +297,7 @@ def test_dicts_as_other_readers_give_them():
     outputs = {"n": np.int64(3), "list": np.array([1, 2]), "gap": float("nan")}, {"n": 4, "gap": pd.NA}
     result = explode_structured_output(parsed(*outputs))
     assert result["out.n"].tolist() == [3, 4]
-    assert values(result["out.list"]) == ["[1,2]", None]
+    assert values(result["out.list"]) == ["[1, 2]", None]
     assert values(result["out.gap"]) == [None, None]
 
 
