@@ -16,6 +16,7 @@ import handinger_analytics as ha
 from handinger_analytics import ArgumentError, FileError, FrameError
 from tests.samples import TASK, TURN
 
+TEXT = pd.StringDtype(na_value=np.nan)
 TEXT_COLUMNS = {"input", "output_text", "structured_output", "task_title", "files"}
 
 
@@ -127,7 +128,7 @@ def test_without_text_nothing_anybody_wrote_is_in_the_file(tmp_path):
 
 
 SECRETS = {
-    "text": pd.Series(["SECRET"], dtype="str"),
+    "text": pd.Series(["SECRET"], dtype=TEXT),
     "string": pd.Series(["SECRET"], dtype="string[python]"),
     "category": pd.Series(["SECRET"], dtype="category"),
     "object": pd.Series(["SECRET"], dtype=object),
@@ -177,7 +178,7 @@ def test_without_text_other_columns_stay_where_they_cannot_hold_any(tmp_path):
 def test_without_text_exploded_outputs_keep_their_numbers(result, tmp_path):
     """Of what models put into fields, text goes, and a category stays where it is asked for."""
     outputs = ha.explode_structured_output(result.turns)
-    text = [name for name in outputs if name.startswith("out") and outputs[name].dtype == "str"]
+    text = [name for name in outputs if str(name).startswith("out") and outputs[name].dtype == TEXT]
     assert "out.reply" in text
     ha.export_parquet(outputs, tmp_path / "outputs.parquet", text=False, keep="out.category")
     loaded = ha.load_parquet(tmp_path / "outputs.parquet")
@@ -421,7 +422,7 @@ AS_THEY_WERE = {
     "float64": of_dtype("float64", 1.5, None, np.inf),
     "bool": of_dtype("bool", True, False),
     "boolean": of_dtype("boolean", True, None),
-    "str": of_dtype("str", "a", None),
+    "str": of_dtype(TEXT, "a", None),
     "string[python]": of_dtype("string[python]", "a", None),
     "string[pyarrow]": of_dtype("string[pyarrow]", "a", None),
     "category": of_dtype("category", "b", None, "a"),
@@ -504,17 +505,17 @@ def test_unsigned_numbers_of_arrow_are_read_exactly(tmp_path):
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        pytest.param(["b", None, np.nan, pd.NA], of_dtype("str", "b", None, None, None), id="text"),
+        pytest.param(["b", None, np.nan, pd.NA], of_dtype(TEXT, "b", None, None, None), id="text"),
         pytest.param([1, 2], of_dtype("int64", 1, 2), id="whole"),
         pytest.param([1, None], of_dtype("Int64", 1, None), id="whole with a gap"),
         pytest.param([1, 1.5], of_dtype("float64", 1, 1.5), id="numbers"),
         pytest.param([True, None], of_dtype("boolean", True, None), id="booleans"),
-        pytest.param([{"a": 1}, {"b": [None]}], of_dtype("str", '{"a": 1}', '{"b": [null]}'), id="dicts"),
-        pytest.param([[{"a": 1}], None], of_dtype("str", '[{"a": 1}]', None), id="lists of dicts"),
-        pytest.param([1, "a", None, np.nan], of_dtype("str", "1", '"a"', None, None), id="mixture"),
-        pytest.param([2**70, 1], of_dtype("str", str(2**70), "1"), id="large"),
+        pytest.param([{"a": 1}, {"b": [None]}], of_dtype(TEXT, '{"a": 1}', '{"b": [null]}'), id="dicts"),
+        pytest.param([[{"a": 1}], None], of_dtype(TEXT, '[{"a": 1}]', None), id="lists of dicts"),
+        pytest.param([1, "a", None, np.nan], of_dtype(TEXT, "1", '"a"', None, None), id="mixture"),
+        pytest.param([2**70, 1], of_dtype(TEXT, str(2**70), "1"), id="large"),
         pytest.param(
-            [{"a": np.nan, "b": np.array([1])}], of_dtype("str", '{"a": null, "b": [1]}'), id="NaN within"
+            [{"a": np.nan, "b": np.array([1])}], of_dtype(TEXT, '{"a": null, "b": [1]}'), id="NaN within"
         ),
     ],
 )
