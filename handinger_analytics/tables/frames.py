@@ -102,10 +102,10 @@ def json_text(value: Any) -> str | None:
     >>> json_text('{"a":1}'), json_text({"a": [1, float("nan")]}), json_text(pd.NA)
     ('{"a":1}', '{"a": [1, null]}', None)
     """
-    return value if isinstance(value, str) else _as_json(value)
+    return value if isinstance(value, str) else _json_of(value)
 
 
-def _as_json(value: Any) -> str | None:
+def _json_of(value: Any) -> str | None:
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return None
     return msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=0).decode()
@@ -149,7 +149,7 @@ def _inferred(series: pd.Series[Any]) -> pa.Array:
         if series.dtype != object:
             raise _unwritable(series, error) from None
     try:
-        return pa.array([_as_json(value) for value in series], TEXT)
+        return pa.array([_json_of(value) for value in series], TEXT)
     except (TypeError, ValueError, RecursionError) as error:
         raise _unwritable(series, error) from None
 
