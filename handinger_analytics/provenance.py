@@ -142,10 +142,8 @@ def fetched_at(provenance: Provenance) -> dt.datetime | None:
 
 def note_fetched(provenance: Provenance, fetched_ms: Any) -> None:
     """Note the last ``fetched_at`` of rows, milliseconds since 1970 UTC, where there is one."""
-    if pd.isna(fetched_ms) or not 0 <= fetched_ms <= LAST_MS:
-        return
-    instant, before = EPOCH + int(fetched_ms) * MILLISECOND, fetched_at(provenance)
-    if before is None or instant > before:
+    if pd.notna(fetched_ms) and 0 <= fetched_ms <= LAST_MS:
+        instant = EPOCH + int(fetched_ms) * MILLISECOND
         provenance["fetched_at"] = instant.isoformat(timespec="milliseconds")
 
 

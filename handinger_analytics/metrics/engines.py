@@ -63,7 +63,7 @@ class OpenFrame:
         Provenance to hand on to the result. Where only the column ``fetched_at`` tells when the rows were
         fetched, `aggregate` adds its last value, which costs no further scan.
     dated : bool
-        Whether only that column tells it.
+        Whether these are all the rows, and only that column tells it.
     names : mapping, Series or None
         Names of workers to put beside their ids in the result.
     """
@@ -82,7 +82,7 @@ class OpenFrame:
 
     def filter(self, *conditions: nw.Expr) -> OpenFrame:
         """Return the rows for which all conditions hold."""
-        return dataclasses.replace(self, frame=self.frame.filter(*conditions))
+        return dataclasses.replace(self, frame=self.frame.filter(*conditions), dated=False)
 
     def grouped(self, keys: Sequence[str], **measures: nw.Expr) -> nw.LazyFrame[Any]:
         """Group on the engine without collecting; missing numbers go unnoticed, see `aggregate`."""
@@ -112,12 +112,13 @@ class OpenFrame:
             A number or a start is missing in some row.
         """
         added = {_MISSING: nw.col(_MISSING).sum()}
-        if self.dated:
+        dated = self.dated and provenance.fetched_at(self.attrs) is None
+        if dated:
             added[_FETCHED_MS] = nw.col(_FETCHED_MS).max()
         collected = collect(self.grouped(keys, **added, **measures))
         if collected[_MISSING].sum():
             raise self._missing_error()
-        if self.dated:
+        if dated:
             provenance.note_fetched(self.attrs, collected[_FETCHED_MS].max())
         return collected.drop(columns=[*added])
 

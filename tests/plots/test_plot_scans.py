@@ -64,10 +64,11 @@ def duckdb_turns(scans, tmp_path) -> Iterator[Any]:
         pytest.param("plot_durations", {}, 1, id="durations"),
         pytest.param("plot_durations", {"by": "worker_id"}, 2, id="durations by worker"),
         pytest.param("plot_credits_vs_tokens", {"by": "worker_id"}, 2, id="credits against tokens"),
+        pytest.param("plot_budget", {"limit": 99, "as_of": "2026-05-20T12:00Z"}, 3, id="budget"),
     ],
 )
 def test_the_frame_is_read_as_often_as_needed(name, options, most, engine, scans, request):
-    """Once for the first and last start where there are periods, once for what is drawn."""
+    """Once for the first and last start where there are periods, once for what is drawn or said of it."""
     turns = request.getfixturevalue(engine)
     scans.clear()
     ax = getattr(ha, name)(turns, **options)
