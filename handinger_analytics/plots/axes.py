@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -39,7 +40,8 @@ _NUMBER_EMS, _DATE_EMS = 4.5, 3.6
 """Width of a tick label and the space after it."""
 _ASSUMED_EMS = 3
 """Width that `Axis.get_tick_space` assumes of a label along x."""
-_MOST_DECIMALS = 12
+_DIGIT_EMS = 0.7
+_MOST_DECIMALS = 20
 _COLOUR_SCALE = ("vmin", "vmax", "bins")
 
 _P = ParamSpec("_P")
@@ -164,7 +166,10 @@ class _AmountLocator(MaxNLocator):
         self._most, self._smallest = most, 10**decimals
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        self.set_params(nbins=min(self._most, labels_that_fit(self.axis, _NUMBER_EMS)))
+        # A step is at least a hundredth of the largest number, which says how many decimals it may have.
+        decimals = 2 - math.floor(math.log10(max(abs(vmin), abs(vmax), 10**-_MOST_DECIMALS)))
+        ems = max(_NUMBER_EMS, _DIGIT_EMS * (decimals + len("0.")))
+        self.set_params(nbins=min(self._most, labels_that_fit(self.axis, ems)))
         return super().tick_values(vmin * self._smallest, vmax * self._smallest) / self._smallest
 
 
@@ -178,8 +183,8 @@ class _AmountFormatter(Formatter):
         super().set_locs(locs)
         # Ticks are sums of floating-point steps: they need not be round to the last bit.
         near = np.diff(locs).min(initial=np.inf) / 100
-        rounded = (np.abs(np.round(locs, digits) - locs).max(initial=0) for digits in range(_MOST_DECIMALS))
-        needed = next((digits for digits, error in enumerate(rounded) if error <= near), _MOST_DECIMALS)
+        errors = (np.abs(np.round(locs, digits) - locs).max(initial=0) for digits in range(_MOST_DECIMALS))
+        needed = next((digits for digits, error in enumerate(errors) if error <= near), _MOST_DECIMALS)
         self._shown = needed and max(needed, self._decimals)
 
     def __call__(self, value: float, pos: int | None = None) -> str:

@@ -18,7 +18,7 @@ from handinger_analytics.budget.history import open_turns, spend_history
 from handinger_analytics.budget.status import budget_status
 from handinger_analytics.plots.axes import caption, closed_on_error, legend_beside, open_axes, styled
 from handinger_analytics.plots.dates import date_axis, date_numbers
-from handinger_analytics.plots.groups import PALETTE, STATUS_COLOURS
+from handinger_analytics.plots.groups import OTHER_COLOUR, PALETTE, STATUS_COLOURS
 from handinger_analytics.plots.units import Unit
 from handinger_analytics.text import share
 
@@ -43,7 +43,8 @@ def plot_budget(
 
     A line is what was spent until today. A dotted line leads to what is expected by the end of the
     period, in a band that holds the total eight times in ten. A cross marks the day on which the limit
-    is exceeded. A caption says so where it is not known whether all tasks are here.
+    is exceeded. Days of which nothing is known are shaded, and a caption says so where it is not known
+    whether all tasks are here.
 
     Parameters
     ----------
@@ -90,12 +91,16 @@ def plot_budget(
         mark = "known until"
     ours = {"color": _COLOUR, "linewidth": 2, "label": label}
     ink = mpl.rcParams["text.color"]
-    start, now, end = date_numbers([status["period_start"], status["as_of"], status["period_end"]])
+    ends = [status["period_start"], status["as_of"], moment, status["period_end"]]
+    start, known_until, asked, end = map(float, date_numbers(ends))
     (spent,) = ax.plot(date_numbers(instants), unit.scaled(credits_), **styled(Line2D, ours, kwargs))
     words = f"limit {unit.words(limit)}"
     line = ax.axhline(unit.scaled(limit), color=ink, linestyle="--", linewidth=1.2, label=words)
-    today = ax.axvline(float(now), color=ink, linewidth=0.6, label=f"{mark} {status['as_of']:%Y-%m-%d}")
+    words = f"{mark} {status['as_of']:%Y-%m-%d}"
+    today = ax.axvline(known_until, color=ink, linewidth=0.6, label=words)
     handles = [spent, *_expected(ax, status, unit), line, *_crossing(ax, status, unit), today]
+    if mark != "as of":
+        handles.append(ax.axvspan(known_until, asked, fc=OTHER_COLOUR, alpha=0.25, label="not known"))
     legend_beside(ax, handles, heading)
     ax.set_xlim(start, end)
     ax.set_ylim(0, 1.08 * unit.scaled(np.nanmax([limit, status["spent"], status["high"]])) or 1)

@@ -104,8 +104,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
         tz: str = "UTC",
         names: Names = None,
     ) -> None:
-        self._zone, self._names = zone_info(tz), names
-        check_names(names)
+        self._zone, self._names = zone_info(tz), None if names is None else check_names(names)
         if source is not None:
             check_source(source)
         self._client = client

@@ -127,7 +127,10 @@ def test_what_is_not_known_is_said_in_the_picture():
     assert "as of 2026-06-10" in legend_labels(ax)
     ax = drawn(plot_budget(STEADY, limit=5000, as_of="2026-06-20T12:00Z"))
     assert captions(ax) == ["not known whether all tasks are here"]
-    assert {"known until 2026-06-10", "spent 1,000"} <= {*legend_labels(ax)}
+    assert {"known until 2026-06-10", "spent 1,000", "not known"} <= {*legend_labels(ax)}
+    (shaded,) = (patch for patch in ax.patches if patch.get_label() == "not known")
+    ends = [shaded.get_x(), shaded.get_x() + shaded.get_width()]
+    assert [moment(x) for x in ends] == ["06-10 09:00", "06-20 12:00"]
 
 
 def test_a_period_of_which_nothing_is_known_has_no_expectation():
@@ -136,7 +139,8 @@ def test_a_period_of_which_nothing_is_known_has_no_expectation():
     turns.attrs["handinger"] = {"complete": True, "fetched_at": "2026-06-10T12:00Z"}
     ax = drawn(plot_budget(turns, limit=5000, as_of="2026-07-08T12:00Z"))
     assert ax.get_title() == "Credits of the month: not known"
-    assert legend_labels(ax) == ["nothing is known from 2026-07-01", "limit 5,000", "spent: not known"]
+    marks = ["not known", "nothing is known from 2026-07-01"]
+    assert legend_labels(ax) == [*marks, "limit 5,000", "spent: not known"]
     assert captions(ax) == []
 
 

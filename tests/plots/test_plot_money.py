@@ -98,7 +98,8 @@ def test_a_price_of_nothing_is_drawn(plot, options):
         pytest.param(0.004, "EUR", {2}, id="cents"),
         pytest.param(0.5, "JPY", {0}, id="none"),
         pytest.param(0.004, "KWD", {3}, id="three"),
-        pytest.param(1e-7, "EUR", {5, 6}, id="tiny"),
+        pytest.param(1e-5, "EUR", {3, 4, 5}, id="small"),
+        pytest.param(1e-9, "EUR", {7, 8, 9}, id="tiny"),
         pytest.param(1e-3, "JPY", {1, 2}, id="less than a yen"),
         pytest.param(1e6, "EUR", {0}, id="large"),
     ],
@@ -107,9 +108,8 @@ def test_ticks_tell_amounts_apart(plot, options, price, currency, decimals):
     """Each has its text, with the decimals of the currency, more only where those would be the same."""
     texts = ticks(plot(TURNS, price=price, currency=currency, **options))
     assert 2 <= len(texts) == len(set(texts))
-    amounts = [text for text in texts if text != "0"]
-    found = {len(text.rstrip("kMB").partition(".")[2]) for text in amounts if text[-1] not in "kMB"}
-    assert found <= decimals
+    amounts = [text for text in texts if text != "0" and text[-1] not in "kMB"]
+    assert {len(text.partition(".")[2]) for text in amounts} <= decimals
 
 
 def test_spend_is_drawn_in_money():
