@@ -93,7 +93,7 @@ class FileError(HandingerError, OSError):
 
 
 class IncompleteFetchError(HandingerError):
-    """Some tasks could not be fetched; those that could are in ``.result``."""
+    """Some tasks were not fetched; the others are in ``.result``."""
 
 
 class APIError(HandingerError):

@@ -1,6 +1,6 @@
 """Where rows come from, and whether all of them are there: made, kept, read, merged and worded here.
 
-Provenance is a small plain dict, ``{"schema": 1, "requested": n, "failed": m, "complete": bool,
+Provenance is a small plain dict, ``{"schema": 2, "requested": n, "failed": m, "complete": bool,
 "fetched_at": iso}``. It travels in ``DataFrame.attrs`` and in the metadata of Arrow schemas and of
 Parquet files, so that a half-fetched week never passes for a cheap one.
 """
@@ -25,10 +25,10 @@ from handinger_analytics.times import EPOCH, LAST_MS, MILLISECOND
 KEY = "handinger"
 """Under this key it stands in ``DataFrame.attrs`` and in the metadata of an Arrow schema."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the columns in `handinger_analytics.tables.schema`.
 
-It goes up when a column is renamed, retyped or removed.
+It goes up when a column is added, renamed, retyped or removed.
 """
 
 Provenance = dict[str, Any]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+from unittest.mock import ANY
 
 import msgspec
 import numpy as np
@@ -23,7 +25,7 @@ from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.tables.build import Failure, RowBuilder
 from handinger_analytics.tables.frames import failures_frame
 from handinger_analytics.tables.schema import TASKS, TURNS, arrow_schema
-from tests.samples import FILES, TASK, body_a, encoded, one_turn, task_of, turn_of, turns_b
+from tests.samples import FILES, TASK, body_a, encoded, one_turn, task_b, task_of, turn_of, turns_b
 from tests.scripted import Reply
 
 UTC = "datetime64[ms, UTC]"
@@ -31,15 +33,15 @@ TASK_DTYPES = {
     "task_id": "str", "worker_id": "str", "organization_id": "str", "created_by_user_id": "str",
     "title": "str", "status": "category", "triggered_by": "category", "created_at": UTC,
     "completed_at": UTC, "duration_ms": "int64", "credits": "int64", "turn_count": "int64", "url": "str",
+    "fetched_at": UTC, "extra": "str",
 }  # fmt: skip
-FILE = "filename: string, media_type: string not null, url: string not null, size: int64"
-FILES_DTYPE = f"list<item: struct<{FILE}>>"
 TURN_DTYPES = {
     "turn_id": "str", "task_id": "str", "seq": "int64", "role": "category", "status": "category",
     "started_at": UTC, "completed_at": UTC, "duration_ms": "int64", "credits": "int64",
     "input_tokens": "int64", "output_tokens": "int64", "input": "str", "output_text": "str",
-    "structured_output": "str", "files": f"{FILES_DTYPE}[pyarrow]", "worker_id": "str",
+    "structured_output": "str", "files": "str", "worker_id": "str",
     "organization_id": "str", "created_by_user_id": "str", "triggered_by": "category", "task_title": "str",
+    "fetched_at": UTC, "extra": "str",
 }  # fmt: skip
 FAILURE_DTYPES = {
     "task_id": "str", "stage": "str", "error": "str", "http_status": "Int64", "message": "str",
@@ -76,8 +78,11 @@ def test_documented_task_becomes_this_row():
             "credits": 42,
             "turn_count": 1,
             "url": "https://v3.handinger.com/worker/wrk_vk81XUHKHG-qr4/task/tsk_2Z-YWz3hFq6VlW",
+            "fetched_at": pd.NaT,
+            "extra": ANY,
         }
     ]
+    assert tasks["extra"].isna().all()
 
 
 def test_documented_turn_becomes_this_row():
@@ -100,17 +105,19 @@ def test_documented_turn_becomes_this_row():
             "input": "What's the weather today in Barcelona?",
             "output_text": "It's currently 21°C and sunny in Barcelona.",
             "structured_output": '{"temperatureCelsius": "bar", "conditions": "bar"}',
-            "files": [
-                {"filename": "a.csv", "media_type": "text/csv", "url": FILES[0]["url"], "size": 1204},
-                {"filename": None, "media_type": "image/png", "url": FILES[1]["url"], "size": None},
-            ],
+            "files": '[{"filename":"a.csv","media_type":"text/csv","url":"https://handinger.com/files/a.csv",'
+            '"size":1204},{"filename":null,"media_type":"image/png","url":"https://handinger.com/files/1",'
+            '"size":null}]',
             "worker_id": "wrk_vk81XUHKHG-qr4",
             "organization_id": "org_8s1Df9aLp-1z",
             "created_by_user_id": "usr_7yh-91XzM2nQ4",
             "triggered_by": "api",
             "task_title": "Weather report for Barcelona",
+            "fetched_at": pd.NaT,
+            "extra": ANY,
         }
     ]
+    assert turns["extra"].isna().all()
 
 
 @pytest.mark.parametrize("backend", ["numpy", "pyarrow"])
@@ -134,11 +141,12 @@ def test_empty_frames_have_the_documented_dtypes():
 
 
 def test_arrow_backend_has_the_types_of_the_schema():
-    """``dtype_backend="pyarrow"`` gives Arrow dtypes throughout."""
+    """``dtype_backend="pyarrow"`` gives Arrow dtypes throughout, text for lists."""
     result = parse_bodies([body_a("tsk_1", 2)], dtype_backend="pyarrow")
     for frame, columns in ((result.tasks, TASKS), (result.turns, TURNS)):
         for field in arrow_schema(columns):
-            assert frame[field.name].dtype == pd.ArrowDtype(field.type), field.name
+            kind = pa.large_string() if field.name == "files" else field.type
+            assert frame[field.name].dtype == pd.ArrowDtype(kind), field.name
     assert result.turns["credits"].tolist() == [42, 42]
 
 
@@ -167,14 +175,14 @@ def test_known_categories_are_always_there_and_unknown_ones_follow():
 
 
 def test_missing_values_are_missing():
-    """Null is NaT in a time, NaN in a text, an empty list in files."""
+    """Null is NaT in a time, NaN in a text, an empty JSON list in files."""
     tasks = parse_bodies([body_a("tsk_1", completedAt=None, createdByUserId=None, status="running")]).tasks
     assert tasks["completed_at"].isna().all()
     assert tasks["created_by_user_id"].isna().all()
     turns = turns_with(completedAt=None, structuredOutput=None, files=None)
     assert turns["completed_at"].isna().all()
     assert turns["structured_output"].isna().all()
-    assert turns["files"].tolist() == [[]]
+    assert turns["files"].tolist() == ["[]"]
 
 
 def test_largest_numbers_are_exact():
@@ -306,21 +314,21 @@ def test_frames_can_be_written_to(backend):
 
 
 def test_files_of_both_generations_concatenate():
-    """Generation A has no files: an empty list, of the same type."""
+    """Generation A has no files: an empty list."""
     result = parse_bodies([body_a("tsk_1"), encoded({"task": TASK | {"id": "tsk_2"}}), turns_b("tsk_2")])
-    assert [len(files) for files in result.turns["files"]] == [0, 2]
-    assert result.turns["files"].dtype == pd.ArrowDtype(
-        pa.list_(
-            pa.struct(
-                [
-                    pa.field("filename", pa.string()),
-                    pa.field("media_type", pa.string(), nullable=False),
-                    pa.field("url", pa.string(), nullable=False),
-                    pa.field("size", pa.int64()),
-                ]
-            )
-        )
-    )
+    assert [len(json.loads(files)) for files in result.turns["files"]] == [0, 2]
+
+
+@pytest.mark.parametrize("table", ["tasks", "turns"])
+def test_pandas_can_do_with_fetched_frames_what_it_does_with_others(tmp_path, table):
+    """Counting, converting, describing, and its own Parquet files, which it reads back."""
+    frame = getattr(parse_bodies([body_a("tsk_1", 2), task_b("tsk_2"), turns_b("tsk_2")]), table)
+    assert frame.nunique()["task_id"] == 2
+    assert frame.describe(include="all")["task_id"]["unique"] == 2
+    assert frame.convert_dtypes()["credits"].dtype == "Int64"
+    assert len(frame.drop_duplicates()) == len(frame) == len(pd.concat([frame, frame]).drop_duplicates())
+    frame.to_parquet(tmp_path / "frame.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "frame.parquet"), frame, check_dtype=False)
 
 
 def test_many_small_turns_are_counted_by_hand():

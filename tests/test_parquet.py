@@ -17,7 +17,7 @@ from handinger_analytics import ArgumentError, FileError, FrameError
 from tests.samples import TASK, TURN
 
 TEXT = pd.StringDtype(na_value=np.nan)
-TEXT_COLUMNS = {"input", "output_text", "structured_output", "task_title", "files"}
+TEXT_COLUMNS = {"input", "output_text", "structured_output", "task_title", "files", "extra"}
 
 
 @pytest.fixture(scope="module")

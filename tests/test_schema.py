@@ -9,10 +9,10 @@ from handinger_analytics import SCHEMA_VERSION
 from handinger_analytics.tables import schema
 
 TASKS = """task_id worker_id organization_id created_by_user_id? title status* triggered_by* created_at
-completed_at? duration_ms credits turn_count url"""
+completed_at? duration_ms credits turn_count url fetched_at? extra?"""
 TURNS = """turn_id task_id seq role* status* started_at completed_at? duration_ms credits input_tokens
 output_tokens input output_text structured_output? files worker_id organization_id created_by_user_id?
-triggered_by* task_title"""
+triggered_by* task_title fetched_at? extra?"""
 FAILURES = "task_id stage error http_status? message attempts"
 
 TABLES = [
@@ -34,8 +34,8 @@ def test_columns_are_the_documented_ones(columns, documented):
 
 
 def test_version_is_the_one_files_carry():
-    """It goes up with a renamed, retyped or removed column only."""
-    assert SCHEMA_VERSION == 1
+    """Version 2 brought ``fetched_at`` and ``extra``."""
+    assert SCHEMA_VERSION == 2
 
 
 def test_counts_are_int64_and_times_utc_milliseconds():
@@ -60,8 +60,9 @@ def test_what_people_and_models_wrote_is_marked_as_text():
         "structured_output",
         "files",
         "task_title",
+        "extra",
     ]
-    assert [column.name for column in schema.TASKS if column.text] == ["title"]
+    assert [column.name for column in schema.TASKS if column.text] == ["title", "extra"]
 
 
 @pytest.mark.parametrize("columns", TABLES)

@@ -89,6 +89,8 @@ class Requester:
         what = f"task {task_id!r}"
         answer = self.read(f"/api/tasks/{path_segment(task_id)}", wire.TaskWithTurns, what, cancel)
         check_about(what, task_id, [answer.task.id])
+        if answer.extra is not None:
+            wire.add_extra(answer.task, answer.extra)
         return answer
 
     def read_turns(
@@ -99,6 +101,8 @@ class Requester:
         if not isinstance(turns, list):
             body = self.read(f"/api/tasks/{path_segment(task_id)}/turns", wire.TurnList, what, cancel)
             check_about(what, task_id, [body.task_id or task_id])
+            if body.extra is not None:
+                wire.add_extra(answer.task, body.extra)
             turns = body.items
         check_about(what, task_id, (turn.task_id for turn in turns))
         return turns

@@ -1,8 +1,12 @@
 """What the server sends, as typed records, whichever generation of the API it speaks.
 
-Unknown fields are ignored and unknown enumeration values kept, so a newer server does not break an
-older toolkit. Text that is not valid Unicode (half of a surrogate pair, as a title cut in the middle
-of an emoji has it) becomes U+FFFD, since no column can hold it.
+Unknown enumeration values are kept, and so are unknown fields of tasks and turns, as ``extra``: a newer
+server does not break an older toolkit, and nothing it sends of them is lost. Text that is not valid
+Unicode (half of a surrogate pair, as a title cut in the middle of an emoji has it) becomes U+FFFD, since
+no column can hold it.
+
+Bodies are decoded strictly first. Only one that does not fit is looked at again: for fields that are
+new, for whole numbers sent as floats, and for text that is not Unicode.
 """
 
 from __future__ import annotations
@@ -10,13 +14,15 @@ from __future__ import annotations
 import datetime as dt
 import re
 import threading
+from collections.abc import Callable
 from functools import cache, reduce
+from itertools import filterfalse
 from operator import or_
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Time = Annotated[dt.datetime, Meta(tz=True)]
@@ -24,7 +30,12 @@ Time = Annotated[dt.datetime, Meta(tz=True)]
 _NULL = Raw(b"null")
 
 
-class Totals(Struct, rename="camel", gc=False):
+def _extra() -> Any:
+    """Make the field for what was sent beyond the others; no text has the name it goes by on the wire."""
+    return field(default=None, name="\uffff")
+
+
+class Totals(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     """Sums over the turns of a task."""
 
     credits: Int
@@ -32,8 +43,8 @@ class Totals(Struct, rename="camel", gc=False):
     turn_count: Int
 
 
-class Task(Struct, rename="camel", gc=False):
-    """A conversation with a worker."""
+class Task(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
+    """A conversation with a worker; ``extra`` is a JSON object of what else was sent of it."""
 
     id: str
     created_at: Time
@@ -46,9 +57,10 @@ class Task(Struct, rename="camel", gc=False):
     worker_id: str
     completed_at: Time | None = None
     created_by_user_id: str | None = None
+    extra: str | None = _extra()
 
 
-class File(Struct, rename="camel", gc=False):
+class File(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     """A file that a turn or worker produced."""
 
     media_type: str
@@ -57,8 +69,8 @@ class File(Struct, rename="camel", gc=False):
     size: Int | None = None
 
 
-class Turn(Struct, rename="camel", gc=False):
-    """One exchange within a task."""
+class Turn(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
+    """One exchange within a task; ``extra`` is a JSON object of what else was sent of it."""
 
     id: str
     credits: Int
@@ -75,29 +87,36 @@ class Turn(Struct, rename="camel", gc=False):
     completed_at: Time | None = None
     structured_output: Raw = _NULL
     files: tuple[File, ...] | None = ()
+    extra: str | None = _extra()
 
 
-class TaskWithTurns(Struct, rename="camel", gc=False):
-    """``GET /api/tasks/{taskId}``; generation B leaves ``turns`` out."""
+class TaskWithTurns(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
+    """``GET /api/tasks/{taskId}``; generation B leaves ``turns`` out.
+
+    What was sent beside ``task`` and ``turns`` is in ``extra``, and in that of the task.
+    """
 
     task: Task
     turns: list[Turn] | UnsetType | None = UNSET
+    extra: str | None = _extra()
 
 
-class TurnList(Struct, rename="camel", gc=False):
+class TurnList(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     """``GET /api/tasks/{taskId}/turns``, generation B only."""
 
     items: list[Turn]
     task_id: str = ""
+    extra: str | None = _extra()
 
 
-class SavedBody(Struct, rename="camel", gc=False):
+class SavedBody(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     """A body of either task endpoint, of either generation."""
 
     task: Task | UnsetType = UNSET
     turns: list[Turn] | UnsetType | None = UNSET
     items: list[Turn] | UnsetType = UNSET
     task_id: str = ""
+    extra: str | None = _extra()
 
 
 class Usage(Struct, rename="camel"):
@@ -247,7 +266,7 @@ def decode(body: bytes, kind: type[Record]) -> Record:
             record: Record = _decoder(kind).decode(body)
             return record
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return _decode_leniently(body, kind)
+            return _look_again(body, kind)
     except RecursionError:
         raise UnexpectedBody("body: nested too deeply to be read") from None
 
@@ -265,41 +284,52 @@ def _decoder(kind: type[Record]) -> msgspec.json.Decoder[Record]:
     return decoder
 
 
-def _decode_leniently(body: bytes, kind: type[Record]) -> Record:
-    """Decode once more with whole floats as integers and without lone surrogates."""
-    body = body.decode("utf-8", "replace").encode()
-    body = _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["lone"] else escape[0], body)
+def _look_again(body: bytes, kind: type[Record]) -> Record:
+    """Decode what does not fit at once: with new fields, then with floats and without lone surrogates."""
     with _building:
-        lenient = _with_floats(kind)
+        tolerant, lenient = _tolerant(kind, floats=False), _tolerant(kind, floats=True)
+    record: Record
     try:
-        record = _decoder(lenient).decode(body)
+        record = _decoder(tolerant).decode(body)
+        _declare(record, _OBJECT.decode(body))
+        return record
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = body.decode("utf-8", "replace").encode()
+        body = _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["lone"] else escape[0], body)
+    try:
+        record = _without_floats(_decoder(lenient).decode(body), "")
+        _declare(record, _OBJECT.decode(body))
+        return record
     except msgspec.ValidationError as error:
         raise UnexpectedBody(_explain(error)) from None
     except msgspec.DecodeError as error:
         raise MalformedBody(str(error)) from None
-    declared: Record = _without_floats(record, "")
-    return declared
 
 
 @cache
-def _with_floats(kind: Any) -> Any:
-    """Return a type like this one whose integers may also be floats; of a record it is a subclass."""
+def _tolerant(kind: Any, *, floats: bool) -> Any:
+    """Return a type like this one that takes floats as integers; of a record one that has new fields, too."""
     if kind == Int:
-        return Int | float
+        return Int | float if floats else Int
     if isinstance(kind, type) and issubclass(kind, Struct):
         fields = [
-            (field.name, _with_floats(field.type), field.default) for field in msgspec.structs.fields(kind)
+            (
+                each.name,
+                _tolerant(each.type, floats=floats),
+                field(default=each.default, name=each.encode_name),
+            )
+            for each in msgspec.structs.fields(kind)
         ]
-        return msgspec.defstruct(kind.__name__, fields, bases=(kind,))
+        return msgspec.defstruct(kind.__name__, fields, bases=(kind,), forbid_unknown_fields=False)
     origin = get_origin(kind)
     if origin is None or origin is Annotated:
         return kind
-    parts = tuple(map(_with_floats, get_args(kind)))
+    parts = tuple(_tolerant(part, floats=floats) for part in get_args(kind))
     return reduce(or_, parts) if origin in (Union, UnionType) else origin[parts]
 
 
 def _without_floats(value: Any, place: str) -> Any:
-    """Return a value of `_with_floats` as declared: whole floats as integers, where that is exact."""
+    """Return a value with whole floats as integers, where that is exact."""
     if isinstance(value, float):
         if not value.is_integer() or abs(value) >= 2**53:
             raise UnexpectedBody(f"{place}: expected int, found float (a fraction, which is never rounded)")
@@ -307,12 +337,59 @@ def _without_floats(value: Any, place: str) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_without_floats(each, f"{place}[{at}]") for at, each in enumerate(value))
     if isinstance(value, Struct):
-        declared: Any = type(value).__base__
         names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
         places = ((name, f"{place}.{sent_as}" if place else sent_as) for name, sent_as in names)
-        return declared(*(_without_floats(getattr(value, name), where) for name, where in places))
+        return type(value)(*(_without_floats(getattr(value, name), where) for name, where in places))
     return value
 
+
+def _declare(record: Any, members: dict[str, Raw]) -> dict[str, Any]:
+    """Make a record of `_tolerant` as declared; return what was sent beyond it and ``extra`` of its parts."""
+    kind: Any = type(record)
+    declared, is_known, parts, keeps = _shape(kind)
+    record.__class__ = declared  # it has the same fields, and to copy them would take as long as to decode
+    beyond: dict[str, Any] = {name: members[name] for name in filterfalse(is_known, members)}
+    for name, sent_as in parts:
+        part = getattr(record, name)
+        if isinstance(part, Struct):
+            if of_part := _declare(part, _OBJECT.decode(members[sent_as])):
+                beyond[sent_as] = of_part
+        elif part:
+            of_parts = list(map(_declare, part, _OBJECTS.decode(members[sent_as])))
+            if any(of_parts):
+                beyond[sent_as] = of_parts
+    if keeps and beyond:
+        record.extra, beyond = _encode(beyond).decode(), {}
+    return beyond
+
+
+@cache
+def _shape(kind: Any) -> tuple[Any, Callable[[str], bool], list[tuple[str, str]], bool]:
+    """Return the declared record, what knows its names, its fields with records, and if it has ``extra``."""
+    fields = msgspec.structs.fields(kind)
+    names = frozenset(each.encode_name for each in fields)
+    parts = [(each.name, each.encode_name) for each in fields if _holds_records(each.type)]
+    return kind.__base__, names.__contains__, parts, "extra" in kind.__struct_fields__
+
+
+def _holds_records(kind: Any) -> bool:
+    is_record = isinstance(kind, type) and issubclass(kind, Struct)
+    return is_record or any(map(_holds_records, get_args(kind)))
+
+
+def add_extra(task: Task, beside: str) -> None:
+    """Add what was sent beside a task, or beside its turns, to its ``extra``.
+
+    A name that the task itself has there is left to it; the other then stands under ``body``.
+    """
+    own, others = _OBJECT.decode(task.extra or "{}"), _OBJECT.decode(beside)
+    repeated = {name: others.pop(name) for name in own.keys() & others}
+    task.extra = _encode({**own, **others, **({"body": repeated} if repeated else {})}).decode()
+
+
+_encode = msgspec.json.Encoder().encode
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_OBJECTS = msgspec.json.Decoder(list[dict[str, Raw]])
 
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",

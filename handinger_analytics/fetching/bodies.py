@@ -20,7 +20,6 @@ from handinger_analytics.fetching.result import FetchResult, OnError, check_opti
 from handinger_analytics.fetching.text_files import encoding_of, opened
 from handinger_analytics.tables.build import Failure, RowBuilder
 from handinger_analytics.tables.frames import DtypeBackend
-from handinger_analytics.times import now
 
 
 class SDKObject(Protocol):
@@ -94,6 +93,8 @@ def parse_bodies(
     failed: dict[int, Failure] = {}
     for position, (task_id, parts) in enumerate(came.items()):
         if parts.task is not None and parts.turns is not None:
+            if parts.beside is not None:
+                wire.add_extra(parts.task, parts.beside)
             (newer if parts.built else builder).add(position, parts.task, parts.turns)
         elif not parts.built:
             if parts.task is not None:
@@ -108,7 +109,7 @@ def parse_bodies(
         if position not in built:
             failed[position] = Failure(ids[position], "task", type(error).__name__, None, str(error), 0)
     nameless = frozenset(task_id for task_id, parts in came.items() if parts.nameless)
-    fetched = Fetched(ids, rows, dict(sorted(failed.items())), now(), nameless)
+    fetched = Fetched(ids, rows, dict(sorted(failed.items())), None, nameless)
     return report_failures(FetchResult(fetched, dtype_backend), on_error, stacklevel=3)
 
 
@@ -121,6 +122,8 @@ class _Parts(msgspec.Struct, gc=False):
         Of the id, in the order first met.
     task, turns
         The latest halves, where they came in bodies of their own or repeat a task.
+    beside : str or None
+        What was sent beside ``turns`` in a body of their own.
     built : bool
         Whether a whole body went to the rows as it came, so that not all bodies are held at once.
     unreadable : Failure or None
@@ -132,6 +135,7 @@ class _Parts(msgspec.Struct, gc=False):
     position: int
     task: wire.Task | None = None
     turns: list[wire.Turn] | None = None
+    beside: str | None = None
     built: bool = False
     unreadable: Failure | None = None
     nameless: bool = False
@@ -143,6 +147,8 @@ def _take(place: str, body: bytes, came: dict[str, _Parts], builder: RowBuilder)
         saved = wire.decode(body, wire.SavedBody)
         if isinstance(saved.task, wire.Task):
             parts = _parts_of(saved.task.id, came)
+            if saved.extra is not None:
+                wire.add_extra(saved.task, saved.extra)
             if not isinstance(saved.turns, list):
                 parts.task = saved.task
             elif foreign := _foreign(saved.turns, "turns", saved.task.id):
@@ -151,7 +157,7 @@ def _take(place: str, body: bytes, came: dict[str, _Parts], builder: RowBuilder)
                     _failure(saved.task.id, "turns", f"{place}: {foreign}"),
                 )
             elif parts.built or parts.task or parts.turns is not None:
-                parts.task, parts.turns = saved.task, saved.turns
+                parts.task, parts.turns, parts.beside = saved.task, saved.turns, None
             else:
                 parts.built = True
                 builder.add(parts.position, saved.task, saved.turns)
@@ -162,7 +168,7 @@ def _take(place: str, body: bytes, came: dict[str, _Parts], builder: RowBuilder)
             if foreign := _foreign(saved.items, "items", task_id):
                 parts.unreadable = _failure(task_id, "turns", f"{place}: {foreign}")
             else:
-                parts.turns = saved.items
+                parts.turns, parts.beside = saved.items, saved.extra
         else:
             raise wire.UnexpectedBody(
                 "neither a task nor the turns of one: expected task, or items and taskId"

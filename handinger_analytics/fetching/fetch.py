@@ -39,7 +39,7 @@ def fetch(
     client : Client, optional
         By default one from the environment, closed after use.
     on_error : {"warn", "raise", "collect"}
-        What to do about ids that could not be fetched: warn (`PartialDataWarning`), raise at the end
+        What to do about ids that were not fetched: warn (`PartialDataWarning`), raise at the end
         (`IncompleteFetchError`, with what was fetched in ``.result``), or only put them into
         ``.failures``.
     progress : bool or callable, optional
@@ -64,7 +64,7 @@ def fetch(
     AuthenticationError
         As soon as the server does not accept the key; ``.result`` has what was fetched.
     IncompleteFetchError
-        If ids could not be fetched and ``on_error="raise"``.
+        If ids were not fetched and ``on_error="raise"``.
     FetchInterrupted
         On Ctrl-C, within two seconds; ``.result`` has what was fetched.
 

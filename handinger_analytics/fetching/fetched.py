@@ -24,8 +24,8 @@ class Fetched:
         Tasks and turns as Arrow tables.
     failed : mapping of int to Failure
         Failures by position in ``task_ids``.
-    fetched_at : datetime.datetime
-        When the fetch ended, UTC.
+    fetched_at : datetime.datetime or None
+        When the fetch ended, UTC; None for saved bodies.
     nameless : frozenset of str
         Entries of ``task_ids`` that stand for a saved body whose id could not be made out.
     """
@@ -33,7 +33,7 @@ class Fetched:
     task_ids: tuple[str, ...]
     rows: Rows
     failed: Mapping[int, Failure]
-    fetched_at: dt.datetime
+    fetched_at: dt.datetime | None
     nameless: frozenset[str] = frozenset()
 
     @property
@@ -65,7 +65,7 @@ class Fetched:
         """Return this with what came later.
 
         Ids stand in the order first asked for. Tasks that came again are replaced; one that was whole
-        and could not be fetched again keeps its rows.
+        and was not fetched this time keeps its rows.
         """
         task_ids = tuple(dict.fromkeys((*self.task_ids, *newer.task_ids)))
         position = {task_id: at for at, task_id in enumerate(task_ids)}

@@ -14,7 +14,7 @@ from handinger_analytics.arguments import check_event
 from handinger_analytics.errors import APIConnectionError, APIError, AuthenticationError
 from handinger_analytics.fetching.fetched import Fetched
 from handinger_analytics.fetching.progress import Progress, ProgressBar
-from handinger_analytics.tables.build import Failure, RowBuilder, Rows
+from handinger_analytics.tables.build import Answered, Failure, RowBuilder, Rows
 from handinger_analytics.times import now
 
 _POLL_SECONDS = 0.1
@@ -43,7 +43,7 @@ class Collector:
 
     @property
     def failed(self) -> int:
-        """How many ids could not be fetched."""
+        """How many ids were not fetched."""
         return len(self._failures)
 
     def take(
@@ -51,6 +51,7 @@ class Collector:
         position: int,
         task: wire.Task | None = None,
         turns: Sequence[wire.Turn] = (),
+        answered: Answered = (None, None),
         failure: Failure | None = None,
     ) -> None:
         """Take a task with its turns, a failure, or both where only the turns are missing."""
@@ -59,7 +60,7 @@ class Collector:
                 return
             self.done += 1
             if task is not None:
-                self._builder.add(position, task, turns)
+                self._builder.add(position, task, turns, answered)
             if failure is not None:
                 self._failures[position] = failure
 
@@ -149,15 +150,16 @@ class Pool:
             self._stop.set()
 
     def _fetch_one(self, position: int, task_id: str) -> None:
-        task: wire.Task | None = None
+        task = task_at = turns_at = None
         try:
             if self._connection_error is not None and not self._any_answer:
                 message = f"task {task_id!r}: skipped, since the server answered no request before: "
                 raise type(self._connection_error)(message + str(self._connection_error), attempts=0)
             answer = self._requester.read_task(task_id, self._stop)
             self._any_answer = True
-            task = answer.task
+            task, task_at = answer.task, now()
             turns = self._requester.read_turns(task_id, answer, self._stop) if self._with_turns else []
+            turns_at = now()
         except (AuthenticationError, Cancelled):
             raise
         except Exception as error:  # whatever goes wrong with one id costs that id alone
@@ -167,9 +169,9 @@ class Pool:
                 # There was no answer for an id of each thread: the rest would wait in vain.
                 self._connection_error = error
             stage = "task" if task is None else "turns"
-            self.collector.take(position, task, failure=failure_of(task_id, stage, error))
+            self.collector.take(position, task, (), (task_at, None), failure_of(task_id, stage, error))
         else:
-            self.collector.take(position, task, turns)
+            self.collector.take(position, task, turns, (task_at, turns_at))
 
 
 def failure_of(task_id: str, stage: str, error: Exception) -> Failure:

@@ -34,9 +34,11 @@ def check_options(on_error: str, dtype_backend: str) -> None:
 
 
 class FetchResult:
-    """What a fetch brought, and what could not be fetched.
+    """What a fetch brought, and what was not fetched.
 
-    `fetch` and `parse_bodies` make it; the frames are made when they are first asked for.
+    `fetch` and `parse_bodies` make it; the frames are made when they are first asked for. They belong to
+    the result: a column added to ``result.turns`` is there at the next look, too. Take a ``copy()`` where
+    that is not wanted. `retry_failed` starts from what was fetched, without such changes.
 
     Examples
     --------
@@ -71,7 +73,7 @@ class FetchResult:
 
     @cached_property
     def failures(self) -> pd.DataFrame:
-        """One row per id that could not be fetched: ``task_id stage error http_status message attempts``."""
+        """One row per id that was not fetched: ``task_id stage error http_status message attempts``."""
         frame = failures_frame(list(self._fetched.failed.values()), dtype_backend=self._dtype_backend)
         return provenance.attach(frame, self._fetched.provenance)
 
@@ -126,7 +128,11 @@ class FetchResult:
 
     def _summary(self) -> Iterator[tuple[str, str]]:
         fetched, tasks, turns = self._fetched, self._fetched.rows.tasks, self._fetched.rows.turns
-        yield "tasks", f"{tasks.num_rows:,} of {len(fetched.task_ids):,} asked for"
+        silent = set(fetched.rows.task_positions.tolist()).difference(
+            fetched.rows.turn_positions.tolist(), fetched.failed
+        )
+        without = f", {len(silent):,} without turns" if silent else ""
+        yield "tasks", f"{tasks.num_rows:,} of {len(fetched.task_ids):,} asked for{without}"
         yield "turns", number(turns.num_rows)
         yield "credits", number(pc.sum(tasks["credits"]).as_py() or 0)
         if turns.num_rows:
@@ -137,9 +143,9 @@ class FetchResult:
             return
         errors = Counter(failure.error for failure in fetched.failed.values())
         parts = [f"{times:,} {name}" for name, times in errors.most_common()]
-        asked_for = {*fetched.rows.task_positions.tolist(), *fetched.failed}
-        if not_asked_for := len(fetched.task_ids) - len(asked_for):
-            parts.append(f"{not_asked_for:,} not fetched")
+        tried = {*fetched.rows.task_positions.tolist(), *fetched.failed}
+        if not_tried := len(fetched.task_ids) - len(tried):
+            parts.append(f"{not_tried:,} not tried")
         yield "complete", f"NO: {', '.join(parts)}; see .failures, and .retry_failed()"
 
 
@@ -149,12 +155,12 @@ def fetched_of(result: FetchResult) -> Fetched:
 
 
 def report_failures(result: FetchResult, on_error: OnError, *, stacklevel: int) -> FetchResult:
-    """Return a result; warn or raise before where something could not be fetched, as ``on_error`` says."""
+    """Return a result; warn or raise before where something was not fetched, as ``on_error`` says."""
     fetched = fetched_of(result)
     if fetched.failed and on_error != "collect":
         first = next(iter(fetched.failed.values()))
         message = (
-            f"{len(fetched.failed):,} of {count(len(fetched.task_ids), 'task')} could not be fetched, "
+            f"{len(fetched.failed):,} of {count(len(fetched.task_ids), 'task')} not fetched, "
             f"the first with {first.error}: {first.message}. "
             "fetch() gives them as .failures, and .retry_failed()"
         )

@@ -19,7 +19,10 @@ import pyarrow.compute as pc
 from handinger_analytics.api import wire
 from handinger_analytics.errors import APIError, APIResponseValidationError
 from handinger_analytics.tables.schema import (
+    EXTRA,
+    FETCHED_AT,
     TASKS,
+    TASKS_OWN,
     TEXT,
     TIMESTAMP,
     TURNS,
@@ -31,13 +34,15 @@ from handinger_analytics.tables.schema import (
 from handinger_analytics.times import EPOCH, FIRST_MS, LAST_MS
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
+Answered = tuple[dt.datetime | None, dt.datetime | None]
+"""When the answers about a task and about its turns came; None where that is not known."""
 
 _ROWS_PER_BATCH = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One id that could not be fetched; the fields are the columns of the failures frame."""
+    """One id that was not fetched; the fields are the columns of the failures frame."""
 
     task_id: str
     stage: str
@@ -90,6 +95,9 @@ class Rows:
         return Rows(tasks[0], turns[0], tasks[1], turns[1])
 
 
+_Added = tuple[int, wire.Task, Sequence[wire.Turn], Answered]
+
+
 class RowBuilder:
     """Turns records that come in any order into Arrow batches, and those into rows in the end.
 
@@ -101,14 +109,20 @@ class RowBuilder:
 
     def __init__(self) -> None:
         self.refused: dict[int, APIError] = {}
-        self._pending: list[tuple[int, wire.Task, Sequence[wire.Turn]]] = []
+        self._pending: list[_Added] = []
         self._pending_rows = 0
         self._tasks: list[tuple[Positions, list[pa.Array]]] = []
         self._turns: list[tuple[Positions, list[pa.Array]]] = []
 
-    def add(self, position: int, task: wire.Task, turns: Sequence[wire.Turn]) -> None:
+    def add(
+        self,
+        position: int,
+        task: wire.Task,
+        turns: Sequence[wire.Turn],
+        answered: Answered = (None, None),
+    ) -> None:
         """Take a task and its turns, which belong at ``position`` of the caller's order."""
-        self._pending.append((position, task, turns))
+        self._pending.append((position, task, turns, answered))
         self._pending_rows += len(turns) + 1
 
     def build(self, least: int = _ROWS_PER_BATCH) -> None:
@@ -126,17 +140,26 @@ class RowBuilder:
         turns, turn_positions = _in_order(TURNS, self._turns)
         return Rows(tasks, turns, task_positions, turn_positions)
 
-    def _build(self, added: list[tuple[int, wire.Task, Sequence[wire.Turn]]]) -> None:
+    def _build(self, added: list[_Added]) -> None:
         """Make a batch; when that goes wrong, make two, until the task that cannot be a row is alone."""
-        tasks = [task for _, task, _ in added]
-        turns = [turn for _, _, its_turns in added for turn in its_turns]
-        positions = np.array([position for position, _, _ in added], np.int64)
-        task_of_turn = np.repeat(np.arange(len(added)), [len(its_turns) for _, _, its_turns in added])
+        tasks = [task for _, task, _, _ in added]
+        turns = [turn for _, _, its_turns, _ in added for turn in its_turns]
+        positions = np.array([position for position, _, _, _ in added], np.int64)
+        task_of_turn = np.repeat(np.arange(len(added)), [len(its_turns) for _, _, its_turns, _ in added])
         try:
-            task_arrays = _arrays(TASKS, tasks, "task")
-            of_task = {column.wire: array for column, array in zip(TASKS, task_arrays, strict=True)}
+            task_arrays = _arrays(TASKS_OWN, tasks, "task")
+            of_task = {column.wire: array for column, array in zip(TASKS_OWN, task_arrays, strict=True)}
             context = [of_task[column.wire].take(task_of_turn) for column in TURNS_CONTEXT]
-            turn_arrays = [*_arrays(TURNS_OWN, turns, "turns[{}]"), *context]
+            task_at, turns_at = (
+                _array(FETCHED_AT, [answered[of] for *_, answered in added]) for of in (0, 1)
+            )
+            task_arrays += [task_at, _array(EXTRA, [task.extra for task in tasks])]
+            turn_arrays = [
+                *_arrays(TURNS_OWN, turns, "turns[{}]"),
+                *context,
+                turns_at.take(task_of_turn),
+                _array(EXTRA, [turn.extra for turn in turns]),
+            ]
         except Exception as error:
             if len(added) > 1:
                 self._build(added[: len(added) // 2])
@@ -218,11 +241,11 @@ def _arrays(columns: Sequence[Column], records: Sequence[object], place: str) ->
     return [_array(column, list(map(attrgetter(column.wire), records)), place) for column in columns]
 
 
-def _array(column: Column, values: list[Any], place: str) -> pa.Array:
+def _array(column: Column, values: list[Any], place: str = "[{}]") -> pa.Array:
     if column.type == TIMESTAMP:
         first, *others = column.wire.split("_")
         return _timestamps(values, f"{place}.{first}{''.join(map(str.title, others))}")
-    if column.json:
+    if values and isinstance(values[0], msgspec.Raw):
         return _json_texts(values)
     if pa.types.is_list(column.type):
         return _files(values, column.type)

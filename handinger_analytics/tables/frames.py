@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from handinger_analytics.arguments import check_word
 from handinger_analytics.errors import FrameError
@@ -20,7 +21,7 @@ DtypeBackend = Literal["numpy", "pyarrow"]
 
 
 def failures_frame(failures: Sequence[Failure], *, dtype_backend: DtypeBackend = "numpy") -> pd.DataFrame:
-    """Frame with one row per id that could not be fetched, columns as ``schema.FAILURES``."""
+    """Frame with one row per id that was not fetched, columns as ``schema.FAILURES``."""
     return to_pandas(table(FAILURES, failures), FAILURES, dtype_backend=dtype_backend)
 
 
@@ -36,8 +37,9 @@ def to_pandas(
     columns : sequence of Column
         Says which integers may be missing (``Int64``).
     dtype_backend : {"numpy", "pyarrow"}
-        "numpy" gives ``str``, ``int64``, ``datetime64[ms, UTC]``, ``category``, and Arrow lists for
-        ``files``; "pyarrow" gives ``ArrowDtype`` throughout.
+        "numpy" gives ``str``, ``int64``, ``datetime64[ms, UTC]`` and ``category``; "pyarrow" gives
+        ``ArrowDtype`` throughout. Lists (``files``) become JSON text with either, since pandas does not
+        count, convert or read back nested values.
 
     Raises
     ------
@@ -46,6 +48,10 @@ def to_pandas(
     """
     check_word(dtype_backend, "dtype_backend", get_args(DtypeBackend))
     nullable = {column.name for column in columns if column.nullable}
+    for column in columns:
+        if pa.types.is_list(column.type) and column.name in rows.column_names:
+            at = rows.column_names.index(column.name)
+            rows = rows.set_column(at, column.name, _as_json(rows[column.name]))
     if dtype_backend == "numpy":
         series = {name: _numpy_series(rows[name], name in nullable) for name in rows.column_names}
     else:
@@ -120,9 +126,32 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"JSON has no {type(value).__name__}")
 
 
+def _as_json(lists: pa.ChunkedArray) -> pa.Array:
+    """JSON text of lists, most of which are empty."""
+    empty = pa.repeat(pa.scalar("[]", TEXT), len(lists))
+    filled = pc.fill_null(pc.not_equal(pc.list_value_length(lists), 0), True).combine_chunks()
+    values = lists.filter(filled).to_pylist()
+    texts = [None if value is None else msgspec.json.encode(value).decode() for value in values]
+    return pc.replace_with_mask(empty, filled, pa.array(texts, TEXT))
+
+
+def _lists(series: pd.Series[Any]) -> list[Any]:
+    """Read lists from JSON text, or take them as they are."""
+    return [
+        msgspec.json.decode(value) if isinstance(value, str) else None if value is None else list(value)
+        for value in series.astype(object).where(series.notna(), None)
+    ]
+
+
 def _from_series(series: pd.Series[Any], column: Column | None) -> pa.Array:
     if column is None:
         return _inferred(series)
+    if pa.types.is_list(column.type):
+        try:
+            return pa.array(_lists(series), column.type)
+        except (msgspec.DecodeError, TypeError, pa.ArrowException) as error:
+            expected = "a JSON list of objects, as fetched frames have it"
+            raise FrameError(f"column {column.name!r} does not hold {expected}: {error}") from None
     if column.json and series.dtype == object:
         series = series.map(
             lambda value: value if value is None or isinstance(value, str) else json.dumps(value)

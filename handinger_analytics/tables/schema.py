@@ -3,7 +3,7 @@
 The types are Arrow's; `frames.to_pandas` says which dtypes they become in pandas. Everything else that
 needs a column's name or type reads it from here, so a frame with no rows has the same columns and types
 as one with a million. When a column is renamed, retyped or removed, ``provenance.SCHEMA_VERSION`` goes
-up; files carry it.
+up; files carry it. Version 2 brought ``fetched_at`` and ``extra``.
 """
 
 from __future__ import annotations
@@ -87,7 +87,22 @@ _CREATED_BY = Column(
 )
 _TRIGGERED_BY = Column("triggered_by", "triggered_by", _STRING, "what started the task", categories=TRIGGERS)
 
-TASKS: tuple[Column, ...] = (
+FETCHED_AT = Column(
+    "fetched_at", "", TIMESTAMP, "when the server gave the row, UTC; null where not known", nullable=True
+)
+"""No field of a record: it is known where the answer came."""
+
+EXTRA = Column(
+    "extra",
+    "extra",
+    TEXT,
+    "JSON object of the fields sent that have no column here; null where there are none",
+    nullable=True,
+    text=True,
+    json=True,
+)
+
+TASKS_OWN: tuple[Column, ...] = (
     Column("task_id", "id", _STRING, "id of the task"),
     _WORKER_ID,
     _ORGANIZATION_ID,
@@ -102,6 +117,9 @@ TASKS: tuple[Column, ...] = (
     Column("turn_count", "totals.turn_count", _INT, "number of turns"),
     Column("url", "url", _STRING, "page of the task in the dashboard"),
 )
+"""Columns that a task carries on the wire, but for what is new there."""
+
+TASKS: tuple[Column, ...] = (*TASKS_OWN, FETCHED_AT, EXTRA)
 
 TURNS_OWN: tuple[Column, ...] = (
     Column("turn_id", "id", _STRING, "id of the turn"),
@@ -126,9 +144,9 @@ TURNS_OWN: tuple[Column, ...] = (
         text=True,
         json=True,
     ),
-    Column("files", "files", pa.list_(FILE), "files the turn produced", text=True),
+    Column("files", "files", pa.list_(FILE), "files the turn produced; in pandas as JSON text", text=True),
 )
-"""Columns that a turn itself carries on the wire."""
+"""Columns that a turn itself carries on the wire, but for what is new there."""
 
 TURNS_CONTEXT: tuple[Column, ...] = (
     _WORKER_ID,
@@ -139,7 +157,7 @@ TURNS_CONTEXT: tuple[Column, ...] = (
 )
 """Columns that a turn takes from its task, so that the turns frame stands alone."""
 
-TURNS: tuple[Column, ...] = TURNS_OWN + TURNS_CONTEXT
+TURNS: tuple[Column, ...] = (*TURNS_OWN, *TURNS_CONTEXT, FETCHED_AT, EXTRA)
 
 FAILURES: tuple[Column, ...] = (
     Column("task_id", "task_id", _STRING, "id that was asked for"),
