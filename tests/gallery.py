@@ -41,6 +41,9 @@ def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
     yen: dict[str, Any] = {"price": 2, "currency": "JPY"}
     dinars: dict[str, Any] = {"price": 1e-6, "currency": "KWD"}
     june = "2026-06-18T12:00Z"
+    old, lost = turns.copy(deep=False), turns[turns["started_at"] < june].copy()
+    old.attrs = {"handinger": {"complete": True, "fetched_at": "2026-06-30T12:00:00+00:00"}}
+    lost.attrs = {}
     return {
         "spend": lambda: ha.plot_spend(turns, tz=TZ),
         "spend_by_worker": lambda: ha.plot_spend(turns, by="worker_id", tz=TZ, limit=3000),
@@ -75,6 +78,8 @@ def pictures(turns: pd.DataFrame) -> dict[str, Callable[[], Any]]:
         "money_spend": lambda: ha.plot_spend(turns, cumulative=True, price=0.012),
         "money_heatmap": lambda: ha.plot_heatmap(turns, tz=TZ, **yen),
         "money_pareto": lambda: ha.plot_pareto(turns, **dinars),
+        "budget_unknown": lambda: ha.plot_budget(old, limit=40_000, tz=TZ, as_of="2026-07-18T12:00Z"),
+        "budget_half_known": lambda: ha.plot_budget(lost, limit=40_000, tz=TZ, as_of="2026-06-28T12:00Z"),
         "money_budget": lambda: ha.plot_budget(turns, limit=40_000, tz=TZ, as_of=june, **euros),
         "no_turns": lambda: ha.plot_spend(turns.head(0), by="worker_id"),
     }

@@ -51,7 +51,7 @@ def plot_budget(
     turns, limit, period, tz, schedules, as_of
         As in `handinger_analytics.budget_status`, which computes the numbers.
     price : float, optional
-        Money per credit, to draw what credits cost instead of them.
+        Money per credit, to draw what credits cost instead of them; ``limit`` stays a number of credits.
     currency : str, optional
         Currency of ``price``, an ISO 4217 code such as "EUR".
     ax : matplotlib Axes, optional
@@ -132,13 +132,12 @@ def _crossing(ax: Axes, status: pd.Series[Any], unit: Unit) -> Iterator[Any]:
     day = status["crosses_on"]
     if pd.notna(day):
         verb = "exceeded" if status["spent"] > status["limit"] else "expected to cross"
-        yield ax.scatter(
-            date_numbers([day]),
-            [unit.scaled(status["limit"])],
-            marker="x",
-            color=_CROSSING_COLOUR,
-            s=80,
-            linewidths=2.5,
-            zorder=4,
-            label=f"{verb} on {day:%Y-%m-%d}",
-        )
+        look: dict[str, Any] = {
+            "marker": "x",
+            "color": _CROSSING_COLOUR,
+            "s": 80,
+            "linewidths": 2.5,
+            "zorder": 4,
+        }
+        place = date_numbers([day]), [unit.scaled(status["limit"])]
+        yield ax.scatter(*place, label=f"{verb} on {day:%Y-%m-%d}", **look)

@@ -55,7 +55,7 @@ def plot_dashboard(
     names : mapping or Series of str, optional
         Names of workers by their ids, to be shown instead of them.
     price : float, optional
-        Money per credit, to draw what credits cost instead of them.
+        Money per credit, to draw what credits cost instead of them; ``limit`` stays a number of credits.
     currency : str, optional
         Currency of ``price``, an ISO 4217 code such as "EUR".
     **kwargs

@@ -77,7 +77,7 @@ class Groups:
         every = [_key(row) for row in distinct.itertuples(index=False, name=None)]
         keys = every[:_MOST_SHOWN]
         columns = [
-            _labels([key[place] for key in keys], called if column == "worker_id" else {})
+            _labels([key[place] for key in every], called if column == "worker_id" else {})
             for place, column in enumerate(by)
         ]
         labels = [" / ".join(parts) for parts in zip(*columns, strict=True)]
@@ -102,10 +102,12 @@ class Groups:
 
 
 def _labels(values: Sequence[Any], called: dict[str, str]) -> list[str]:
-    """Label values; names are cut before they are compared, so that no two workers have one label."""
+    """Label the first values; names are cut before they are compared, so that no two workers have one label."""
     short = {worker: seen(name, _LEGEND_LENGTH) for worker, name in called.items()}
-    shown = shown_names(values, short)
-    return [label(shown.get(value, value), _LEGEND_LENGTH * (2 if value in short else 1)) for value in values]
+    shown = shown_names(values, short) if called else {}
+    lengths = {worker: 2 * _LEGEND_LENGTH for worker in short}  # with room for an id
+    first = values[:_MOST_SHOWN]
+    return [label(shown.get(value, value), lengths.get(value, _LEGEND_LENGTH)) for value in first]
 
 
 def _status_colours(keys: list[tuple[Any, ...]]) -> list[str]:

@@ -67,7 +67,7 @@ def plot_spend(
     names : mapping or Series of str, optional
         Names of workers by their ids, to be shown instead of them.
     price : float, optional
-        Money per credit, to draw what credits cost instead of them.
+        Money per credit, to draw what credits cost instead of them; ``limit`` stays a number of credits.
     currency : str, optional
         Currency of ``price``, an ISO 4217 code such as "EUR".
     ax : matplotlib Axes, optional
@@ -94,6 +94,9 @@ def plot_spend(
     >>> ax = ha.plot_spend(turns, by="worker_id", tz="Europe/Madrid", limit=500)
     >>> ax.get_title()
     'Credits per day: 54,512 in all'
+    >>> ax = ha.plot_spend(turns, by="triggered_by", freq="MS", price=0.012, currency="EUR")
+    >>> ax.get_title()
+    'Cost per month: 654.14 EUR in all'
     """
     zone, columns, unit = zone_info(tz), column_names(by, "by"), Unit(price, currency)
     if limit is not None:

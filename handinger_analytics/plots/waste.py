@@ -75,6 +75,9 @@ def plot_waste(
     >>> ax = ha.plot_waste(turns, by="triggered_by")
     >>> ax.get_title()
     '1,728 of 54,512 credits wasted'
+    >>> ax = ha.plot_waste(turns, names={turns["worker_id"].iloc[0]: "Weather"})
+    >>> ax.get_ylabel(), ax.get_yticklabels()[1].get_text()
+    ('worker', 'Weather')
     """
     unit = Unit(price, currency)
     source = open_frame(turns, (*MEASURES, "status"), by=by)

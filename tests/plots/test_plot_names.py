@@ -152,6 +152,13 @@ def test_names_change_no_other_column():
     assert groups(ha.plot_waste(turns, by="team", names={"wrk_1": "Invoices"})) == ["wrk_1"]
 
 
+def test_a_name_is_not_mistaken_for_a_worker_among_the_others():
+    """The id of one that has no row of its own counts, too."""
+    turns = turns_of(*({"worker_id": f"wrk_{n}", "credits": 50 - n} for n in range(12)))
+    shown = groups(ha.plot_waste(turns, names={"wrk_0": "wrk_11"}))
+    assert (shown[0], shown[-1]) == ("wrk_11 (wrk_0)", "other (4)")
+
+
 def test_names_of_a_series():
     """As `DataFrame.set_index` gives them."""
     names = pd.DataFrame({"id": ["wrk_2"], "name": ["Weather"]}).set_index("id")["name"]
