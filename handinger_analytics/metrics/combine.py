@@ -201,25 +201,28 @@ def _combined_lazily(opened: list[Any], keys: list[str]) -> Any:
             dtypes[name] = nw.Enum(dict.fromkeys([*known.categories, *dtype.categories]))
         elif known == nw.Unknown:  # Polars' Null, and what DuckDB and Spark make of NULL
             dtypes[name] = dtype
+    instant = dtypes.get(_FETCHED_AT, nw.Unknown)
+    by_age = [_FRAME, _POSITION] if instant == nw.Unknown else [_INSTANT, _FRAME, _POSITION]
     parts = []
     for number, (frame, schema) in enumerate(zip(opened, schemas, strict=True)):
-        columns = [
-            nw.col(name).cast(dtypes[name]) if schema[name] != dtypes[name] else name
-            for name in schemas[0]
-            if name in schema
-        ]
         if schema.get(_FETCHED_AT, nw.Unknown) != nw.Unknown:
             check_aware(schema[_FETCHED_AT], frame.implementation, "frames", _FETCHED_AT)
-            columns.append(nw.col(_FETCHED_AT).cast(dtypes[_FETCHED_AT]).alias(_INSTANT))
-        parts.append(_numbered(frame).select(*columns, nw.lit(number).alias(_FRAME), _POSITION))
-    rows: Any = nw.concat(parts, how="diagonal")
-    by_age = [name for name in (_INSTANT, _FRAME, _POSITION) if name in rows.collect_schema()]
+        columns = [_cast(name, schema, dtypes[name]) for name in schemas[0]]
+        columns += [_cast(_FETCHED_AT, schema, instant).alias(_INSTANT), nw.lit(number).alias(_FRAME)]
+        parts.append(_numbered(frame).select(*columns, _POSITION))
+    rows: Any = nw.concat(parts)
     rank = nw.col(_FRAME).cum_count(reverse=True).over(*keys, order_by=by_age)
     position = nw.when(nw.col(_FRAME) == nw.col(_FIRST_FRAME)).then(_POSITION)
     rows = rows.with_columns(rank.alias(_RANK), nw.col(_FRAME).min().over(*keys).alias(_FIRST_FRAME))
     rows = rows.with_columns(position.min().over(*keys).alias(_FIRST_POSITION)).filter(nw.col(_RANK) == 1)
     rows = rows.sort(_FIRST_FRAME, _FIRST_POSITION).select(*schemas[0])
     return (rows.collect() if isinstance(opened[0], nw.DataFrame) else rows).to_native()
+
+
+def _cast(name: str, schema: nw.Schema, dtype: nw.dtypes.DType) -> nw.Expr:
+    """Return a column in a dtype, nothing but nulls where there is none of the name."""
+    column = nw.col(name) if name in schema else nw.lit(None).alias(name)
+    return column if dtype in (schema.get(name), nw.Unknown) else column.cast(dtype)
 
 
 def _numbered(frame: Any) -> Any:

@@ -24,6 +24,7 @@ from handinger_analytics.tables.frames import to_pandas
 from handinger_analytics.tables.schema import TURNS
 from tests.metrics.turns_by_hand import tasks_table, turns_table
 
+TEXT = pd.StringDtype(na_value=np.nan)
 MAY = dt.datetime(2026, 5, 31, tzinfo=dt.UTC)
 JUNE = dt.datetime(2026, 6, 30, tzinfo=dt.UTC)
 
@@ -236,9 +237,7 @@ def test_mixed_backends(backend: Any, other: Any) -> None:
         pytest.param([True], [False], "bool", [True, False], id="booleans"),
         pytest.param(np.array([1], "uint8"), None, "UInt8", [1, pd.NA], id="small integers"),
         pytest.param([1.5], [2], "float64", [1.5, 2.0], id="floats and integers"),
-        pytest.param(
-            [np.nan], ["red"], pd.StringDtype(na_value=np.nan), [None, "red"], id="an empty CSV column"
-        ),
+        pytest.param([np.nan], pd.array(["red"], TEXT), TEXT, [None, "red"], id="an empty CSV column"),
         pytest.param(
             pd.Series([None], dtype=object), [3], "Int64", [pd.NA, 3], id="objects that are missing"
         ),
@@ -352,25 +351,34 @@ def test_polars_eager_and_lazy() -> None:
     assert credits_of(found) == [("trn_a", 3), ("trn_b", 1)]
 
 
-def test_categories_and_nulls_of_other_engines() -> None:
-    """Enums grow by the values of the others, and a column of nothing takes the type of the next frame."""
+def test_categories_of_other_engines() -> None:
+    """Enums grow by the values of the others."""
     polars = pytest.importorskip("polars", reason="needs the extra [polars]")
     duckdb = pytest.importorskip("duckdb", reason="needs the extra [duckdb]")
 
-    def polars_frame(task_id: str, status: str, note: str | None) -> Any:
+    def in_polars(task_id: str, status: str) -> Any:
         enum = polars.Series([status], dtype=polars.Enum([status, "error"]))
-        return polars.DataFrame({"task_id": [task_id], "status": enum, "note": [note]})
+        return polars.DataFrame({"task_id": [task_id], "status": enum})
 
-    def duckdb_frame(task_id: str, status: str, note: str | None) -> Any:
-        enum = f"'{status}'::ENUM('{status}', 'error') AS status"
-        return duckdb.sql(f"SELECT '{task_id}' AS task_id, {enum}, {repr(note) if note else 'NULL'} AS note")
+    def in_duckdb(task_id: str, status: str) -> Any:
+        return duckdb.sql(f"SELECT '{task_id}' AS task_id, '{status}'::ENUM('{status}', 'error') AS status")
 
-    for frame_like in (polars_frame, duckdb_frame):
-        found = ha.combine(frame_like("tsk_1", "running", None), frame_like("tsk_2", "paused", "ours"))
-        assert nw.from_native(found).collect_schema()["status"] == nw.Enum(["running", "error", "paused"])
-        table = nw.from_native(found).lazy().collect().to_arrow()
-        assert table["status"].to_pylist() == ["running", "paused"]
-        assert table["note"].to_pylist() == [None, "ours"]
+    for one in (in_polars, in_duckdb):
+        found = nw.from_native(ha.combine(one("tsk_1", "running"), one("tsk_2", "paused"))).lazy()
+        assert found.collect_schema()["status"] == nw.Enum(["running", "error", "paused"])
+        assert found.collect().to_arrow()["status"].to_pylist() == ["running", "paused"]
+
+
+def test_nothing_in_a_column_of_polars() -> None:
+    """A column without a value or a type takes the type of the next frame."""
+    polars = pytest.importorskip("polars", reason="needs the extra [polars]")
+    older = polars.DataFrame({"task_id": ["tsk_1"], "note": [None], "fetched_at": [None]})
+    newer = polars.DataFrame(
+        {"task_id": ["tsk_2", "tsk_1"], "note": ["ours", "b"], "fetched_at": [JUNE, MAY]}
+    )
+    found = ha.combine(older, newer)
+    assert found.schema == newer.schema
+    assert found.rows() == [("tsk_1", "b", MAY), ("tsk_2", "ours", JUNE)]
 
 
 SAYS: dict[str, Any] = {
