@@ -102,7 +102,7 @@ class Groups:
 
 
 def _labels(values: Sequence[Any], called: dict[str, str]) -> list[str]:
-    """Label the first values; names are cut before they are compared, so that no two workers have one label."""
+    """Label the first values; names are cut before they are compared, so that no two look the same."""
     short = {worker: seen(name, _LEGEND_LENGTH) for worker, name in called.items()}
     shown = shown_names(values, short) if called else {}
     lengths = {worker: 2 * _LEGEND_LENGTH for worker in short}  # with room for an id

@@ -271,5 +271,7 @@ def _macros() -> object:
     )
     environment.globals["NOTHING"] = NOTHING
     filters = (count, duration, moment, number, one_line, page_text, titled, web_address)
-    environment.filters.update({each.__name__: each for each in filters}, indented=_indented)
+    environment.filters.update(
+        {each.__name__: each for each in filters}, indented=_indented, decoded=msgspec.json.decode
+    )
     return environment.get_template("answer.html").module
