@@ -49,7 +49,7 @@ def sync(
     """Bring the archive at URI up to date: a folder, or s3://, gs://, abfss://.
 
     Without ids, all that the archive knows are looked after. Prints nothing if all went well; tasks that
-    could not be fetched are listed (exit code 3) and tried first the next time. Buckets are reached with
+    were not fetched are listed (exit code 3) and tried first the next time. Buckets are reached with
     the usual environment variables, such as AWS_ACCESS_KEY_ID and AWS_REGION.
     """
     if sum((bool(task_ids), bool(worker_ids), ids_from is not None)) > 1:
@@ -63,7 +63,7 @@ def sync(
     if verbose:
         show_lines(report.summary())
     if not report.complete:
-        show_failures(f"Tasks of {terminal_text(archive.uri)} that could not be fetched", report.failed)
+        show_failures(f"Tasks of {terminal_text(archive.uri)} not fetched", report.failed)
         if report.failed["error"].eq("NotFoundError").any():
             click.echo("Of tasks that are deleted, `handinger-analytics forget` stops asking.", err=True)
         sys.exit(exit_codes.INCOMPLETE)
@@ -92,6 +92,6 @@ def status(uri: str) -> None:
     found = Archive(uri).status()
     show_lines(found.summary())
     if len(found.failures):
-        show_failures("Tasks that could not be fetched", found.failures)
+        show_failures("Tasks not fetched", found.failures)
     if not found.complete:
         sys.exit(exit_codes.INCOMPLETE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
@@ -13,7 +14,7 @@ from handinger_analytics import provenance
 from handinger_analytics.api.client import Client
 from handinger_analytics.cli import exit_codes, options
 from handinger_analytics.cli.fetch_folder import CHART, FetchFolder
-from handinger_analytics.cli.output import show_failures, show_table
+from handinger_analytics.cli.output import show_failures, show_measures, show_table
 from handinger_analytics.cli.signals import held_back
 from handinger_analytics.errors import HandingerError
 from handinger_analytics.fetching import fetch as fetching
@@ -22,11 +23,12 @@ from handinger_analytics.fetching.id_sources import id_line
 from handinger_analytics.fetching.ids import normalize_task_ids
 from handinger_analytics.fetching.result import FetchResult
 from handinger_analytics.locations import written
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.metrics.spend import spend
 from handinger_analytics.metrics.summarize import summarize
 from handinger_analytics.plots.spend import plot_spend
 from handinger_analytics.sandbox import Generation, Sandbox
-from handinger_analytics.text import count
+from handinger_analytics.text import count, have
 
 _NO_ANSWER = ("APIConnectionError", "APITimeoutError", "RateLimitError", "InternalServerError")
 """Errors of a server that is away, overloaded or out of order."""
@@ -71,13 +73,13 @@ def discover(worker_ids: tuple[str, ...]) -> None:
 @click.option("--out", required=True, type=options.FOLDER, help="Folder to write to.")
 @options.overwrite
 @click.option("--text/--no-text", default=True, help="Keep inputs, outputs and titles.")
-@options.tz
+@options.shown
 def fetch(
-    task_ids: tuple[str, ...], ids_from: list[str] | None, out: Path, overwrite: bool, text: bool, tz: str
+    task_ids: tuple[str, ...], ids_from: list[str] | None, out: Path, overwrite: bool, text: bool, **show: Any
 ) -> None:
     """Fetch tasks by id or dashboard link, show where the credits go, and keep the result.
 
-    Writes tasks.parquet, turns.parquet and spend.png, and failures.parquet where tasks could not be
+    Writes tasks.parquet, turns.parquet and spend.png, and failures.parquet where tasks were not
     fetched (exit code 3). A folder is not replaced by less: one with more tasks than are asked for is
     refused, and where tasks that it has do not come, its files stay, and what came goes to the folder
     `partial` in it, until the next complete fetch. Where no task comes, nothing is written; exit code 6
@@ -87,7 +89,7 @@ def fetch(
     if not ids:
         raise click.UsageError("give task ids or dashboard links, or --ids-from FILE")
     folder = FetchFolder(out, len(normalize_task_ids(ids)), overwrite=overwrite)
-    _show(*_fetch_into(folder, ids, text=text), tz)
+    _show(*_fetch_into(folder, ids, text=text), **show)
 
 
 def _fetch_into(
@@ -104,21 +106,26 @@ def _fetch_into(
         return result, folder.keep(result, text=text)
 
 
-def _show(result: FetchResult, folder: Path | None, tz: str) -> None:
+def _show(result: FetchResult, folder: Path | None, tz: str, names: Names = None, **priced: Any) -> None:
     """Draw and print what was written, and say what is missing."""
     if folder is not None:
-        _draw(result.turns, folder / CHART, tz)
-        show_table("Spend per worker", spend(result.turns, by="worker_id"))
-        show_table("Overview", summarize(result.turns).reset_index())
+        _draw(result.turns, folder / CHART, tz=tz, names=names, **priced)
+        show_table("Spend per worker", spend(result.turns, by="worker_id", **priced), names)
+        show_measures("Overview", summarize(result.turns, **priced))
+        turnless = set(result.tasks["task_id"]).difference(
+            result.turns["task_id"], result.failures["task_id"]
+        )
+        if turnless:
+            click.echo(f"{have(len(turnless), 'task')} no turns")
     if missing := provenance.incompleteness(provenance.of(result.turns)):
         show_failures(missing, result.failures)
         away = folder is None and result.failures["error"].isin(_NO_ANSWER).all()
         sys.exit(exit_codes.UNREACHABLE if away else exit_codes.INCOMPLETE)
 
 
-def _draw(turns: pd.DataFrame, chart: Path, tz: str) -> None:
+def _draw(turns: pd.DataFrame, chart: Path, **shown: Any) -> None:
     figure = Figure(figsize=(11, 5), layout="constrained")
-    plot_spend(turns, by="worker_id", tz=tz, ax=figure.subplots())
+    plot_spend(turns, by="worker_id", ax=figure.subplots(), **shown)
     with written(chart) as stream:
         figure.savefig(stream, format="png", dpi=150)
-    click.echo(f"{chart}: credits per day and worker", err=True)
+    click.echo(f"{chart}: spend per day and worker", err=True)

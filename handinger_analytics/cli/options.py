@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import operator
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import click
 import pandas as pd
 
-from handinger_analytics.arguments import check_currency, zone_info
+from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import ArgumentError, HandingerError
 from handinger_analytics.fetching.id_sources import ids_in_file, ids_in_lines, is_blank, is_file_name
 from handinger_analytics.fetching.text_files import opened, text_of
@@ -96,12 +96,17 @@ overwrite = click.option(
 )
 tz = click.option("--tz", default="UTC", callback=_zone, help="Time zone whose days count.")
 price = click.option("--price", type=float, help="Money per credit; adds what things cost.")
-currency = click.option(
-    "--currency", callback=lambda _, __, code: check_currency(code, 0), help="Its currency, an ISO 4217 code."
-)
+currency = click.option("--currency", help="Its currency, an ISO 4217 code such as EUR.")
 names = click.option(
     "--names", metavar="FILE", callback=_names_in, help="CSV of the ids or links of workers, and their names."
 )
+
+
+def shown(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of commands that show workers and credits."""
+    return names(price(currency(tz(command))))
+
+
 sandbox_tasks = click.option(
     "--tasks", default=200, type=click.IntRange(min=0), help="How many tasks the sandbox has."
 )

@@ -12,13 +12,19 @@ import pandas as pd
 
 from handinger_analytics import provenance
 from handinger_analytics.cli import exit_codes
+from handinger_analytics.metrics.names import Names, with_shown_names
 from handinger_analytics.text import is_missing, money, terminal_text
 
 _LONGEST = 60
 
 
-def show_table(title: str, frame: pd.DataFrame) -> None:
-    """Print a small frame: text left, numbers right with thousands separators, money with its currency."""
+def show_table(title: str, frame: pd.DataFrame, names: Names = None) -> None:
+    """Print a small frame: text left, numbers right with thousands separators, money with its currency.
+
+    Where workers have names, these stand in place of the ids.
+    """
+    if names is not None:
+        frame = with_shown_names(frame, names).rename(columns={"worker_id": "worker"})
     columns = {}
     currency = next(iter(frame.get("currency", [])), None)
     for name in frame.columns.drop("currency", errors="ignore"):
@@ -32,8 +38,16 @@ def show_table(title: str, frame: pd.DataFrame) -> None:
     click.echo("\n".join(["", title, *(line.rstrip() for line in lines)]))
 
 
+def show_measures(title: str, measures: pd.DataFrame) -> None:
+    """Print a small frame with one row per measure, money with its currency."""
+    for name in measures.index.intersection(["cost", "projected_cost"]):
+        value, unit = measures.loc[name]
+        measures.loc[name] = money(value, None if unit == "money" else unit), ""
+    show_table(title, measures.reset_index())
+
+
 def show_failures(title: str, failures: pd.DataFrame) -> None:
-    """Print what could not be fetched, and why."""
+    """Print what was not fetched, and why."""
     show_table(title, failures[["task_id", "stage", "error", "message"]])
 
 

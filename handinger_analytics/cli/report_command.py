@@ -16,12 +16,9 @@ from handinger_analytics.sources import kept_at
 @click.command()
 @click.argument("source")
 @click.option("--out", default="report.html", type=click.Path(dir_okay=False, path_type=Path))
-@options.names
-@options.price
-@options.currency
 @click.option("--limit", type=click.IntRange(min=1), help="Credits to spend in a month.")
 @click.option("--title", default="Handinger report")
-@options.tz
+@options.shown
 def report(source: str, out: Path, **settings: Any) -> None:
     """Write what SOURCE keeps, a folder of `fetch` or an archive, as one HTML page that needs no network.
 

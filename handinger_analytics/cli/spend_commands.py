@@ -9,11 +9,10 @@ import click
 
 from handinger_analytics.budget.status import budget_status
 from handinger_analytics.cli import exit_codes, options
-from handinger_analytics.cli.output import exit_if_incomplete, show_table
+from handinger_analytics.cli.output import exit_if_incomplete, show_measures, show_table
 from handinger_analytics.metrics import spend as spending
-from handinger_analytics.metrics.names import Names, with_shown_names
+from handinger_analytics.metrics.names import Names
 from handinger_analytics.sources import kept_at
-from handinger_analytics.text import money
 from handinger_analytics.times import Freq, Period
 
 
@@ -21,10 +20,7 @@ from handinger_analytics.times import Freq, Period
 @click.argument("source")
 @click.option("--by", multiple=True, help="Column to group by, such as worker_id; may be repeated.")
 @click.option("--freq", type=click.Choice(get_args(Freq)), help="Period to group by.")
-@options.names
-@options.price
-@options.currency
-@options.tz
+@options.shown
 def spend(source: str, by: tuple[str, ...], names: Names, **settings: Any) -> None:
     """Show the spend kept in SOURCE: a folder of `fetch`, a Parquet file, or an archive.
 
@@ -32,9 +28,7 @@ def spend(source: str, by: tuple[str, ...], names: Names, **settings: Any) -> No
     """
     turns = kept_at(source).turns()
     table = spending.spend(turns, by=by or None, **settings)
-    if names is not None:
-        table = with_shown_names(table, names).rename(columns={"worker_id": "worker"})
-    show_table("Spend", table)
+    show_table("Spend", table, names)
     exit_if_incomplete(turns)
 
 
@@ -56,9 +50,7 @@ def budget(source: str, check: bool, **settings: Any) -> None:
     status = budget_status(turns, **settings)
     verdict = str(status.loc["verdict", "value"])
     click.echo(f"{verdict}: {status.loc['reason', 'value']!s}")
-    for name in status.index.intersection(["cost", "projected_cost"]):
-        status.loc[name] = money(status.loc[name, "value"], settings["currency"]), ""
-    show_table("Budget", status.drop(index=["verdict", "reason"]).reset_index())
+    show_measures("Budget", status.drop(index=["verdict", "reason"]))
     if check and verdict in ("over the limit", "will cross"):
         sys.exit(exit_codes.OVER_BUDGET)
     exit_if_incomplete(turns)

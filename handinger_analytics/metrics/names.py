@@ -76,8 +76,8 @@ def with_names(frame: pd.DataFrame, names: Names) -> pd.DataFrame:
         return frame
     named = frame.drop(columns=COLUMN, errors="ignore")  # of an earlier call
     words = [called.get(worker_id, worker_id) for worker_id in named["worker_id"]]
-    column = pd.Series(words, index=named.index, dtype=_STRING)
-    named.insert(list(named).index("worker_id") + 1, COLUMN, column)
+    after = list(named).index("worker_id") + 1
+    named.insert(after, COLUMN, pd.Series(words, named.index, dtype=_STRING))
     return named
 
 

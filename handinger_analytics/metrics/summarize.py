@@ -107,11 +107,11 @@ def summarize(
         groups[share] = groups[share] / groups["turns"]
     for instant in ("first_started_at", "last_started_at"):
         groups[instant] = utc_times(groups[instant])
+    table = with_cost(source.result(groups, _UNITS), price, currency)
     if source.by:
-        return with_cost(source.result(groups, _UNITS), price, currency)
+        return table
     units = _UNITS if price is None else {**_UNITS, "cost": currency or "money"}
-    groups = with_cost(groups, price, currency)
-    overview = measures_frame({measure: groups[measure].iloc[0] for measure in units}, units)
+    overview = measures_frame({measure: table[measure].iloc[0] for measure in units}, units)
     return provenance.attach(overview, source.attrs)
 
 

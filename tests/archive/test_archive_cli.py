@@ -105,14 +105,14 @@ def test_two_sources_are_one_too_many(run, sandbox, archive):
 
 
 def test_failures_are_listed(run, archive, monkeypatch):
-    """What could not be fetched is said, with exit code 3, by `sync` and by `status` afterwards."""
+    """What was not fetched is said, with exit code 3, by `sync` and by `status` afterwards."""
     with Sandbox(tasks=10, seed=7) as calm:
         bad = calm.task_ids[3]
     with Sandbox(tasks=10, seed=7, faults=Faults(rate=0, always={bad: "404"})) as sandbox:
         monkeypatch.setenv("HANDINGER_BASE_URL", sandbox.url)
         result = run("sync", archive.uri, *sandbox.task_ids)
     assert result.exit_code == 3
-    assert f"Tasks of {archive.uri} that could not be fetched" in result.output
+    assert f"Tasks of {archive.uri} not fetched" in result.output
     assert "NotFoundError" in result.output
     assert bad in result.output
     result = run("status", archive.uri)
