@@ -119,10 +119,28 @@ def of(frame: Any) -> Provenance:
     if isinstance(frame, pd.DataFrame):
         found = copy.deepcopy(frame.attrs.get(KEY))
         return found if isinstance(found, dict) else {}
+    known: Provenance = {}
     if isinstance(frame, pa.Table | ds.Dataset):
         with contextlib.suppress(ValueError):
-            return in_metadata(frame.schema.metadata)
-    return {}
+            known = in_metadata(frame.schema.metadata)
+    if known and isinstance(frame, ds.FileSystemDataset):
+        with contextlib.suppress(ValueError):  # a filtered one has no files to ask
+            return _of_files(frame) or known
+    return known
+
+
+def _of_files(dataset: ds.FileSystemDataset) -> Provenance:
+    """Combine what the files of a dataset say, whose schema is that of the first; nothing if that is mute."""
+    said: list[Provenance] = []
+    for file in dataset.get_fragments():
+        part = in_metadata(file.physical_schema.metadata)
+        if not part and not said:
+            break  # an archive says it in the schema alone, and has thousands of files
+        if part not in said:
+            said.append(part)
+    if len(said) < 2:
+        return said[0] if said else {}
+    return combined(said, sum((part.get("requested") or 0) - (part.get("failed") or 0) for part in said))
 
 
 def fetched_at(provenance: Provenance) -> dt.datetime | None:

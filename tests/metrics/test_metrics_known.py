@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,3 +233,27 @@ def test_a_column_that_does_not_say_when(column):
     table = table.append_column("fetched_at", column)
     assert ha.spend(table).attrs == {}
     require_the_verdict_of_the_fetch(table, until(dated=False))
+
+
+@pytest.mark.parametrize(
+    ("june", "known"),
+    [
+        pytest.param(
+            {"requested": 5, "failed": 2, "complete": False, "fetched_at": "2026-06-12T12:00:00.000+00:00"},
+            {"requested": 8, "failed": 2, "complete": False, "fetched_at": "2026-06-12T12:00:00.000+00:00"},
+            id="incomplete",
+        ),
+        pytest.param(
+            None, {"requested": 3, "failed": 0, "fetched_at": "2026-05-31T12:00:00.000+00:00"}, id="silent"
+        ),
+    ],
+)
+def test_a_dataset_of_several_fetches_says_what_all_its_files_say(june, known, tmp_path):
+    """The first file, of a complete fetch of an earlier month, does not speak for the second."""
+    may = {"requested": 3, "failed": 0, "complete": True, "fetched_at": "2026-05-31T12:00:00.000+00:00"}
+    for name, said in (("may", may), ("june", june)):
+        metadata = said and {"handinger": json.dumps(said)}
+        pq.write_table(turns_table([{}]).replace_schema_metadata(metadata), tmp_path / f"{name}.parquet")
+    dataset = ds.dataset([tmp_path / "may.parquet", tmp_path / "june.parquet"])
+    found = ha.spend(dataset).attrs["handinger"]
+    assert {name: value for name, value in found.items() if name != "schema"} == known

@@ -30,6 +30,8 @@ _DEFAULTS: dict[str, Any] = {
     "task_title": "Title",
     "title": "Title",
     "completed_at": None,
+    "fetched_at": None,
+    "extra": None,
     "task_id": "tsk_1",
     "url": "https://v3.handinger.com/worker/wrk_a/task/tsk_1",
     "started_at": dt.datetime(2026, 5, 11, 9, tzinfo=dt.UTC),
