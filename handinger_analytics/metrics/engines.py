@@ -269,6 +269,8 @@ def _series(column: pa.ChunkedArray, name: str) -> pd.Series[Any]:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(kind) or _is_text(kind):
         return pd.Series(column.to_pylist(), dtype=STRING)
+    if pa.types.is_nested(kind):  # whole numbers in it would become floats
+        return pd.Series(column.to_pylist(), dtype=object)
     if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0):
         # Polars counts in uint32, DuckDB sums in decimal(38, 0); what is in uint64 is never a sum.
         unsigned = kind == pa.uint64()

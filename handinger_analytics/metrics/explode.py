@@ -161,10 +161,9 @@ def _fields(outputs: Sequence[Any], rows: pd.DataFrame, column: str, folded: set
             sent = text.strip(" \t\r\n").encode()
             can_be_taken_apart = _can_be_taken_apart(sent)
         except (TypeError, ValueError, RecursionError) as error:
-            key = rows.columns[0]
-            found = f"{error}; found {message_text(output, 40)!r}"
-            turn = f"{key.removesuffix('_id')} {rows[key][row]!r}"
-            raise FrameError(f"{turn}: {column} is not JSON text: {found}") from None
+            where = f"{rows.columns[0].removesuffix('_id')} {rows.iloc[row, 0]!r}: {column}"
+            found = message_text(output, 40)
+            raise FrameError(f"{where} is not JSON text: {error}; found {found!r}") from None
         if can_be_taken_apart:
             _take_apart(sent, (), row, fields, folded)
         else:
@@ -263,9 +262,10 @@ def _to_fold(fields: Fields) -> set[Path]:
     keys, columns, values = defaultdict[Path, set[str]](set), Counter[Path](), Counter[Path]()
     for path, field in fields.items():
         for depth, key in enumerate(path):
-            keys[path[:depth]].add(key)
-            columns[path[:depth]] += 1
-            values[path[:depth]] += len(field)
+            parent = path[:depth]
+            keys[parent].add(key)
+            columns[parent] += 1
+            values[parent] += len(field)
     enough = [path for path in keys if columns[path] > excess]
     whole = min(enough, key=lambda path: (values[path], -len(path), path))
     within = [path for path in keys if len(path) > len(whole) and path[: len(whole)] == whole]

@@ -81,14 +81,10 @@ def _require_round_trip(table: pa.Table, partitioning: ds.Partitioning) -> None:
     """Refuse columns and values that could not be read back from the name of a folder."""
     for field in partitioning.schema:
         if field.name.startswith(("_", ".")):
-            raise FrameError(
-                f"partition_by: readers overlook folders named like {field.name!r}; partition by another "
-                "column, or rename it"
-            )
+            raise _unfit(f"readers overlook folders named like {field.name!r}", "rename it")
         kind = table.schema.field(field.name).type
         if pa.types.is_dictionary(kind) and kind.ordered:
-            advice = "partition by another column, or make it text"
-            raise FrameError(f"partition_by: folders do not keep the order of {field.name!r}; {advice}")
+            raise _unfit(f"folders do not keep the order of {field.name!r}", "make it text")
         for value in pc.unique(table[field.name].cast(field.type)).drop_null():
             condition = pc.field(field.name) == value
             folder, _ = partitioning.format(condition)
@@ -97,10 +93,12 @@ def _require_round_trip(table: pa.Table, partitioning: ds.Partitioning) -> None:
             except pa.ArrowException:
                 legible = False
             if not legible:
-                raise FrameError(
-                    f"partition_by: {value.as_py()!r} in column {field.name!r} could not be read back from "
-                    "the name of a folder; partition by another column, or replace it"
-                )
+                found = f"{value.as_py()!r} in column {field.name!r}"
+                raise _unfit(f"{found} could not be read back from the name of a folder", "replace it")
+
+
+def _unfit(reason: str, remedy: str) -> FrameError:
+    return FrameError(f"partition_by: {reason}; partition by another column, or {remedy}")
 
 
 def _require_replaceable(filesystem: pafs.FileSystem, target: str) -> None:

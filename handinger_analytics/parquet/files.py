@@ -186,9 +186,8 @@ def _table_to_write(frame: pd.DataFrame, text: bool, keep: list[str]) -> pa.Tabl
             f"expected a pandas DataFrame, found {type(frame).__name__}; convert it with .to_pandas()"
         )
     if absent := [name for name in keep if name not in frame]:
-        raise FrameError(
-            f"keep: no column {', '.join(map(repr, absent))}; it has {', '.join(map(str, frame))}"
-        )
+        there = ", ".join(map(str, frame))
+        raise FrameError(f"keep: no column {', '.join(map(repr, absent))}; it has {there}")
     known, attrs = provenance.of(frame) or {"schema": SCHEMA_VERSION}, frame.attrs
     if not text:
         known = {key: known[key] for key in known if key == "fetched_at" or isinstance(known[key], int)}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from handinger_analytics import budget_status
@@ -86,6 +89,21 @@ def test_structured_output(read: Callable[[Path], Any], files: dict[str, Path], 
     empty = explode_structured_output(read(files["empty"]))
     assert empty.columns.tolist() == ["turn_id", "task_id", "seq", "worker_id", "started_at"]
     pd.testing.assert_series_equal(empty.dtypes, here.dtypes[empty.columns])
+
+
+def test_decimals_as_groups(read: Callable[[Path], Any], files: dict[str, Path], tmp_path: Path) -> None:
+    """Prices in decimals come back as they are; pandas reads them as objects and says what can group."""
+    prices = pa.array([Decimal("1.10"), Decimal("2.00"), None], pa.decimal128(10, 2))
+    table = pq.read_table(files["turns"]).slice(0, 3).append_column("price", prices)
+    pq.write_table(table, tmp_path / "priced.parquet")
+    turns = read(tmp_path / "priced.parquet")
+    if isinstance(turns, pd.DataFrame) and turns["price"].dtype == object:
+        with pytest.raises(FrameError, match="by: cannot group by 'price' of type Object; use text or whole"):
+            spend(turns, by="price")
+    else:
+        found = spend(turns, by="price").sort_values("price")
+        assert found["price"].tolist() == prices.to_pylist()
+        assert found["credits"].sum() == sum(table["credits"].to_pylist())
 
 
 def test_budget(

@@ -301,14 +301,17 @@ def test_dicts_as_other_readers_give_them():
     assert values(result["out.gap"]) == [None, None]
 
 
-def test_arrow_structs():
-    """Structs and lists of Arrow are dicts and lists as well."""
-    column = pa.array(
-        [{"a": 1, "b": ["x"]}, None], pa.struct([("a", pa.int64()), ("b", pa.list_(pa.string()))])
-    )
-    result = explode_structured_output(turns_table([{}, {}]).append_column("mine", column), column="mine")
-    assert values(result["out.a"]) == [1, None]
-    assert values(result["out.b"]) == ['["x"]', None]
+def test_structs_of_other_engines():
+    """Structs and lists of Arrow, DuckDB and Polars are dicts and lists as well, with exact numbers."""
+    duckdb = pytest.importorskip("duckdb", reason="needs the extra [duckdb]")
+    polars = pytest.importorskip("polars", reason="needs the extra [polars]")
+    kind = pa.struct([("a", pa.int64()), ("b", pa.list_(pa.string()))])
+    mine = pa.array([{"a": 2**60 + 1, "b": ["x"]}, None], kind)
+    table = turns_table([{}, {}]).append_column("mine", mine)
+    for turns in (table, polars.from_arrow(table), duckdb.from_arrow(table)):
+        result = explode_structured_output(turns, column="mine")
+        assert values(result["out.a"]) == [2**60 + 1, None]
+        assert values(result["out.b"]) == ['["x"]', None]
 
 
 @pytest.mark.parametrize(
