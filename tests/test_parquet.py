@@ -249,6 +249,18 @@ def test_objects_in_columns_become_json(tmp_path):
     assert list(loaded["mine"]) == ["[1]", "{}"]
 
 
+def test_missing_json_stays_missing(tmp_path):
+    """A structured output that a merge or concat left missing is null, not the text NaN."""
+    turns = pd.concat([parsed()] * 5, ignore_index=True)
+    turns["structured_output"] = pd.Series([{"a": np.nan}, np.nan, pd.NA, None, "[1]"], dtype=object)
+    ha.export_parquet(turns, tmp_path / "turns.parquet")
+    written = pq.read_table(tmp_path / "turns.parquet")["structured_output"]
+    assert written.to_pylist() == ['{"a": null}', None, None, None, "[1]"]
+    turns["structured_output"] = pd.Series([{1, 2}, {object()}, None, None, None], dtype=object)
+    with pytest.raises(FrameError, match="column 'structured_output' cannot be written: JSON has no object"):
+        ha.export_parquet(turns, tmp_path / "turns.parquet")
+
+
 def test_integers_that_a_merge_made_float_are_whole_again(tmp_path):
     """A float column of whole numbers goes back to the declared integers, gaps stay gaps."""
     turns = pd.concat([parsed(), parsed()], ignore_index=True).astype({"credits": float})

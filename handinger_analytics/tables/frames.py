@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -153,9 +152,7 @@ def _from_series(series: pd.Series[Any], column: Column | None) -> pa.Array:
             expected = "a JSON list of objects, as fetched frames have it"
             raise FrameError(f"column {column.name!r} does not hold {expected}: {error}") from None
     if column.json and series.dtype == object:
-        series = series.map(
-            lambda value: value if value is None or isinstance(value, str) else json.dumps(value)
-        )
+        return _texts(series, json_text)
     declared = column.type if series.dtype == object and column.type != TIMESTAMP else None
     try:
         array = _one_array(pa.array(series, declared, from_pandas=True))
@@ -177,8 +174,12 @@ def _inferred(series: pd.Series[Any]) -> pa.Array:
     except (pa.ArrowException, OverflowError) as error:
         if series.dtype != object:
             raise _unwritable(series, error) from None
+    return _texts(series, _json_of)
+
+
+def _texts(series: pd.Series[Any], text_of: Callable[[Any], str | None]) -> pa.Array:
     try:
-        return pa.array([_json_of(value) for value in series], TEXT)
+        return pa.array(map(text_of, series), TEXT)
     except (TypeError, ValueError, RecursionError) as error:
         raise _unwritable(series, error) from None
 

@@ -240,11 +240,11 @@ def test_what_is_folded(outputs: list, folded: list[str]):
 
 def test_another_column():
     """Any column of JSON text is opened, and the error for what is none names it."""
-    table = turns_table([{}, {}]).append_column("extra", pa.array(['{"totals":{"usd":1.5}}', None]))
+    table = turns_table([{"extra": '{"totals":{"usd":1.5}}'}, {}])
     result = explode_structured_output(table, column="extra", prefix="extra.")
     assert result.columns.tolist() == [*KEYS, "extra.totals.usd"]
     assert values(result["extra.totals.usd"]) == [1.5, None]
-    broken = table.set_column(table.schema.get_field_index("extra"), "extra", pa.array([None, "{"]))
+    broken = turns_table([{}, {"extra": "{"}])
     with pytest.raises(FrameError, match=r"turn 'trn_1': extra is not JSON text: .*found '{'"):
         explode_structured_output(broken, column="extra")
     with pytest.raises(FrameError, match=r"turns: no column 'extras'; it has .*extra"):
@@ -255,8 +255,9 @@ def test_another_column():
 
 def test_tasks():
     """Tasks are told apart by their own id."""
-    tasks = tasks_table([{"task_id": "tsk_1"}, {"task_id": "tsk_2"}])
-    tasks = tasks.append_column("extra", pa.array(['{"region":"eu"}', "{}"]))
+    tasks = tasks_table(
+        [{"task_id": "tsk_1", "extra": '{"region":"eu"}'}, {"task_id": "tsk_2", "extra": "{}"}]
+    )
     result = explode_structured_output(tasks, column="extra")
     assert result.columns.tolist() == ["task_id", "worker_id", "out.region", "out"]
     assert result["task_id"].tolist() == ["tsk_1", "tsk_2"]
