@@ -1,12 +1,14 @@
 """The folder of `fetch --out`, night after night: nothing in it is replaced by less."""
 
+import re
+
 import pandas as pd
 import pytest
 
 import handinger_analytics as ha
 from handinger_analytics.sandbox.server import Reply
 from tests.commands import GONE, REFUSED, TaskServer, failing, names_in, run
-from tests.samples import task_b
+from tests.samples import body_a, task_b
 
 TABLES = ["tasks.parquet", "turns.parquet"]
 WHOLE = ["spend.png", *TABLES]
@@ -53,6 +55,25 @@ def contents(folder):
 def ids_in(file):
     """Ids of the tasks in a table."""
     return list(ha.load_parquet(file)["task_id"])
+
+
+def test_a_fetch_shows_names_and_money(fetch, tmp_path):
+    """Workers by their names, and what their credits cost, in the tables that it prints."""
+    (tmp_path / "names.csv").write_text("wrk_vk81XUHKHG-qr4,Invoices\n")
+    options = ("--names", tmp_path / "names.csv", "--price", "0.5", "--currency", "EUR")
+    done = fetch("tsk_1", "tsk_2", *options)
+    assert done.exit_code == 0, done.stderr
+    assert re.search(r"^worker +credits .* cost\nInvoices +84 .* 42.00 EUR$", done.stdout, re.MULTILINE)
+    assert re.search(r"^cost +42.00 EUR$", done.stdout, re.MULTILINE)
+
+
+def test_tasks_without_turns_are_said(fetch, server):
+    """They are in one table and not in the other."""
+    server.replies["/api/tasks/tsk_2"] = Reply(body_a("tsk_2", turns=0))
+    done = fetch("tsk_1", "tsk_2", "tsk_3")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.endswith("\n1 task has no turns\n")
+    assert "no turns" not in fetch("tsk_1", "tsk_3", "--overwrite").stdout
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -32,6 +32,13 @@ ATTACKS = (
     "\x00\u202ekcart\u202c $x$",
 )
 
+NAMES = {
+    "wrk_ZHRJ6UGUl3ZQig": "Invoices",
+    "wrk_INnTYUaCt-FccQ": "Invoices",
+    "wrk_P9vBKzPC6YSTWw": "Sales <b>$x$</b>",
+}
+"""What three of the six workers of the sandbox are called."""
+
 
 class Page(HTMLParser):
     """What a browser would find in the file."""
@@ -87,6 +94,7 @@ def turns(fetched, tasks) -> pd.DataFrame:
 def whole(fetched, tmp_path_factory) -> Page:
     """Write a report of all that was fetched, with everything that a report may hold."""
     options = {"limit": 28_000, "price": 0.5, "tz": "Europe/Madrid", "title": "May & June"}
+    options |= {"currency": "EUR", "names": NAMES}
     return write(fetched.tasks, fetched.turns, tmp_path_factory.mktemp("whole"), **options)
 
 
@@ -129,6 +137,38 @@ def test_the_numbers_are_those_of_the_frames(fetched, whole):
     dearest = fetched.turns.groupby("task_id")["credits"].sum().idxmax()
     assert whole.links[0] == fetched.tasks.set_index("task_id").loc[dearest, "url"]
     assert len(whole.links) == 15
+
+
+def test_workers_have_their_names(whole):
+    """In each table, with the id where two have one name, and as text; an unknown id stays an id."""
+    workers = ["Invoices (wrk_ZHRJ6UGUl3ZQig)", "Invoices (wrk_INnTYUaCt-FccQ)", "Sales <b>$x$</b>"]
+    for name in (*workers, "wrk_dXstm_gNS5PbYQ"):
+        assert whole.texts.count(name) > 1
+    assert set(whole.texts).isdisjoint(NAMES)
+
+
+def test_credits_have_their_money(fetched, whole):
+    """In the overview, the tables and the reasons of the budget, with the currency."""
+    spent = fetched.turns.groupby("worker_id")["credits"].sum() / 2
+    wasted = fetched.turns[fetched.turns["status"].isin(["error", "aborted"])]["credits"].sum() / 2
+    dearest = fetched.turns.groupby("task_id")["credits"].sum().max() / 2
+    june = fetched.turns[fetched.turns["started_at"] >= "2026-05-31T22:00Z"]
+    june = june[june["started_at"] < AS_OF]["credits"].sum() / 2
+    for cost in (*spent, dearest):
+        assert f"{cost:,.2f} EUR" in whole.texts
+    assert f"cost {spent.sum():,.2f} EUR tasks" in whole.text
+    assert f"they cost {june:,.2f} EUR" in whole.texts
+    heading = whole.texts.index("credits wasted")
+    assert whole.texts[heading:].count("cost") == 1
+    costs = re.findall(r"([\d,.]+) EUR", " ".join(whole.texts[heading : whole.texts.index("Anomalies")]))
+    assert sum(float(cost.replace(",", "")) for cost in costs) == pytest.approx(wasted)
+
+
+def test_tasks_without_turns_are_said(fetched, whole):
+    """They are not among the tasks that have spent something."""
+    assert len(fetched.tasks) == 200
+    assert "tasks 198 turns" in whole.text
+    assert "2 tasks have no turns" in whole.texts
 
 
 def test_budget_and_price_are_optional(tasks, turns, tmp_path):

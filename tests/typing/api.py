@@ -63,6 +63,12 @@ def metrics(turns: pd.DataFrame, tasks: pd.DataFrame) -> None:
     assert_type(ha.budget_status(turns, limit=50_000, period="quarter"), pd.DataFrame)
     assert_type(ha.budget_status(turns, limit=50_000, as_of=dt.datetime.now(dt.UTC)), pd.DataFrame)
 
+    names = {"wrk_1": "Invoices"}
+    assert_type(ha.spend(turns, by="worker_id", names=names, price=0.012, currency="EUR"), pd.DataFrame)
+    assert_type(ha.waste(turns, by="worker_id", names=pd.Series(names)), pd.DataFrame)
+    assert_type(ha.budget_status(turns, limit=50_000, price=0.012, currency="EUR"), pd.DataFrame)
+
+    ha.spend(turns, names="names.csv")  # type: ignore[arg-type]
     ha.spend(turns, freq="fortnight")  # type: ignore[arg-type]
     ha.spend(turns, "worker_id")  # type: ignore[call-arg]
     ha.top_tasks(turns, measure="seconds")  # type: ignore[arg-type]
