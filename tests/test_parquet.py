@@ -5,6 +5,7 @@ import json
 import os
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ import pytest
 
 import handinger_analytics as ha
 from handinger_analytics import ArgumentError, FileError, FrameError
-from tests.samples import TASK, TURN
+from handinger_analytics.tables.schema import TASKS, TURNS
+from tests.samples import FILES, TASK, TURN
 
 TEXT = pd.StringDtype(na_value=np.nan)
 TEXT_COLUMNS = {"input", "output_text", "structured_output", "task_title", "files", "extra"}
@@ -338,13 +340,108 @@ def test_a_file_that_is_none(tmp_path, make, error, text):
     assert "turns.parquet" in str(caught.value)
 
 
-def test_a_file_of_a_newer_version_is_refused(tmp_path):
+@pytest.mark.parametrize("partition_by", [None, "month"])
+@pytest.mark.parametrize("version", [ha.SCHEMA_VERSION + 1, 99])
+def test_a_file_of_a_newer_version_is_refused(tmp_path, version, partition_by):
     """A schema version this package does not know is not guessed at."""
     turns = parsed()
-    turns.attrs["handinger"]["schema"] = 99
-    ha.export_parquet(turns, tmp_path / "turns.parquet")
-    with pytest.raises(FileError, match=r"schema version 99.*upgrade"):
-        ha.load_parquet(tmp_path / "turns.parquet")
+    turns.attrs["handinger"]["schema"] = version
+    ha.export_parquet(turns, tmp_path / "turns", partition_by=partition_by)
+    with pytest.raises(FileError, match=rf"schema version {version}, .*; upgrade handinger-analytics"):
+        ha.load_parquet(tmp_path / "turns")
+
+
+SCHEMA_1 = Path(__file__).parent / "schema1"
+"""Files that were written before there were ``fetched_at`` and ``extra``."""
+WRITTEN = {
+    "schema": 1, "requested": 9, "failed": 1, "complete": False, "fetched_at": "2026-11-25T17:25:42.003+00:00"
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype_backend", ["numpy", "pyarrow"])
+@pytest.mark.parametrize(
+    ("name", "columns", "rows"),
+    [("tasks.parquet", TASKS, 8), ("turns.parquet", TURNS, 10), ("turns-by-month", TURNS, 10)],
+)
+def test_files_of_schema_1_have_the_columns_of_today(tmp_path, name, columns, rows, dtype_backend):
+    """They load with all columns, the new ones null, in the dtypes of today and with their provenance."""
+    loaded = ha.load_parquet(SCHEMA_1 / name, dtype_backend=dtype_backend)
+    assert (len(loaded), loaded["credits"].sum(), loaded["credits"].dtype.kind) == (rows, 1556, "i")
+    assert list(loaded) == [column.name for column in columns]
+    assert loaded[["fetched_at", "extra"]].isna().all(axis=None)
+    assert loaded.attrs == {"handinger": WRITTEN}
+    today = ha.parse_bodies([], dtype_backend=dtype_backend)
+    today = today.tasks if columns == TASKS else today.turns
+    pd.testing.assert_series_equal(loaded.dtypes, today.dtypes)
+    ha.export_parquet(loaded, tmp_path / name)
+    same(ha.load_parquet(tmp_path / name, dtype_backend=dtype_backend), loaded)
+
+
+def test_new_columns_of_schema_1_are_asked_for_like_others():
+    """They can be read alone, and beside a span of time."""
+    turns = ha.load_parquet(SCHEMA_1 / "turns.parquet", columns="fetched_at")
+    assert turns["fetched_at"].tolist() == [pd.NaT] * 10
+    june = ha.load_parquet(SCHEMA_1 / "turns-by-month", columns=["extra", "credits"], since="2026-06-01")
+    assert 0 < len(june) < 10
+    assert list(june) == ["extra", "credits"]
+    with pytest.raises(FrameError, match=r"no column 'extras'; it has .*task_title, fetched_at, extra$"):
+        ha.load_parquet(SCHEMA_1 / "turns.parquet", columns="extras")
+
+
+def test_tables_of_schema_1_without_text_or_with_other_columns(tmp_path):
+    """Without text there is no extra; columns of one's own come last; a part of a table stays as it is."""
+    turns = pq.read_table(SCHEMA_1 / "turns.parquet")
+    text = [column.name for column in TURNS if column.text and column.name in turns.column_names]
+    pq.write_table(
+        turns.drop_columns(text).append_column("team", turns["worker_id"]), tmp_path / "cost.parquet"
+    )
+    assert list(ha.load_parquet(tmp_path / "cost.parquet"))[-3:] == ["triggered_by", "fetched_at", "team"]
+    pq.write_table(turns.append_column("team", turns["worker_id"]), tmp_path / "turns.parquet")
+    assert list(ha.load_parquet(tmp_path / "turns.parquet"))[-4:] == [
+        "task_title",
+        "fetched_at",
+        "extra",
+        "team",
+    ]
+    pq.write_table(turns.select(["turn_id", "credits"]), tmp_path / "part.parquet")
+    assert list(ha.load_parquet(tmp_path / "part.parquet")) == ["turn_id", "credits"]
+
+
+def test_files_are_lists_for_other_readers(tmp_path):
+    """The files of turns, JSON text in pandas, are lists of structs in the file, from text or from lists."""
+    turns = pd.concat([parsed(files=FILES), parsed()], ignore_index=True)
+    as_lists = turns.assign(files=pd.Series([FILES_AS_COLUMNS, []], dtype=object))
+    for frame in (turns, as_lists):
+        ha.export_parquet(frame, tmp_path / "turns.parquet")
+        written = pq.read_table(tmp_path / "turns.parquet")["files"]
+        assert written.type.value_type == pa.struct(
+            [
+                pa.field("filename", pa.string()),
+                pa.field("media_type", pa.string(), nullable=False),
+                pa.field("url", pa.string(), nullable=False),
+                pa.field("size", pa.int64()),
+            ]
+        )
+        assert written.to_pylist() == [FILES_AS_COLUMNS, []]
+        same(ha.load_parquet(tmp_path / "turns.parquet"), turns)
+
+
+FILES_AS_COLUMNS = [
+    {
+        "filename": file["filename"],
+        "media_type": file["mediaType"],
+        "url": file["url"],
+        "size": file.get("size"),
+    }
+    for file in FILES
+]
+
+
+def test_the_writer_of_pandas_keeps_everything(result, tmp_path):
+    """What `to_parquet` writes, `read_parquet` of pandas and ours read, with attrs; JSON text stays text."""
+    result.turns.to_parquet(tmp_path / "turns.parquet")
+    same(pd.read_parquet(tmp_path / "turns.parquet"), result.turns)
+    same(ha.load_parquet(tmp_path / "turns.parquet"), result.turns)
 
 
 def test_a_column_that_is_not_there(tmp_path):

@@ -25,14 +25,13 @@ from handinger_analytics.locations import Place, file_errors, located, written
 from handinger_analytics.parquet import datasets
 from handinger_analytics.provenance import SCHEMA_VERSION
 from handinger_analytics.tables.frames import DtypeBackend, encode_categories, from_pandas, to_pandas
-from handinger_analytics.tables.schema import TASKS, TURNS, Column
+from handinger_analytics.tables.schema import EXTRA, FETCHED_AT, TASKS, TURNS, Column
 from handinger_analytics.tables.selection import Columns, row_filter, selected_columns
 from handinger_analytics.times import Moment
 
 _KNOWN: dict[str, Column] = {column.name: column for column in (*TASKS, *TURNS)}
 _NULLABLE = [f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)]
 _NULLABLE += ["Float32", "Float64", "boolean"]
-_SINCE_2 = ("fetched_at", "extra")
 _OF_PANDAS_ALONE = (pd.PeriodDtype, pd.IntervalDtype)
 _SECONDS = "datetime64[s"
 """Parquet has no seconds, but milliseconds."""
@@ -250,14 +249,13 @@ def _with_dtypes(
 def _with_new_columns(schema: pa.Schema) -> pa.Schema:
     """Add to turns or tasks of schema 1 the columns of schema 2, at their place; readers fill in nulls."""
     for columns in (TURNS, TASKS):
-        before = [column for column in columns if column.name not in _SINCE_2]
+        before = [column for column in columns if column not in (FETCHED_AT, EXTRA)]
         there = [column for column in before if column.name in schema.names]
         if all(column in there or column.text for column in before):
             place = 1 + max(schema.get_field_index(column.name) for column in there)
-            for column in reversed(columns):
-                wanted = not column.text or any(other.text for other in there)
-                if column.name in _SINCE_2 and column.name not in schema.names and wanted:
-                    schema = schema.insert(place, column.field)
+            new = [EXTRA, FETCHED_AT] if any(column.text for column in there) else [FETCHED_AT]
+            for column in new:
+                schema = schema if column.name in schema.names else schema.insert(place, column.field)
             break
     return schema
 

@@ -48,8 +48,8 @@ def to_pandas(
     check_word(dtype_backend, "dtype_backend", get_args(DtypeBackend))
     nullable = {column.name for column in columns if column.nullable}
     for column in columns:
-        if pa.types.is_list(column.type) and column.name in rows.column_names:
-            at = rows.column_names.index(column.name)
+        at = rows.schema.get_field_index(column.name)
+        if pa.types.is_list(column.type) and at >= 0 and pa.types.is_nested(rows.schema.field(at).type):
             rows = rows.set_column(at, column.name, _as_json(rows[column.name]))
     if dtype_backend == "numpy":
         series = {name: _numpy_series(rows[name], name in nullable) for name in rows.column_names}

@@ -36,8 +36,6 @@ _DEFAULTS: dict[str, Any] = {
     "url": "https://v3.handinger.com/worker/wrk_a/task/tsk_1",
     "started_at": dt.datetime(2026, 5, 11, 9, tzinfo=dt.UTC),
     "created_at": dt.datetime(2026, 5, 11, 9, tzinfo=dt.UTC),
-    "fetched_at": None,
-    "extra": None,
 }
 
 
