@@ -73,7 +73,7 @@ class StatusBar(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
 
     def __init__(self) -> None:
         self._notice, self._clock, self._problems = w.HTML(), w.HTML(), w.HTML()
-        self.again = button("Try again", "Look up once more what could not be fetched")
+        self.again = button("Try again", "Look up once more what was not fetched")
         super().__init__([row(self._notice, self._clock, self.again, kind="ha-standing"), self._problems])
         self.add_class("ha-panel")
         set_visible(self.again, False)

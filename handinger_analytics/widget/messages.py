@@ -67,8 +67,8 @@ def error_words(error: HandingerError) -> str:
 
 
 def reason(error: str, stage: str) -> str:
-    """Say why an id could not be fetched; ``error`` and ``stage`` as in ``schema.FAILURES``."""
-    words = _PLAIN.get(error, "It could not be fetched.")
+    """Say why an id was not fetched; ``error`` and ``stage`` as in ``schema.FAILURES``."""
+    words = _PLAIN.get(error, "It was not fetched.")
     return f"The task is here, its turns are not. {words}" if stage == "turns" else words
 
 

@@ -133,7 +133,7 @@ def turns_table(
 
 
 def problems(failures: pd.DataFrame, entered: str) -> str:
-    """Write each id that could not be fetched, with the reason and what to try.
+    """Write each id that was not fetched, with the reason and what to try.
 
     Parameters
     ----------

@@ -29,6 +29,6 @@ def merged(session: FetchResult, result: FetchResult) -> FetchResult:
     -------
     FetchResult
         Each id once, in the order first asked for. Tasks that came again are replaced; one that
-        could not be fetched this time keeps the rows it had.
+        was not fetched this time keeps the rows it had.
     """
     return FetchResult(fetched_of(session).updated(fetched_of(result)))
