@@ -82,11 +82,13 @@ def plots(turns: pd.DataFrame, ax: Axes) -> None:
     assert_type(ha.plot_spend(turns, by="worker_id", limit=500, ax=ax, alpha=0.5), Axes)
     assert_type(ha.plot_budget(turns, limit=500), Axes)
     assert_type(ha.plot_heatmap(turns, measure="turns"), Axes)
-    assert_type(ha.plot_dashboard(turns, limit=500), Figure)
+    assert_type(ha.plot_waste(turns, names={"wrk_1": "Invoices"}, price=0.012, currency="EUR"), Axes)
+    assert_type(ha.plot_dashboard(turns, limit=500, names=pd.Series({"wrk_1": "Invoices"})), Figure)
     assert_type(ha.report(ha.fetch_tasks("tsk_1"), turns, "report.html", price=0.012), Path | str)
 
     ha.plot_heatmap(turns, measure="tokens")  # type: ignore[arg-type]
     ha.plot_spend(turns, freq="day")  # type: ignore[arg-type]
+    ha.plot_pareto(turns, names={"wrk_1": "Invoices"})  # type: ignore[arg-type]
 
 
 def files(turns: pd.DataFrame) -> None:
