@@ -88,7 +88,6 @@ def plots(turns: pd.DataFrame, ax: Axes) -> None:
 
     ha.plot_heatmap(turns, measure="tokens")  # type: ignore[arg-type]
     ha.plot_spend(turns, freq="day")  # type: ignore[arg-type]
-    ha.plot_pareto(turns, names={"wrk_1": "Invoices"})  # type: ignore[arg-type]
 
 
 def files(turns: pd.DataFrame) -> None:
