@@ -29,17 +29,9 @@ MAY = dt.datetime(2026, 5, 31, tzinfo=dt.UTC)
 JUNE = dt.datetime(2026, 6, 30, tzinfo=dt.UTC)
 
 
-def with_fetched_at(table: pa.Table, rows: list[dict[str, Any]]) -> pa.Table:
-    """Say in a table when its rows were fetched; rows that do not say it were fetched nobody knows when."""
-    instants = pa.array([row.get("fetched_at") for row in rows], pa.timestamp("ms", "UTC"))
-    if "fetched_at" in table.column_names:
-        table = table.drop_columns("fetched_at")
-    return table.append_column("fetched_at", instants)
-
-
 def turns_of(*rows: dict[str, Any]) -> pa.Table:
     """Build turns by hand."""
-    return with_fetched_at(turns_table(list(rows)), list(rows))
+    return turns_table(list(rows))
 
 
 def frame_of(*rows: dict[str, Any]) -> pd.DataFrame:
@@ -135,7 +127,7 @@ def test_newest_row_of_each_turn(engine: Reader, history: str) -> None:
 def test_tasks(engine: Reader) -> None:
     """Tasks are told apart by their id alone."""
     older, newer = (
-        engine(with_fetched_at(tasks_table(rows), rows))
+        engine(tasks_table(rows))
         for rows in (
             [{"task_id": "tsk_1", "fetched_at": MAY, "status": "running"}, {"task_id": "tsk_2"}],
             [{"task_id": "tsk_1", "fetched_at": JUNE, "credits": 5}],
@@ -296,7 +288,7 @@ def test_frame_that_was_only_begun() -> None:
 def test_csv_and_back(tmp_path: Path) -> None:
     """A frame combines with one that went through CSV, where a column without values has no dtype."""
     older = frame_of(A | {"fetched_at": MAY}, B | {"fetched_at": MAY})
-    older.drop(columns="files").to_csv(tmp_path / "turns.csv", index=False)
+    older.to_csv(tmp_path / "turns.csv", index=False)
     times = ["started_at", "completed_at", "fetched_at"]
     read = pd.read_csv(tmp_path / "turns.csv", parse_dates=times)
     newer = frame_of(A | {"fetched_at": JUNE, "credits": 7, "created_by_user_id": "usr_1"})
