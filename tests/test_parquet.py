@@ -370,8 +370,8 @@ def test_files_of_schema_1_have_the_columns_of_today(tmp_path, name, columns, ro
     assert list(loaded) == [column.name for column in columns]
     assert loaded[["fetched_at", "extra"]].isna().all(axis=None)
     assert loaded.attrs == {"handinger": WRITTEN}
-    today = ha.parse_bodies([], dtype_backend=dtype_backend)
-    today = today.tasks if columns == TASKS else today.turns
+    nothing = ha.parse_bodies([], dtype_backend=dtype_backend)
+    today = nothing.tasks if columns == TASKS else nothing.turns
     pd.testing.assert_series_equal(loaded.dtypes, today.dtypes)
     ha.export_parquet(loaded, tmp_path / name)
     same(ha.load_parquet(tmp_path / name, dtype_backend=dtype_backend), loaded)

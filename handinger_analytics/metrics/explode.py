@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
@@ -137,17 +138,15 @@ def _collected(source: OpenFrame, column: str) -> tuple[pd.DataFrame, Sequence[A
     if not {"turn_id", "task_id"} & {*present}:
         raise FrameError(f"turns: no column 'turn_id' or 'task_id', which says whose {column!r} it is")
     # The session of an engine decides in which zone it hands over times; milliseconds have none.
-    names = {"started_at": STARTED_MS}
-    keys = [names.get(key, key) for key in _KEYS if key in present]
+    times = {"started_at": nw.col(STARTED_MS).alias("started_at")}
+    keys = [times.get(key, nw.col(key)) for key in _KEYS if key in present]
     native = source.frame.to_native()
-    if isinstance(native, pd.DataFrame):  # Arrow would give all dicts of a column the same keys
-        rows, outputs = collect(source.frame.select(*keys)), native[column].tolist()
-    else:
-        rows = collect(source.frame.select(*keys, column))
-        outputs = rows.pop(column).tolist()
-    if STARTED_MS in rows:
-        rows[STARTED_MS] = utc_times(rows[STARTED_MS])
-    return rows.rename(columns={STARTED_MS: "started_at"}), outputs
+    here = isinstance(native, pd.DataFrame)  # collecting as Arrow would give all dicts the same keys
+    rows = collect(source.frame.select(*keys, *([] if here else [column])))
+    outputs = native[column] if here else rows.pop(column)
+    if "started_at" in rows:
+        rows["started_at"] = utc_times(rows["started_at"])
+    return rows, outputs.tolist()
 
 
 def _fields(outputs: Sequence[Any], rows: pd.DataFrame, column: str, folded: set[Path]) -> Fields:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handinger_analytics import parse_bodies
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.explode import explode_structured_output
 from tests.metrics.turns_by_hand import tasks_table, turns_table
+from tests.samples import TASK, TURN
 
 KEYS = ["turn_id", "task_id", "seq", "worker_id", "started_at"]
 
@@ -265,6 +267,23 @@ def test_tasks():
         explode_structured_output(tasks, column="title")
     with pytest.raises(FrameError, match="no column 'turn_id' or 'task_id', which says whose 'extra' it is"):
         explode_structured_output(tasks.select(["worker_id", "extra"]), column="extra")
+
+
+def test_extra_of_an_answer():
+    """What the server sent beyond the table becomes columns, of turns and of tasks."""
+    task = TASK | {"region": "eu", "totals": TASK["totals"] | {"usd": 1.5}}
+    body = json.dumps({"task": task, "turns": [TURN | {"model": {"name": "x", "version": 2}}]})
+    result = parse_bodies([body])
+    turns = explode_structured_output(result.turns, column="extra", prefix="extra.")
+    assert turns.filter(like="extra").iloc[0].to_dict() == {"extra.model.name": "x", "extra.model.version": 2}
+    tasks = explode_structured_output(result.tasks, column="extra", prefix="extra.")
+    assert tasks.iloc[0].to_dict() == {
+        "task_id": TASK["id"],
+        "worker_id": TASK["workerId"],
+        "extra.region": "eu",
+        "extra.totals.usd": 1.5,
+    }
+    assert turns.attrs["handinger"]["complete"]
 
 
 def parsed(*outputs: object) -> pd.DataFrame:

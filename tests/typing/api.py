@@ -92,7 +92,7 @@ def plots(turns: pd.DataFrame, ax: Axes) -> None:
 
 def files(turns: pd.DataFrame) -> None:
     """Frames as files."""
-    ha.export_parquet(turns, Path("turns.parquet"), text=False)
+    ha.export_parquet(turns, Path("turns.parquet"), text=False, keep="task_title")
     ha.export_parquet(turns, "turns", partition_by="worker_id")
     assert_type(ha.load_parquet("turns.parquet", columns=["credits"], since="2026-05-01"), pd.DataFrame)
     assert_type(ha.load_parquet("turns.parquet", since=dt.date(2026, 5, 1)), pd.DataFrame)
