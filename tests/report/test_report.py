@@ -287,12 +287,12 @@ def test_any_engine_makes_the_same_report(tasks, turns, tmp_path):
     """Apart from what only a pandas frame can say about its fetch."""
     polars = pytest.importorskip("polars")
     options = {"names": NAMES, "price": 0.5, "limit": 100}
-    pandas = write(*(pd.DataFrame(dict(frame)) for frame in (tasks, turns)), tmp_path, **options).html
+    pandas = write(*(pd.DataFrame(dict(frame)) for frame in (tasks, turns)), folder=tmp_path, **options).html
     lazy = []
     for frame in (tasks, turns):
         export_parquet(frame, tmp_path / "frame.parquet")
         lazy.append(polars.read_parquet(tmp_path / "frame.parquet").lazy())
-    assert write(*lazy, tmp_path, **options).html == pandas
+    assert write(*lazy, folder=tmp_path, **options).html == pandas
 
 
 def test_a_report_is_replaced_whole(tasks, turns, tmp_path):
