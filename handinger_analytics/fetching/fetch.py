@@ -74,7 +74,7 @@ def fetch(
     ...     result = ha.fetch(sandbox.task_ids, client=client)
     >>> result
     FetchResult
-      tasks: 20 of 20 asked for
+      tasks: 20 of 20 asked for, 1 without turns
       turns: 44
       credits: 5,636
       period: 2026-05-05 20:11 to 2026-06-30 11:59 UTC
