@@ -522,22 +522,18 @@ def test_any_split_equals_one_fetch_at_the_end(kind: str, drawn: tuple[list[pa.T
 
 def test_fetches_while_tasks_run() -> None:
     """Fetches of a server at work, over HTTP, come to what one fetch at the end says."""
-    pick, parts = random.Random(1), []
+    pick, parts, keys = random.Random(1), [], ["task_id", "turn_id"]
     with ha.Sandbox(tasks=60, seed=3, days=1) as sandbox, sandbox.client() as client:
         ids = sandbox.task_ids
         for hours, some in ((0, ids), (1, pick.sample(ids, 30)), (1, ids[30:]), (0, ids[:40])):
             sandbox.advance(dt.timedelta(hours=hours))
-            turns = ha.fetch_turns(some, client=client)
-            parts.append(turns.assign(fetched_at=pd.Timestamp(sandbox.now)))
+            parts.append(ha.fetch_turns(some, client=client))
         end = ha.fetch_turns(ids, client=client)
-    first_rows = pd.concat(parts).drop_duplicates(["task_id", "turn_id"])
+    first_rows = pd.concat(parts).drop_duplicates(keys)
     pick.shuffle(parts)
-    undated = end.head(0).assign(fetched_at=pd.NaT)  # settles the order of the rows, but no time
     found, end = (
-        frame.drop(columns="fetched_at", errors="ignore").sort_values(
-            ["task_id", "turn_id"], ignore_index=True
-        )
-        for frame in (ha.combine(undated, *parts), end)
+        turns.drop(columns="fetched_at").sort_values(keys, ignore_index=True)
+        for turns in (ha.combine(*parts), end)
     )
     pd.testing.assert_frame_equal(found, end, check_categorical=False)
     assert found["credits"].sum() > first_rows["credits"].sum()
