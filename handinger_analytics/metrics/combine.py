@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from handinger_analytics import provenance
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.checks import check_aware, check_columns
+from handinger_analytics.tables.frames import json_text
 from handinger_analytics.tables.schema import TASKS, TURNS
 
 Frame = TypeVar("Frame")
@@ -164,12 +165,7 @@ def _stacked(name: str, frames: list[pd.DataFrame]) -> pd.Series[Any]:
         dtype = exact = _dtype(parts)
         if isinstance(dtype, np.dtype) and dtype.kind in "iub":
             exact = pd.Series([], dtype=dtype).convert_dtypes().dtype  # NumPy's would cut fractions off
-        alike = [
-            part.astype(exact)
-            if part.notna().any() or part.dtype == exact
-            else pd.Series(None, part.index, exact)
-            for part in parts
-        ]
+        alike = [_cast(part, exact) for part in parts]
     except (TypeError, ValueError, OverflowError, NotImplementedError) as error:  # Arrow's are among them
         raise FrameError(
             f"frames: column {name!r} does not fit its dtype in the first frame: {error}"
@@ -191,6 +187,18 @@ def _dtype(parts: list[pd.Series[Any]]) -> Any:
     return pd.CategoricalDtype(categories, dtype.ordered)
 
 
+def _cast(part: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
+    if part.dtype == dtype:
+        return part
+    if part.isna().all():
+        return pd.Series(None, part.index, dtype)
+    if isinstance(dtype, pd.StringDtype):
+        objects = part.astype(object)
+        if pd.api.types.infer_dtype(objects) == "mixed":  # lists of files, of which pandas shows the repr
+            return objects.map(json_text).astype(dtype)
+    return part.astype(dtype)
+
+
 def _combined_lazily(opened: list[Any], keys: list[str]) -> Any:
     """Combine frames of an engine that has windows."""
     schemas = [frame.collect_schema() for frame in opened]
@@ -207,8 +215,8 @@ def _combined_lazily(opened: list[Any], keys: list[str]) -> Any:
     for number, (frame, schema) in enumerate(zip(opened, schemas, strict=True)):
         if schema.get(_FETCHED_AT, nw.Unknown) != nw.Unknown:
             check_aware(schema[_FETCHED_AT], frame.implementation, "frames", _FETCHED_AT)
-        columns = [_cast(name, schema, dtypes[name]) for name in schemas[0]]
-        columns += [_cast(_FETCHED_AT, schema, instant).alias(_INSTANT), nw.lit(number).alias(_FRAME)]
+        columns = [_column(name, schema, dtypes[name]) for name in schemas[0]]
+        columns += [_column(_FETCHED_AT, schema, instant).alias(_INSTANT), nw.lit(number).alias(_FRAME)]
         parts.append(_numbered(frame).select(*columns, _POSITION))
     rows: Any = nw.concat(parts)
     rank = nw.col(_FRAME).cum_count(reverse=True).over(*keys, order_by=by_age)
@@ -219,7 +227,7 @@ def _combined_lazily(opened: list[Any], keys: list[str]) -> Any:
     return (rows.collect() if isinstance(opened[0], nw.DataFrame) else rows).to_native()
 
 
-def _cast(name: str, schema: nw.Schema, dtype: nw.dtypes.DType) -> nw.Expr:
+def _column(name: str, schema: nw.Schema, dtype: nw.dtypes.DType) -> nw.Expr:
     """Return a column in a dtype, nothing but nulls where there is none of the name."""
     column = nw.col(name) if name in schema else nw.lit(None).alias(name)
     return column if dtype in (schema.get(name), nw.Unknown) else column.cast(dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -207,6 +208,15 @@ def test_pandas_dtypes(backend: Any) -> None:
 
 
 FILE = {"filename": "a.pdf", "media_type": "application/pdf", "url": "https://example.com/a.pdf", "size": 1}
+
+
+@pytest.mark.parametrize("mapper", [None, pd.ArrowDtype], ids=["objects", "Arrow lists"])
+def test_files_as_pandas_reads_them(tmp_path: Path, mapper: Any) -> None:
+    """Lists of files, which other readers of Parquet give, become JSON beside the JSON of fetched frames."""
+    ha.export_parquet(frame_of(B | {"files": [FILE]}, C), tmp_path / "turns.parquet")
+    read = pq.read_table(tmp_path / "turns.parquet").to_pandas(types_mapper=mapper)
+    found = ha.combine(frame_of(A), read)["files"]
+    assert [json.loads(files) for files in found] == [[], [FILE], []]
 
 
 @pytest.mark.parametrize(("backend", "other"), [("numpy", "pyarrow"), ("pyarrow", "numpy")])
