@@ -97,12 +97,7 @@ class TaskLookup(w.VBox, w.ValueWidget):  # type: ignore[misc]  # ipywidgets shi
     value = traitlets.Instance(FetchResult, allow_none=True, read_only=True)
 
     def __init__(
-        self,
-        client: Client | None = None,
-        *,
-        source: Source | None = None,
-        tz: str = "UTC",
-        names: Names = None,
+        self, client: Client | None = None, *, source: Source = None, tz: str = "UTC", names: Names = None
     ) -> None:
         self._zone, self._names = zone_info(tz), None if names is None else check_names(names)
         if source is not None:

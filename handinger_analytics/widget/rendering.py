@@ -270,8 +270,6 @@ def _macros() -> object:
         lstrip_blocks=True,
     )
     environment.globals["NOTHING"] = NOTHING
-    filters = (count, duration, moment, number, one_line, page_text, titled, web_address)
-    environment.filters.update(
-        {each.__name__: each for each in filters}, indented=_indented, decoded=msgspec.json.decode
-    )
+    filters = (count, msgspec.json.decode, duration, moment, number, one_line, page_text, titled, web_address)
+    environment.filters.update({each.__name__: each for each in filters}, indented=_indented)
     return environment.get_template("answer.html").module
