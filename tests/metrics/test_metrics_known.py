@@ -204,17 +204,20 @@ QUESTIONS: dict[str, Callable[[Any], pd.DataFrame]] = {
 }
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_answers_say_when_rows_of_any_engine_were_fetched(question, read, paths):
-    """The last value of the column is theirs; it says nothing about whether all tasks are here."""
-    answer = QUESTIONS[question](read(paths[True]))
-    assert answer.attrs == {"handinger": {"fetched_at": PROVENANCE["fetched_at"]}}
+LAST = {"handinger": {"fetched_at": PROVENANCE["fetched_at"]}}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_answers_say_nothing_of_rows_that_do_not(question, paths):
-    """Without the column and without attrs nothing is known."""
+def test_answers_say_when_the_last_row_was_fetched(question, paths):
+    """The column tells it, but not whether all tasks are here; without it nothing is known."""
+    assert QUESTIONS[question](pq.read_table(paths[True])).attrs == LAST
     assert QUESTIONS[question](pq.read_table(paths[False])).attrs == {}
+
+
+def test_any_engine_says_when_the_last_row_was_fetched(read, paths):
+    """Alone and in groups, of which the first are of an earlier fetch."""
+    for options in ({}, {"by": "worker_id"}, {"freq": "D"}):
+        assert ha.spend(read(paths[True]), **options).attrs == LAST
 
 
 @pytest.mark.parametrize(
