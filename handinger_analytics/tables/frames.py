@@ -171,7 +171,7 @@ def _inferred(series: pd.Series[Any]) -> pa.Array:
         if series.dtype != object or not _has_struct(array.type):
             # Periods and intervals have types of their own, which other readers do not know.
             return array.storage if isinstance(array.type, pa.ExtensionType) else array
-    except (pa.ArrowException, OverflowError) as error:
+    except (pa.ArrowException, OverflowError, TypeError) as error:
         if series.dtype != object:
             raise _unwritable(series, error) from None
     return _texts(series, _json_of)
