@@ -70,6 +70,7 @@ def known_time(source: OpenFrame, now: dt.datetime) -> Known:
         longest_ms = (first[1:] - last[:-1])[recent].max(initial=0)
         usual_ms = max(_FRESH_MS, longest_ms + min(longest_ms, DAY_MS))
         until_ms, how = last[-1], _JUDGED
+    until_ms = max(int(until_ms), 0)  # before is a wrong clock, and in some zones no day
     if now_ms - until_ms <= usual_ms:
         return Known(first_ms, now, None)
-    return Known(first_ms, EPOCH + int(until_ms) * MILLISECOND, how)
+    return Known(first_ms, EPOCH + until_ms * MILLISECOND, how)

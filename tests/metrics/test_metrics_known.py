@@ -260,3 +260,12 @@ def test_a_dataset_of_several_fetches_says_what_all_its_files_say(june, known, t
     dataset = ds.dataset([tmp_path / "may.parquet", tmp_path / "june.parquet"])
     found = ha.spend(dataset).attrs["handinger"]
     assert {name: value for name, value in found.items() if name != "schema"} == known
+
+
+@pytest.mark.parametrize("tz", ["America/Havana", "Asia/Kathmandu"])
+def test_turns_of_the_first_day_of_the_calendar_are_judged(tz):
+    """A clock that was wrong by two thousand years makes nothing known, and no error."""
+    table = starts(("2026-06-01T08:00Z", "2026-06-01T08:00Z", "D"))
+    first = pa.array([dt.datetime(1, 1, 1, tzinfo=dt.UTC)], pa.timestamp("ms", "UTC"))
+    table = table.set_column(table.schema.get_field_index("started_at"), "started_at", first)
+    assert ha.budget_status(table, limit=1, tz=tz, as_of=ASKED)["value"]["verdict"] == "not known"
