@@ -40,6 +40,9 @@ _UNITS = {
 }
 """Measures of the status, in order, with their units."""
 
+_COSTS = {"cost": "spent", "projected_cost": "projected"}
+"""Measures of a status with a price, and the credits that they are the cost of."""
+
 
 def budget_status(
     turns: Any,
@@ -166,7 +169,7 @@ def budget_status(
     history = spend_history(source, days, known.first_ms, runs.workers)
     values = _values(limit, days, history, runs)
     if price is not None:
-        costs = {"cost": values["spent"] * price, "projected_cost": values["projected"] * price}
+        costs = {cost: values[name] * float(price) for cost, name in _COSTS.items()}
         values, units = values | costs, units | dict.fromkeys(costs, currency or "money")
     parts = [*reasons(values, known, days, source.attrs, currency), *runs.notes]
     values |= {"verdict": verdict(values, days), "reason": "; ".join(parts)}

@@ -58,9 +58,9 @@ def report(
 ) -> Path | str:
     """Write a report on tasks and turns into one HTML file.
 
-    It holds the overview, the spend, the tasks that cost most, what was wasted, what is unusual, whether
-    a limit will hold, and whether anything is missing. It needs no network, runs no script, and can be
-    printed.
+    It holds the overview, also how many tasks have no turns, the spend, the tasks that cost most, what was
+    wasted, what is unusual, whether a limit will hold, and whether anything is missing. It needs no
+    network, runs no script, and can be printed.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def report(
     moment = utc_instant(as_of, "as_of") or now()
     checked = check(tasks, turns)
     verdict = provenance.of(checked)
-    overview = summarize(turns)
+    overview = summarize(turns, **priced)
     missing = provenance.incompleteness(provenance.of(overview))
     if missing is None and verdict.get("complete") is False:
         missing = f"incomplete: {verdict['reason']}"
@@ -120,7 +120,7 @@ def report(
     page = {
         "title": picture_text(title),
         "missing": missing or provenance.doubt(verdict),
-        "tiles": _tiles(overview["value"], price, currency),
+        "tiles": _tiles(overview["value"], currency),
         "turnless": f"{have(turnless, 'task')} no turns" if turnless else "",
         "spend": picture("spend", lambda ax: plot_spend(turns, by="worker_id", tz=tz, ax=ax, **shown)),
         # After the picture, which refuses times that no clock shows.
@@ -150,11 +150,10 @@ def _subtitle(overview: pd.Series[Any], tz: str) -> str:
     return f"{first} to {last}, {tz}"
 
 
-def _tiles(overview: pd.Series[Any], price: float | None, currency: str | None) -> dict[str, str]:
-    credits_ = int(overview["credits"])
+def _tiles(overview: pd.Series[Any], currency: str | None) -> dict[str, str]:
     return {
-        "credits": number(credits_),
-        **({} if price is None else {"cost": money(credits_ * price, currency)}),
+        "credits": number(overview["credits"]),
+        **({"cost": money(overview["cost"], currency)} if "cost" in overview else {}),
         "tasks": number(overview["tasks"]),
         "turns": number(overview["turns"]),
         "credits per turn": number(overview["credits_per_turn"], digits=1),

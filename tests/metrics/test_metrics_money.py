@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -173,6 +175,18 @@ def test_a_budget_has_its_cost(currency, unit, words):
         status.drop(index=["reason", "cost", "projected_cost"]), plain.drop(index="reason")
     )
     assert "cost" not in plain.loc["reason", "value"]
+
+
+@pytest.mark.parametrize("price", [1, Fraction(1, 3), np.float32(0.5)])
+def test_costs_are_floats(price):
+    """Whatever kind of number the price is."""
+    costs = [
+        spend(turns_table(ROWS), price=price)["cost"].iloc[0],
+        summarize(turns_table(ROWS), price=price).loc["cost", "value"],
+        budget_of(HOURS, price=price).loc["cost", "value"],
+    ]
+    assert costs == [1050 * float(price), 1050 * float(price), 240 * float(price)]
+    assert all(isinstance(cost, float) for cost in costs)
 
 
 def test_a_budget_without_a_projection_has_the_cost_of_what_is_spent():
