@@ -79,10 +79,11 @@ def explode_structured_output(
         (``out``; ``value`` if nothing remains). A key that is empty, has a dot in it or begins with a
         quotation mark stands in quotation marks, as in JSON: ``out."a.b"``.
 
-        More than 1,000 columns would help nobody: then an object, such as a map from ids, becomes one
-        column of JSON text. It is the one with fewest values of those whose folding is enough, so the
-        whole output comes last; or objects within that one, where a few are enough, each of at least as
-        many keys as there are of them. ``attrs["handinger"]["folded"]`` lists them.
+        More than 1,000 columns would help nobody. Then objects stay whole, each in one column of JSON
+        text, until the columns fit. Of the objects that are enough alone, the one with the fewest
+        values is taken, such as a map from ids; so the whole output is the last resort. Where several
+        objects within it are enough, and each has at least as many keys as there are of them, they
+        are taken instead. ``attrs["handinger"]["folded"]`` lists what stays whole.
 
     Raises
     ------

@@ -62,23 +62,30 @@ def export_parquet(
         Columns that become a level of folders each (``worker_id=…/``), or ``"month"`` or ``"day"`` for
         the UTC month or day in which a turn started or a task was created.
     text : bool, default True
-        False leaves out everything a person or a model wrote, so that a cost file can be shared:
-        inputs, outputs, structured outputs, files, titles, and of columns that are not those of
-        turns and tasks all but numbers, booleans and times. So names of workers and exploded text go,
-        too, and of ``attrs`` all but the provenance. The names of columns are not looked at.
+        False leaves out what a person or a model wrote, so that a cost file can be shared. Of the
+        columns of turns and tasks, inputs, outputs, structured outputs, files, titles and ``extra``
+        go. Of other columns only numbers, booleans and times stay: ``worker_name`` and the text of
+        exploded outputs go. ``attrs`` keep the provenance alone. Names of columns are not looked at.
     keep : str or iterable of str, optional
         Columns that stay with ``text=False`` whatever they hold, such as ``worker_name``.
 
     Raises
     ------
     FrameError
-        If the frame cannot be written so that it comes back, or lacks a column of ``partition_by``
+        If a column could not be read back as it is, or the frame lacks a column of ``partition_by``
         or ``keep``; nothing is written.
     ArgumentError
         If ``partition_by`` or ``keep`` is something else than names, or ``keep`` stands without
         ``text=False``.
     FileError
         If the file cannot be written; what was there before is still there.
+
+    Notes
+    -----
+    Columns of your own come back with their dtype. A column of objects comes back with the dtype of its
+    values; dicts and mixed values come back as JSON text, which `explode_structured_output` opens.
+    Arrow dtypes come back with ``dtype_backend="pyarrow"``. A column that could not come back is refused:
+    categories that are no text, and sparse or complex numbers.
 
     Examples
     --------
@@ -92,13 +99,6 @@ def export_parquet(
     >>> ha.export_parquet(outputs, "outputs.parquet", text=False, keep="out.category")
     >>> list(ha.load_parquet("outputs.parquet").filter(like="out."))[:4]
     ['out.revenue.amount', 'out.change.day', 'out.change.week', 'out.category']
-
-    Notes
-    -----
-    A column of your own comes back as it was. Objects come back with the dtype of what they are, text
-    or numbers or lists; dicts, and objects of mixed types, as JSON text, which
-    `explode_structured_output` opens. Arrow dtypes come back where ``dtype_backend`` asks for them. What
-    Parquet cannot give back is refused: categories other than text, sparse and complex numbers.
     """
     kept = column_names(keep, "keep")
     if text and kept:
@@ -139,7 +139,8 @@ def load_parquet(
     -------
     DataFrame
         With the dtypes and ``attrs`` of the frame that was written. Rows of a dataset come by
-        partition.
+        partition. Turns and tasks that were written before there were ``fetched_at`` and ``extra``
+        have them, too, without values.
 
     Raises
     ------
