@@ -170,6 +170,7 @@ def test_the_budget_is_drawn_in_money():
     assert ax.get_title().startswith("Cost of the month: ")
 
 
+@pytest.mark.slow
 def test_what_is_expected_is_drawn_in_money():
     """A hundred credits a day, one unlike the others, and the day of the crossing on the limit."""
     rows = [{"started_at": f"2026-05-{day:02}T09:00+00:00", "credits": 100} for day in range(1, 21)]
@@ -183,6 +184,7 @@ def test_what_is_expected_is_drawn_in_money():
     assert money.collections[-1].get_offsets()[0][1] == 25
 
 
+@pytest.mark.slow
 def test_the_page_is_drawn_in_money():
     """Four of its six plots, and its title, which has the credits as well."""
     page = ha.plot_dashboard(TURNS, limit=200, **EUROS)

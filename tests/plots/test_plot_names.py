@@ -165,6 +165,7 @@ def test_names_of_a_series():
     assert groups(ha.plot_tokens(WORKERS, by="worker_id", names=names))[1] == "Weather"
 
 
+@pytest.mark.slow
 def test_the_page_shows_names():
     """Over its three plots of groups."""
     page = ha.plot_dashboard(WORKERS, names={"wrk_1": "Invoices", "wrk_2": "Weather"})
