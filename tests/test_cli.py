@@ -88,6 +88,15 @@ def test_partial_data_says_so_everywhere(run, sandbox, tmp_path):
     assert ha.load_parquet(tmp_path / "o/turns.parquet").attrs["handinger"]["complete"] is False
 
 
+def test_without_text_failures_keep_their_words(run, sandbox, tmp_path):
+    """What went wrong is said by us, so it stays in a folder that holds no text of models."""
+    done = run("fetch", sandbox.task_ids[0], "tsk_gone", "--out", "o", "--no-text", **served_by(sandbox))
+    assert done.exit_code == 3
+    failures = ha.load_parquet(tmp_path / "o/failures.parquet")
+    assert failures[["task_id", "stage", "error"]].values.tolist() == [["tsk_gone", "task", "NotFoundError"]]
+    assert "404" in failures["message"][0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "code", "text"),
     [
