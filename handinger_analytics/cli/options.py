@@ -72,8 +72,7 @@ def _names_in(_: click.Context, __: click.Parameter, path: str | None) -> dict[s
             rows.append(row)
     except csv.Error as error:
         raise ArgumentError.unexpected("names", expected.format(table.line_num), str(error)) from None
-    ids, names = zip(*rows, strict=True) if rows else ((), ())
-    return check_names(pd.Series(names, ids, dtype=object).drop("", errors="ignore"))
+    return check_names(pd.DataFrame(rows, columns=[0, 1]).set_index(0)[1].drop("", errors="ignore"))
 
 
 def _zone(_: click.Context, __: click.Parameter, tz: str) -> str:

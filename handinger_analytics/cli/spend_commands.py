@@ -27,8 +27,7 @@ def spend(source: str, by: tuple[str, ...], names: Names, **settings: Any) -> No
     Exit code 3 if what is kept is incomplete.
     """
     turns = kept_at(source).turns()
-    table = spending.spend(turns, by=by or None, **settings)
-    show_table("Spend", table, names)
+    show_table("Spend", spending.spend(turns, by=by or None, **settings), names)
     exit_if_incomplete(turns)
 
 

@@ -45,16 +45,15 @@ def check_names(names: Names) -> dict[str, str]:
         raise ArgumentError.unexpected("names", "a mapping or Series of worker ids to names", names, advice)
     called: dict[str, str] = {}
     ids = ids_from([*enumerate(names.keys())], "worker", "names")
-    for worker_id, (_, name) in zip(ids, names.items(), strict=True):
-        if is_missing(name):
-            continue
+    for worker_id, (_, given) in zip(ids, names.items(), strict=True):
+        name = "" if is_missing(given) else given
         if not isinstance(name, str):
             raise ArgumentError.unexpected(f"names[{worker_id!r}]", "a name, which is text", name)
         # Halves of surrogate pairs fit into no file and no page.
-        if text := trimmed(name.encode(errors="replace").decode()):
-            if called.setdefault(worker_id, text) != text:
-                both = [called[worker_id], text]
-                raise ArgumentError.unexpected(f"names[{worker_id!r}]", "one name for a worker", both)
+        name = trimmed(name.encode(errors="replace").decode())
+        if name and called.setdefault(worker_id, name) != name:
+            both = [called[worker_id], name]
+            raise ArgumentError.unexpected(f"names[{worker_id!r}]", "one name for a worker", both)
     return called
 
 
@@ -94,14 +93,10 @@ def shown_names(ids: Iterable[str], names: Names) -> dict[str, str]:
     """
     called = check_names(names)
     ids = [worker_id for worker_id in ids if isinstance(worker_id, str)]
-    long = {worker_id: f"{name} ({worker_id})" for worker_id, name in called.items()}
-    everything = [*{*ids, *called}, *called.values(), *long.values()]
-    seen = Counter(map(picture_text, everything))
-    return {
-        worker_id: name if seen[picture_text(name)] == 1 or name == worker_id else long[worker_id]
-        for worker_id in ids
-        for name in [called.get(worker_id, worker_id)]
-    }
+    long = {worker_id: f"{name} ({worker_id})" for worker_id, name in called.items() if name != worker_id}
+    seen = Counter(map(picture_text, [*{*ids, *called}, *called.values(), *long.values()]))
+    unclear = {worker_id for worker_id in long if seen[picture_text(called[worker_id])] > 1}
+    return {each: long[each] if each in unclear else called.get(each, each) for each in ids}
 
 
 def with_shown_names(frame: pd.DataFrame, names: Names) -> pd.DataFrame:
