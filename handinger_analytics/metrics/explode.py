@@ -200,14 +200,12 @@ def _members(sent: bytes) -> dict[str, msgspec.Raw]:
     """Members of an object; none if a key is repeated, as all but one would be lost."""
     members = _OBJECT.decode(sent)
     # Encoded anew it is as long as before only if nothing is gone; white space may be, too.
-    if len(msgspec.json.encode(members)) != len(sent):
-        try:
-            pairs = json.loads(sent, object_pairs_hook=list)
-        except RecursionError:
-            return {}
-        if len(pairs) != len(members):
-            return {}
-    return members
+    if len(msgspec.json.encode(members)) == len(sent):
+        return members
+    with contextlib.suppress(RecursionError):
+        if len(json.loads(sent, object_pairs_hook=list)) == len(members):
+            return members
+    return {}
 
 
 def _column(field: dict[int, bytes], length: int) -> pd.Series[Any]:
@@ -226,8 +224,7 @@ def _column(field: dict[int, bytes], length: int) -> pd.Series[Any]:
 
 
 def _kind(sent: bytes) -> str:
-    known = _KINDS.get(sent[:1])
-    return known or ("int" if sent.lstrip(b"-").isdigit() else "float")
+    return _KINDS.get(sent[:1]) or ("int" if sent.lstrip(b"-").isdigit() else "float")
 
 
 def _integers(sent: list[bytes]) -> Any:
@@ -282,13 +279,12 @@ def _to_fold(fields: Fields) -> set[Path]:
 
 
 def _name(path: Path, prefix: str) -> str:
-    if not path:
-        return prefix.rstrip(".") or "value"
-    plain = (bool(key) and "." not in key and not key.startswith('"') for key in path)
-    keys = (
-        key if fine else json.dumps(key, ensure_ascii=False) for key, fine in zip(path, plain, strict=True)
-    )
-    return prefix + ".".join(keys)
+    return prefix + ".".join(map(_key, path)) if path else prefix.rstrip(".") or "value"
+
+
+def _key(key: str) -> str:
+    plain = key and "." not in key and not key.startswith('"')
+    return key if plain else json.dumps(key, ensure_ascii=False)
 
 
 def _check_names(names: list[str], prefix: str) -> None:

@@ -250,13 +250,11 @@ def _with_dtypes(
 def _with_new_columns(schema: pa.Schema) -> pa.Schema:
     """Add to turns or tasks of schema 1 the columns of schema 2, at their place; readers fill in nulls."""
     for columns in (TURNS, TASKS):
-        before = [column for column in columns if column not in (FETCHED_AT, EXTRA)]
-        there = [column for column in before if column.name in schema.names]
-        if all(column in there or column.text for column in before):
+        there = [column for column in columns if column.name in schema.names]
+        if all(column in there or column.text or column == FETCHED_AT for column in columns):
             place = 1 + max(schema.get_field_index(column.name) for column in there)
-            new = [EXTRA, FETCHED_AT] if any(column.text for column in there) else [FETCHED_AT]
-            for column in new:
-                schema = schema if column.name in schema.names else schema.insert(place, column.field)
+            for column in (EXTRA, FETCHED_AT) if any(column.text for column in there) else (FETCHED_AT,):
+                schema = schema if column in there else schema.insert(place, column.field)
             break
     return schema
 
