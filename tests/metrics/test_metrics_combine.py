@@ -190,6 +190,16 @@ def test_times_without_a_zone(engine: Reader) -> None:
         ha.combine(engine(turns_of(A)), engine(naive))
 
 
+def test_many_rows_of_one_instant() -> None:
+    """The last of many rows counts, times finer than a microsecond are cut off, and rows count from 0."""
+    rows = [turn | {"credits": number} for number in range(40) for turn in (A, B)]
+    frame = frame_of(*rows).assign(fetched_at=pd.Timestamp("2026-06-30T00:00:00.000000001Z"))
+    frame.loc[0, "fetched_at"] -= pd.Timedelta(days=1)
+    found = ha.combine(frame)
+    assert credits_of(found) == [("trn_a", 39), ("trn_b", 39)]
+    assert found.index.equals(pd.RangeIndex(2))
+
+
 def test_turn_that_a_later_fetch_lacks() -> None:
     """Turns are never deleted at Handinger, so that one which a later fetch lacks stays."""
     older = frame_of(A | {"fetched_at": MAY}, B | {"fetched_at": MAY})

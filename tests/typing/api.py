@@ -55,6 +55,7 @@ def workers() -> None:
 
 def metrics(turns: pd.DataFrame, tasks: pd.DataFrame) -> None:
     """Frames in, small frames out."""
+    assert_type(ha.combine(turns, turns), pd.DataFrame)
     assert_type(ha.spend(turns, by=["worker_id", "status"], freq="D", tz="Europe/Madrid"), pd.DataFrame)
     assert_type(ha.spend(turns, by="worker_id", price=0.012), pd.DataFrame)
     assert_type(ha.top_tasks(turns, n=5, measure="duration_ms"), pd.DataFrame)
