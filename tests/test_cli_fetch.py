@@ -67,6 +67,23 @@ def test_a_fetch_shows_names_and_money(fetch, tmp_path):
     assert re.search(r"^cost +42.00 EUR$", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--price", "1", "--currency", "EURO"], "--currency: expected an ISO 4217 code"),
+        (["--currency", "EUR"], "--currency: expected a price beside it"),
+        (["--price", "-1"], "--price: expected money per credit"),
+    ],
+)
+def test_wrong_money_is_refused_before_the_first_request(fetch, server, folder, options, text):
+    """Nothing is fetched or written for it."""
+    done = fetch("tsk_1", *options)
+    assert done.exit_code == 2
+    assert text in done.stderr
+    assert server.asked == []
+    assert not folder.exists()
+
+
 def test_tasks_without_turns_are_said(fetch, server):
     """They are in one table and not in the other."""
     server.replies["/api/tasks/tsk_2"] = Reply(body_a("tsk_2", turns=0))

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from handinger_analytics import provenance
 from handinger_analytics.api.client import Client
+from handinger_analytics.arguments import check_currency
 from handinger_analytics.cli import exit_codes, options
 from handinger_analytics.cli.fetch_folder import CHART, FetchFolder
 from handinger_analytics.cli.output import show_failures, show_measures, show_table
@@ -88,6 +89,7 @@ def fetch(
     ids = [*task_ids, *(ids_from or ())]
     if not ids:
         raise click.UsageError("give task ids or dashboard links, or --ids-from FILE")
+    check_currency(show["currency"], show["price"])
     folder = FetchFolder(out, len(normalize_task_ids(ids)), overwrite=overwrite)
     _show(*_fetch_into(folder, ids, text=text), **show)
 
