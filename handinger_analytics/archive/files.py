@@ -51,6 +51,14 @@ def months(
     return [(MONTH, sign, moment.isoformat()[:7]) for sign, moment in bounds if moment is not None] or None
 
 
+def newest_first(table: DeltaTable) -> list[str]:
+    """Return the URIs of the files, sorted by when they were written."""
+    actions = pa.table(table.get_add_actions())
+    names = map(os.path.basename, actions["path"].to_pylist())
+    written = dict(zip(names, actions["modification_time"].to_pylist(), strict=True))
+    return sorted(table.file_uris(), key=lambda uri: written.get(os.path.basename(uri), 0), reverse=True)
+
+
 def read_files(files: ds.FileSystemDataset, paths: Collection[str]) -> pa.Table:
     """Read some of the files in full."""
     chosen = [fragment for fragment in files.get_fragments() if fragment.path in paths]

@@ -13,13 +13,16 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics.tables.schema import FAILURES, TASKS, TURNS, Column
+from handinger_analytics.tables.schema import FAILURES, FETCHED_AT, TASKS, TURNS, Column
 
 MONTH = "month"
 """Partition column: the UTC month in which a turn started or a task was created, as ``2026-05``."""
 
 SYNCED_AT = "synced_at"
-"""When the row was fetched; a merge never replaces a row by one that was fetched earlier."""
+"""When the fetch of the row's batch began; a merge never replaces a row by one of an earlier fetch."""
+
+STAMPS = (SYNCED_AT, FETCHED_AT.name)
+"""Columns that tell when a row was fetched, and nothing of the turn or task."""
 
 FINISHED_AT = "finished_at"
 """When the task and all of its turns had ended; null while any of them is unfinished."""
@@ -51,21 +54,21 @@ class Layout:
         Column that identifies a row among those of its task.
     columns : tuple of Column
         Columns that users see.
-    extra : tuple of pyarrow.Field
+    internal : tuple of pyarrow.Field
         Columns that only the archive uses.
     statistics : tuple of str
         Columns whose least and greatest value the log has for each file. Texts stay out of the log.
     time : str or None
         Column whose UTC month partitions the table; None for a table without partitions.
     restamp : bool
-        Whether ``synced_at`` of an equal row is renewed by a later fetch. If not, such a row is not
-        written again.
+        Whether the `STAMPS` of an equal row are renewed by a later fetch. If not, such a row is not
+        written again, unless it has none.
     """
 
     name: str
     key: str
     columns: tuple[Column, ...]
-    extra: tuple[pa.Field, ...]
+    internal: tuple[pa.Field, ...]
     statistics: tuple[str, ...]
     time: str | None = None
     restamp: bool = True
@@ -75,7 +78,7 @@ class Layout:
         """Arrow schema of the stored rows."""
         month = [pa.field(name, pa.string(), nullable=False) for name in self.partition_by]
         public = [pa.field(each.name, _stored_type(each.type), each.nullable) for each in self.columns]
-        return pa.schema([*public, *self.extra, *month])
+        return pa.schema([*public, *self.internal, *month])
 
     @property
     def public_schema(self) -> pa.Schema:
@@ -87,10 +90,10 @@ class Layout:
         """Partition columns."""
         return [] if self.time is None else [MONTH]
 
-    def stored(self, rows: pa.Table, **extra: pa.Array | pa.Scalar) -> pa.Table:
-        """Return rows as they are stored, with the month and the ``extra`` columns added."""
+    def stored(self, rows: pa.Table, **columns: pa.Array | pa.Scalar) -> pa.Table:
+        """Return rows as they are stored, with the month and these ``columns``."""
         arrays = {name: rows[name] for name in rows.column_names}
-        for name, value in extra.items():
+        for name, value in columns.items():
             arrays[name] = pa.repeat(value, rows.num_rows) if isinstance(value, pa.Scalar) else value
         if self.time is not None:
             arrays[MONTH] = pc.strftime(rows[self.time], "%Y-%m")
@@ -120,7 +123,7 @@ TURNS_LAYOUT = Layout(
     name="turns",
     key="turn_id",
     columns=TURNS,
-    extra=(_SYNCED_AT,),
+    internal=(_SYNCED_AT,),
     statistics=("started_at", "credits", SYNCED_AT),
     time="started_at",
     restamp=False,
@@ -129,7 +132,7 @@ TASKS_LAYOUT = Layout(
     name="tasks",
     key="task_id",
     columns=TASKS,
-    extra=(_SYNCED_AT, pa.field(FINISHED_AT, _STORED_TIME), pa.field(BEGAN_AT, _STORED_TIME)),
+    internal=(_SYNCED_AT, pa.field(FINISHED_AT, _STORED_TIME), pa.field(BEGAN_AT, _STORED_TIME)),
     statistics=("created_at", SYNCED_AT, FINISHED_AT),
     time="created_at",
 )
@@ -137,7 +140,7 @@ IDS_LAYOUT = Layout(
     name="ids",
     key="task_id",
     columns=tuple(dataclasses.replace(column, nullable=column.name != "task_id") for column in FAILURES),
-    extra=(pa.field(FAILED_AT, _STORED_TIME),),
+    internal=(pa.field(FAILED_AT, _STORED_TIME),),
     statistics=(FAILED_AT,),
 )
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from handinger_analytics.archive.files import months, open_files, read_files, replace_files, split_by_file
-from handinger_analytics.archive.layout import SYNCED_AT, Layout
+from handinger_analytics.archive.layout import STAMPS, SYNCED_AT, Layout
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -153,8 +153,11 @@ def _same(old: pa.Table, rows: pa.Table, positions: Positions, layout: Layout) -
     """Tell whether each old row equals the one of ``rows`` at its position."""
     same = np.ones(old.num_rows, np.bool_)
     for name in old.column_names:
-        if name != SYNCED_AT or layout.restamp:
-            same &= _equal(_wide(old[name]), _wide(rows[name]).take(positions))
+        left, right = _wide(old[name]), _wide(rows[name]).take(positions)
+        if name in STAMPS and not layout.restamp:
+            same &= _mask(pc.or_(left.is_valid(), right.is_null()))  # a time that gets known is a change
+        else:
+            same &= _equal(left, right)
     return same
 
 

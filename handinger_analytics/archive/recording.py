@@ -28,7 +28,7 @@ from handinger_analytics.archive.merging import Merged, is_newer, last_of_each, 
 from handinger_analytics.archive.snapshot import dataset, marked_ids, pointer_of, same_rows
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.tables.build import Failure, Rows, table
-from handinger_analytics.tables.schema import FAILURES, FINAL, UNFINISHED
+from handinger_analytics.tables.schema import FAILURES, FETCHED_AT, FINAL, UNFINISHED
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -87,7 +87,12 @@ def record_failures(
 
 
 def record_rows(
-    storage: Storage, rows: Rows, ids_version: int, fetched_at: dt.datetime, now: dt.datetime
+    storage: Storage,
+    rows: Rows,
+    ids_version: int,
+    begun: dt.datetime,
+    now: dt.datetime,
+    moment: dt.datetime | None = None,
 ) -> Merged:
     """Write tasks and their turns, turns first; without tasks of which a later fetch is recorded.
 
@@ -99,19 +104,22 @@ def record_rows(
         Tasks, each with all of its turns.
     ids_version : int
         Version of ``ids`` that has these tasks.
-    fetched_at : datetime
+    begun : datetime
         When their fetch began.
     now : datetime
         Current time. A recorded ``synced_at`` after it comes from a wrong clock and does not count as newer.
+    moment : datetime, optional
+        What ``fetched_at`` is to say, instead of when each answer came.
 
     Returns
     -------
     Merged
         How many turns are new and changed, and the version of ``turns`` that has them.
     """
-    times = stamp(fetched_at), stamp(now)
-    all_turns = last_of_each(TURNS_LAYOUT.stored(rows.turns, **{SYNCED_AT: times[0]}), TURNS_LAYOUT)
-    all_tasks = TASKS_LAYOUT.stored(rows.tasks, **{SYNCED_AT: times[0], **_spans(rows.tasks, rows.turns)})
+    times = stamp(begun), stamp(now)
+    stamps = {SYNCED_AT: times[0]} | ({FETCHED_AT.name: stamp(moment)} if moment else {})
+    all_turns = last_of_each(TURNS_LAYOUT.stored(rows.turns, **stamps), TURNS_LAYOUT)
+    all_tasks = TASKS_LAYOUT.stored(rows.tasks, **stamps, **_spans(rows.tasks, rows.turns))
     new = changed = 0
 
     def write() -> int:
@@ -128,7 +136,7 @@ def record_rows(
         since_of_turns = since if same_rows(target_turns, before.turns) else None
         merged = merge(target_turns, TURNS_LAYOUT, turns, ids, times, since_of_turns)
         new, changed = new + merged.new, changed + merged.changed
-        after = before.advanced(merged.version, ids_version, (fetched_at, now))
+        after = before.advanced(merged.version, ids_version, (begun, now))
         merge(target, TASKS_LAYOUT, tasks, ids, times, since, after.metadata)
         return merged.version
 
@@ -174,7 +182,7 @@ def _span(rows: pa.Table, start: str) -> pa.Table:
 
 def _recorded(tasks: DeltaTable, task_ids: pa.ChunkedArray) -> pa.Table:
     """``synced_at`` and ``began_at`` of those of the tasks that are in the archive."""
-    return dataset(tasks, TASKS_LAYOUT, extra=(SYNCED_AT, BEGAN_AT)).to_table(
+    return dataset(tasks, TASKS_LAYOUT, internal=(SYNCED_AT, BEGAN_AT)).to_table(
         columns=["task_id", SYNCED_AT, BEGAN_AT],
         filter=pc.field("task_id").isin(task_ids.unique()),
     )

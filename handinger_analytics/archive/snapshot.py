@@ -189,11 +189,17 @@ def marked_ids(ids: DeltaTable) -> tuple[pa.Table, pa.ChunkedArray]:
     return marked.filter(pc.invert(forgotten)), marked.filter(forgotten)["task_id"]
 
 
+def known_ids(ids: DeltaTable) -> pa.ChunkedArray:
+    """Return all ids but those that are forgotten."""
+    rows = open_files(ids, IDS_LAYOUT.schema).to_table(columns=["task_id", "stage"])
+    return rows.filter(pc.fill_null(pc.not_equal(rows["stage"], FORGOTTEN), True))["task_id"]
+
+
 def dataset(
     table: DeltaTable,
     layout: Layout,
     *,
-    extra: tuple[str, ...] = (),
+    internal: tuple[str, ...] = (),
     since: dt.datetime | None = None,
     until: dt.datetime | None = None,
 ) -> ds.Dataset:
@@ -205,13 +211,13 @@ def dataset(
         Opened at the version to read.
     layout : Layout
         Of that table.
-    extra : tuple of str
+    internal : tuple of str
         Columns that only the archive uses, to read them too.
     since, until : datetime, optional
         Leave out the months before and after; rows are not filtered.
     """
     stored = layout.schema
-    wanted = [*layout.public_schema, *map(stored.field, extra)]
+    wanted = [*layout.public_schema, *map(stored.field, internal)]
     partition = map(stored.field, layout.partition_by)
     opened = open_files(table, pa.schema([*wanted, *partition]), months(layout, since, until))
     return opened.replace_schema(pa.schema(wanted))

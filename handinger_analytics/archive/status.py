@@ -90,7 +90,7 @@ class ArchiveStatus:
 def status(snapshot: Snapshot) -> ArchiveStatus:
     """Look at a state; sizes, counts and times come from the log, not from the data."""
     sizes = [_from_log(snapshot.table(layout), "size_bytes") for layout in LAYOUTS]
-    unfinished = dataset(snapshot.tasks, TASKS_LAYOUT, extra=(FINISHED_AT,)).count_rows(
+    unfinished = dataset(snapshot.tasks, TASKS_LAYOUT, internal=(FINISHED_AT,)).count_rows(
         filter=pc.field(FINISHED_AT).is_null()
     )
     return ArchiveStatus(

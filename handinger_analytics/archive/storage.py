@@ -104,11 +104,16 @@ class Storage:
             return bool(deltalake.DeltaTable.is_deltatable(self._uri(LAYOUTS[-1]), self._options))
 
     def create(self) -> None:
-        """Make the tables that are not there yet."""
+        """Make the tables that are not there yet, and bring those of an earlier schema to this one."""
         with self.errors("write") as deltalake:
-            for layout in LAYOUTS:
+            changes = []
+            for layout in LAYOUTS:  # a later schema is refused before anything is changed
                 if not deltalake.DeltaTable.is_deltatable(self._uri(layout), self._options):
-                    self.change(functools.partial(self._create, deltalake, layout))
+                    changes.append(functools.partial(self._create, deltalake, layout))
+                elif _noted_schema(self.open(layout)) < SCHEMA_VERSION:
+                    changes.append(functools.partial(self._upgrade, deltalake, layout))
+            for change in changes:
+                self.change(change)
 
     def _create(self, deltalake: Any, layout: Layout) -> None:
         # "ignore", because another process may have made the table in the meantime.
@@ -129,19 +134,47 @@ class Storage:
             storage_options=self._options,
         )
 
+    def _upgrade(self, deltalake: Any, layout: Layout) -> None:
+        """Add the columns that came later, then note the schema.
+
+        In between, as before and after, the table is one that this version reads and writes. Rows that it
+        has, and files of writers that did not know the columns, have nulls there.
+        """
+        table, once = self.open(layout), deltalake.CommitProperties(max_commit_retries=0)
+        present = {field.name for field in table.schema().fields}
+        later = pa.schema([field for field in layout.schema if field.name not in present])
+        if len(later):
+            table.alter.add_columns(deltalake.Schema.from_arrow(later).fields, commit_properties=once)
+        noted = {_SCHEMA_KEY: str(SCHEMA_VERSION)}
+        table.alter.set_table_properties(noted, raise_if_not_exists=False, commit_properties=once)
+
     def open(self, layout: Layout, version: int | None = None) -> DeltaTable:
         """Open a table, the latest version of it by default.
 
         Raises
         ------
         FileError
-            If it is not there, or its columns are of another version of this package.
+            If it is not there, or its columns are of a later schema than this package knows.
         """
+        table = self.open_any(layout, version)
+        if (found := _noted_schema(table)) > SCHEMA_VERSION:
+            advice = "upgrade handinger-analytics, or sync its known_ids() into a new archive"
+            raise FileError(
+                f"the archive {self.uri!r} has columns of version {found}, this package knows "
+                f"{SCHEMA_VERSION}: {advice}"
+            )
+        return table
+
+    def open_any(self, layout: Layout, version: int | None = None) -> DeltaTable:
+        """Open a table like `open`, of a later schema, too."""
         with self.errors("read") as deltalake:
             table: DeltaTable = deltalake.DeltaTable(
                 self._uri(layout), version=version, storage_options=self._options
             )
-            self._check_schema(table)
+            if not _noted_schema(table):
+                raise FileError(
+                    f"{self.uri!r} holds Delta tables that this package did not write; choose another folder"
+                )
         return table
 
     def change(self, change: Callable[[], T]) -> T:
@@ -198,23 +231,11 @@ class Storage:
     def _options(self) -> dict[str, str] | None:
         return dict(self.options) or None
 
-    def _check_schema(self, table: DeltaTable) -> None:
-        found = table.metadata().configuration.get(_SCHEMA_KEY, "")
-        if found == str(SCHEMA_VERSION):
-            return
-        if not found.isdecimal():
-            raise FileError(
-                f"{self.uri!r} holds Delta tables that this package did not write; choose another folder"
-            )
-        advice = (
-            "upgrade handinger-analytics"
-            if int(found) > SCHEMA_VERSION
-            else "sync its ids into a new folder, and keep the old one until that is complete"
-        )
-        raise FileError(
-            f"the archive {self.uri!r} has columns of version {found}, this package knows "
-            f"{SCHEMA_VERSION}: {advice}"
-        )
+
+def _noted_schema(table: DeltaTable) -> int:
+    """Return the version of the columns that a table notes; 0 for a table of others."""
+    found = table.metadata().configuration.get(_SCHEMA_KEY, "")
+    return int(found) if found.isdecimal() else 0
 
 
 def _checked_options(options: Mapping[str, str] | None) -> dict[str, str]:

@@ -83,7 +83,8 @@ class SyncReport:
     skipped : int
         Tasks that were in the archive already, and final, or that were forgotten.
     new, changed : int
-        Turns that were not in the archive, and turns that replaced an earlier state of theirs.
+        Turns that were not in the archive, and turns that replaced an earlier state of theirs (also one
+        of schema 1, which lacks ``fetched_at``).
     failed : DataFrame
         One row per task that could not be fetched, columns as in ``schema.FAILURES``. They are kept in
         the archive, too, and the next sync tries them first.
@@ -151,7 +152,7 @@ def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, momen
     with storage.errors("read"):
         failing, forgotten = snapshot.failures["task_id"].combine_chunks(), snapshot.forgotten
         wanted = _known(snapshot) if task_ids is None else pa.array(task_ids, pa.string())
-        seen = dataset(snapshot.tasks, TASKS_LAYOUT, extra=(SYNCED_AT, FINISHED_AT)).to_table(
+        seen = dataset(snapshot.tasks, TASKS_LAYOUT, internal=(SYNCED_AT, FINISHED_AT)).to_table(
             columns=["task_id", SYNCED_AT, FINISHED_AT]
         )
     others = pc.invert(pc.is_in(wanted, value_set=failing))
@@ -264,7 +265,8 @@ class Sync:
         recorded = record_failures(self._storage, failures, healed, begun)
         self._ids_version = max(self._ids_version, recorded)
         if rows.tasks.num_rows:
-            written = record_rows(self._storage, rows, self._ids_version, begun, self._moment or now())
+            present = self._moment or now()
+            written = record_rows(self._storage, rows, self._ids_version, begun, present, self._moment)
             self._new += written.new
             self._changed += written.changed
         self._fetched += rows.tasks.num_rows

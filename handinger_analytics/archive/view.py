@@ -10,9 +10,10 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow.compute as pc
 
-from handinger_analytics.archive.layout import TASKS_LAYOUT, TURNS_LAYOUT
+from handinger_analytics.archive.files import newest_first
+from handinger_analytics.archive.layout import IDS_LAYOUT, TASKS_LAYOUT, TURNS_LAYOUT
 from handinger_analytics.archive.reading import Engine, read, warn_if_incomplete
-from handinger_analytics.archive.snapshot import Snapshot
+from handinger_analytics.archive.snapshot import Snapshot, known_ids
 from handinger_analytics.archive.status import ArchiveStatus, status
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.arguments import check_word
@@ -133,7 +134,9 @@ class ArchiveView:
         -------
         DataFrame, LazyFrame, DuckDBPyRelation or Dataset
             Columns as in ``schema.TURNS``, rows in no particular order. ``attrs["handinger"]`` of a
-            DataFrame, and the metadata of a Dataset's schema, say whether all known tasks are there.
+            DataFrame, and the metadata of a Dataset's schema, say whether all known tasks are there, and
+            as ``fetched_at`` when the last sync was. In the column ``fetched_at`` a turn that has not
+            changed keeps the time of the sync that brought it; it is null for rows of schema 1.
 
         Warns
         -----
@@ -172,9 +175,11 @@ class ArchiveView:
         Returns
         -------
         list of str
-            Absolute paths, or addresses in the bucket. They stay until a `vacuum` after they were
-            replaced. Besides the columns of ``schema.py`` they hold ``synced_at`` (and those of tasks
-            ``finished_at`` and ``began_at``).
+            Absolute paths, or addresses in the bucket, the newest first. They stay until a `vacuum` after
+            they were replaced. Besides the columns of ``schema.py`` they hold ``synced_at`` (and those of
+            tasks ``finished_at`` and ``began_at``). Files of schema 1 lack ``fetched_at`` and ``extra``.
+            Beside newer ones they are read with nulls by pandas, by Polars with
+            ``missing_columns="insert"``, DuckDB with ``union_by_name`` and Spark with ``mergeSchema``.
 
         Warns
         -----
@@ -201,8 +206,38 @@ class ArchiveView:
         check_word(table, "table", get_args(TableName))
         with self._opened() as snapshot:
             warn_if_incomplete(snapshot, "what is computed from these files", stacklevel=3)
-            uris = getattr(snapshot, table).file_uris()
+            uris = newest_first(getattr(snapshot, table))
         return [uri if "://" in uri else unquote(uri) for uri in uris]
+
+    def known_ids(self) -> list[str]:
+        """Return the ids of all tasks that it knows, fetched or not, but not those that were forgotten.
+
+        They are there also if this version of the package cannot read the rest, to sync them anew.
+
+        Returns
+        -------
+        list of str
+            Sorted.
+
+        Raises
+        ------
+        FileError
+            If there is no archive or its ids cannot be read.
+
+        Examples
+        --------
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> archive.known_ids() == sorted(sandbox.task_ids)
+        True
+        """
+        with self._storage.errors("read"):
+            if self._version is None:
+                ids = self._storage.open_any(IDS_LAYOUT)
+            else:
+                ids = Snapshot.open(self._storage, self._version).ids
+            return sorted(known_ids(ids).to_pylist())
 
     def status(self) -> ArchiveStatus:
         """Count rows, files and bytes, and what is unfinished, missing or could not be fetched.

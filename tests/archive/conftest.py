@@ -61,7 +61,9 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def assert_same_rows(left: pd.DataFrame, right: pd.DataFrame) -> None:
-    """Columns, dtypes and values are equal, whatever the order of the rows and the attrs."""
+    """Columns, dtypes and values are equal, whatever the order of the rows, the attrs and ``fetched_at``."""
     left, right = in_order(left), in_order(right)
     left.attrs = right.attrs = {}
+    assert left["fetched_at"].notna().equals(right["fetched_at"].notna())
+    right["fetched_at"] = left["fetched_at"].astype(right["fetched_at"].dtype)
     pd.testing.assert_frame_equal(left, right)

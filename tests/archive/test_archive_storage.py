@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 
 import handinger_analytics as ha
 from handinger_analytics import Archive, ArgumentError, FileError, Sandbox
@@ -120,25 +120,6 @@ def test_half_made_archive_is_finished(archive, record):
     assert not archive.exists()
     record(body_a("a"))
     assert len(archive.tasks()) == 1
-
-
-@pytest.mark.parametrize(
-    ("version", "message"),
-    [
-        pytest.param("2", "has columns of version 2, this package knows 1: upgrade", id="newer"),
-        pytest.param(
-            "0", "has columns of version 0, this package knows 1: sync its ids into a new", id="older"
-        ),
-    ],
-)
-def test_other_schema_versions(archive, record, version, message):
-    """An archive of another version of the columns is neither read nor written."""
-    record(body_a("a"))
-    tasks = DeltaTable(f"{archive.uri}/tasks")
-    tasks.alter.set_table_properties({"handinger.schema": version}, raise_if_not_exists=False)
-    for use in (archive.tasks, archive.turns, archive.status, lambda: archive.sync(["a"])):
-        with pytest.raises(FileError, match=message):
-            use()
 
 
 def test_tables_without_what_came_later(archive, record):

@@ -55,7 +55,7 @@ def test_attrs_say_what_is_there(archive, sandbox, client):
     """A frame carries how many tasks are known, whether all are there, and when they were last fetched."""
     archive.sync(sandbox.task_ids, client=client, now=NOON)
     assert archive.turns().attrs["handinger"] == {
-        "schema": 1,
+        "schema": 2,
         "requested": 120,
         "failed": 0,
         "complete": True,
