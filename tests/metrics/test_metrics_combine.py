@@ -192,11 +192,10 @@ def test_times_without_a_zone(engine: Reader) -> None:
 
 def test_many_rows_of_one_instant() -> None:
     """The last of many rows counts, times finer than a microsecond are cut off, and rows count from 0."""
-    rows = [turn | {"credits": number} for number in range(40) for turn in (A, B)]
-    frame = frame_of(*rows).assign(fetched_at=pd.Timestamp("2026-06-30T00:00:00.000000001Z"))
-    frame.loc[0, "fetched_at"] -= pd.Timedelta(days=1)
+    instants = [pd.Timestamp("2026-06-30T00:00:00.000000001Z"), MAY, MAY]
+    frame = frame_of(*[A, B] * 99).assign(credits=range(198), fetched_at=instants * 66)
     found = ha.combine(frame)
-    assert credits_of(found) == [("trn_a", 39), ("trn_b", 39)]
+    assert credits_of(found) == [("trn_a", 192), ("trn_b", 195)]
     assert found.index.equals(pd.RangeIndex(2))
 
 
