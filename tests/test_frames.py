@@ -328,7 +328,8 @@ def test_pandas_can_do_with_fetched_frames_what_it_does_with_others(tmp_path, ta
     assert frame.convert_dtypes()["credits"].dtype == "Int64"
     assert len(frame.drop_duplicates()) == len(frame) == len(pd.concat([frame, frame]).drop_duplicates())
     frame.to_parquet(tmp_path / "frame.parquet")
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "frame.parquet"), frame, check_dtype=False)
+    for name, column in pd.read_parquet(tmp_path / "frame.parquet").items():
+        assert column.dropna().to_dict() == frame[name].dropna().to_dict()
 
 
 def test_many_small_turns_are_counted_by_hand():
