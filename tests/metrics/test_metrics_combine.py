@@ -192,10 +192,11 @@ def test_times_without_a_zone(engine: Reader) -> None:
 
 def test_many_rows_of_one_instant() -> None:
     """The last of many rows counts, times finer than a microsecond are cut off, and rows count from 0."""
-    instants = [pd.Timestamp("2026-06-30T00:00:00.000000001Z"), MAY, MAY]
-    frame = frame_of(*[A, B] * 99).assign(credits=range(198), fetched_at=instants * 66)
-    found = ha.combine(frame)
-    assert credits_of(found) == [("trn_a", 192), ("trn_b", 195)]
+    later = pd.Timestamp("2026-06-30T00:00:00.000000001Z")
+    instants = random.Random(0).choices([later, MAY], k=1000)
+    found = ha.combine(frame_of(*[A, B] * 500).assign(credits=range(1000), fetched_at=instants))
+    last = [max(number for number in range(start, 1000, 2) if instants[number] == later) for start in (0, 1)]
+    assert credits_of(found) == [("trn_a", last[0]), ("trn_b", last[1])]
     assert found.index.equals(pd.RangeIndex(2))
 
 
