@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import shutil
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from deltalake import DeltaTable
 
 import handinger_analytics as ha
 from handinger_analytics import Archive, Sandbox
@@ -19,6 +22,19 @@ from handinger_analytics.tables.build import Rows
 
 NOON = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+TABLES = ("ids", "turns", "tasks")
+SCHEMA_1 = Path(__file__).parents[1] / "schema1" / "archive"
+KNOWN = [
+    "semi;colon,comma:at@plus+",
+    "tsk_DOgth3V7E-FFsw",
+    "tsk_Dp-G4yEm5UbJlw",
+    "tsk_FA_sqYa28choUA",
+    "tsk_KzLOPqEeYBlDFA",
+    "tsk__33qB1xfQPUiEw",
+    "tsk_gone",
+    "tsk_miS4LlkUwYkMbw",
+    "tsk_rNtK7ceVBeTjaA",
+]
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +48,19 @@ def sandbox() -> Iterator[Sandbox]:
 def archive(tmp_path) -> Archive:
     """Name an archive that is not there yet."""
     return Archive(tmp_path / "archive")
+
+
+@pytest.fixture
+def old(tmp_path) -> Archive:
+    """Return an archive that was made when the columns were those of schema 1: 8 tasks, 10 turns."""
+    return Archive(shutil.copytree(SCHEMA_1, tmp_path / "old"))
+
+
+def noted(archive: Archive) -> list[str]:
+    """Versions of the columns that the tables note."""
+    return [
+        DeltaTable(f"{archive.uri}/{name}").metadata().configuration["handinger.schema"] for name in TABLES
+    ]
 
 
 def record_bodies(archive: Archive, *bodies: bytes, at: dt.datetime = NOON) -> Merged:

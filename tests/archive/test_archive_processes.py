@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 import handinger_analytics as ha
 from handinger_analytics import Archive, Sandbox
-from tests.archive.conftest import assert_same_rows
+from tests.archive.conftest import KNOWN, SCHEMA_1, assert_same_rows, noted
 
 pytestmark = pytest.mark.slow
 
@@ -112,3 +114,37 @@ def test_two_processes_at_once(archive, start):
         assert [process.exitcode for process in processes] == [0, 0]
         assert_undisturbed(archive, sandbox)
         assert archive.status().missing == 0
+
+
+def test_processes_that_bring_new_columns_at_once(old, start):
+    """Four syncs that find an archive of schema 1 lose and double nothing, and no error comes of it."""
+    with Sandbox(tasks=200, seed=3, turns_per_task=2) as sandbox:
+        new = [task_id for task_id in sandbox.task_ids if task_id not in old.known_ids()]
+        processes = [start(old, sandbox, new[at : at + 80], 20) for at in range(0, 160, 40)]
+        while any(process.is_alive() for process in processes):
+            check_readable(old)
+        assert [process.exitcode for process in processes] == [0] * 4
+    assert noted(old) == ["2", "2", "2"]
+    assert len(old.tasks()) == 8 + len(new)
+    turns = old.turns()
+    assert turns.loc[turns["task_id"].isin(KNOWN), "credits"].sum() == 1556
+
+
+def test_killed_while_they_bring_new_columns(tmp_path, start):
+    """Kill -9 at 10 random moments after the first commit: the archive is readable, and synced on."""
+    moments = random.Random(1)
+    with Sandbox(tasks=40, seed=3) as sandbox, sandbox.client() as client:
+        for number in range(10):
+            old = Archive(shutil.copytree(SCHEMA_1, tmp_path / f"{number}"))
+            process = start(old, sandbox, sandbox.task_ids, 10)
+            first = Path(old.uri, "ids/_delta_log/00000000000000000005.json")
+            while not first.exists() and process.is_alive():
+                time.sleep(0.001)
+            time.sleep(moments.uniform(0, 0.03))
+            process.kill()
+            process.join()
+            check_readable(old)
+            old.sync(sandbox.task_ids, client=client)
+            assert check_readable(old) == set()
+            assert noted(old) == ["2", "2", "2"]
+            assert len(old.tasks()) == 47

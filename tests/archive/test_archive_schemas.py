@@ -19,44 +19,18 @@ from handinger_analytics import Archive, FileError, Sandbox, TaskLookup
 from handinger_analytics.archive.layout import LAYOUTS
 from handinger_analytics.sources import kept_at
 from handinger_analytics.tables.build import Rows
-from tests.archive.conftest import HOUR, NOON, record_built
+from tests.archive.conftest import HOUR, KNOWN, NOON, TABLES, noted, record_built
 from tests.commands import run
 from tests.samples import encoded, task_of, turn_of
 from tests.scripted import Reply, task_asked_for
 
-TABLES = ("ids", "turns", "tasks")
-KEPT = Path(__file__).parents[1] / "schema1" / "archive"
-KNOWN = [
-    "semi;colon,comma:at@plus+",
-    "tsk_DOgth3V7E-FFsw",
-    "tsk_Dp-G4yEm5UbJlw",
-    "tsk_FA_sqYa28choUA",
-    "tsk_KzLOPqEeYBlDFA",
-    "tsk__33qB1xfQPUiEw",
-    "tsk_gone",
-    "tsk_miS4LlkUwYkMbw",
-    "tsk_rNtK7ceVBeTjaA",
-]
 LAST_SYNC = dt.datetime(2026, 6, 30, 13, tzinfo=dt.UTC)
 LATER = LAST_SYNC + HOUR
-
-
-@pytest.fixture
-def old(tmp_path) -> Archive:
-    """Return an archive that was made when the columns were those of schema 1: 8 tasks, 10 turns."""
-    return Archive(shutil.copytree(KEPT, tmp_path / "old"))
 
 
 def content(archive: Archive) -> dict[str, bytes]:
     """Every file of an archive."""
     return {str(path): path.read_bytes() for path in Path(archive.uri).rglob("*") if path.is_file()}
-
-
-def noted(archive: Archive) -> list[str]:
-    """Versions of the columns that the tables note."""
-    return [
-        DeltaTable(f"{archive.uri}/{name}").metadata().configuration["handinger.schema"] for name in TABLES
-    ]
 
 
 def note(archive: Archive, name: str, version: int) -> None:
