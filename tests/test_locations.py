@@ -419,6 +419,7 @@ def test_a_home_that_nobody_has_is_a_folder_that_is_missing(box, monkeypatch):
         (b"handinger.dtypes", b'{"input": "Int64"}'),
         (b"handinger.dtypes", b'{"credits": "int2048"}'),
         (b"handinger.dtypes", b'{"credits": {}}'),
+        (b"handinger.dtypes", b'{"credits": "int8"}'),
     ],
     ids=lambda value: ascii(value)[:25],
 )

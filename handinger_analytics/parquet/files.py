@@ -239,6 +239,8 @@ def _with_dtypes(
     try:
         for name in dtypes.keys() & series.keys():
             dtype = pd.api.types.pandas_dtype(dtypes[name])
+            if dtypes[name] != "category" and _note(name, dtype) != dtypes[name]:
+                raise datasets.damaged(source)
             if dtype_backend == "numpy" or isinstance(dtype, _OF_PANDAS_ALONE):
                 of_arrow = getattr(dtype, "__from_arrow__", None) if dtype.kind != "M" else None
                 series[name] = pd.Series(of_arrow(table[name])) if of_arrow else series[name].astype(dtype)
