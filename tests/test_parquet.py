@@ -663,3 +663,27 @@ def test_dtypes_that_would_not_come_back(tmp_path, column):
     with pytest.raises(FrameError, match=r"column 'mine' .*; convert it .*to text or numbers"):
         ha.export_parquet(pd.DataFrame({"mine": column}), tmp_path / "mine.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_several_exports_says_what_all_say(result, tmp_path):
+    """One of them is incomplete, so the whole is; what another tool wrote keeps its provenance, too."""
+    for name, complete in (("may", True), ("june", False)):
+        turns = result.turns.copy()
+        turns.attrs["handinger"] = {
+            "schema": 2,
+            "requested": 9,
+            "failed": 9 * (not complete),
+            "complete": complete,
+        }
+        ha.export_parquet(turns, tmp_path / f"{name}.parquet")
+        pq.write_table(pq.read_table(tmp_path / f"{name}.parquet"), tmp_path / f"{name}.parquet")
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["june.parquet", "may.parquet"]
+    assert not ha.load_parquet(tmp_path).attrs["handinger"]["complete"]
+    (tmp_path / "june.parquet").rename(tmp_path / "older.parquet")
+    turns = ha.load_parquet(tmp_path)
+    assert not turns.attrs["handinger"]["complete"]
+    assert turns.attrs["handinger"]["failed"] == 9
+    rows = pq.read_table(tmp_path / "may.parquet")
+    bare = rows.replace_schema_metadata({b"handinger": rows.schema.metadata[b"handinger"]})
+    pq.write_table(bare, tmp_path / "may.parquet")
+    assert ha.load_parquet(tmp_path / "may.parquet").attrs["handinger"]["complete"]
