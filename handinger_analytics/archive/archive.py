@@ -49,6 +49,9 @@ class Archive(ArchiveView):
     is killed, and several processes may sync at the same time. On S3 this rests on conditional writes
     (``If-None-Match``), which AWS, Cloudflare R2 and MinIO have.
 
+    An archive of schema 1 is read as it is, with nulls in the columns that came later. The first `sync` or
+    `discover` adds them to its tables; earlier versions of this package refuse it from then on.
+
     Examples
     --------
     >>> archive = ha.Archive("archive")
@@ -114,7 +117,7 @@ class Archive(ArchiveView):
         cancel : threading.Event, optional
             Set it from another thread to stop soon; what was fetched by then is recorded.
         now : aware datetime, optional
-            Time to record for this sync, for a sandbox that has a clock of its own.
+            Time to record for this sync and its rows, for a sandbox that has a clock of its own.
 
         Returns
         -------

@@ -212,7 +212,8 @@ class ArchiveView:
     def known_ids(self) -> list[str]:
         """Return the ids of all tasks that it knows, fetched or not, but not those that were forgotten.
 
-        They are there also if this version of the package cannot read the rest, to sync them anew.
+        Only the table of ids is read: they are given out also if the rest is damaged or of a later schema,
+        so that another archive can be synced with them.
 
         Returns
         -------

@@ -130,7 +130,7 @@ def test_upgrades_that_were_cut_short(old, done):
     for step in steps[:done]:
         step()
     assert (len(old.tasks()), len(old.turns()), old.status().missing) == (8, 10, 1)
-    with Sandbox(tasks=3, seed=7) as sandbox, sandbox.client() as client:
+    with Sandbox(tasks=1, seed=7) as sandbox, sandbox.client() as client:
         old.sync(sandbox.task_ids, client=client)
     assert noted(old) == ["2", "2", "2"]
     assert old.turns()["fetched_at"].isna().sum() == 10
@@ -154,14 +154,14 @@ def test_a_column_that_came_earlier_comes_along(old):
 
 def test_upkeep_of_old_and_mixed_tables(old):
     """Forgetting, discovering, compacting and vacuuming work before the first sync and after it."""
-    with Sandbox(tasks=20, seed=7) as sandbox, sandbox.client() as client:
+    with Sandbox(tasks=6, seed=7) as sandbox, sandbox.client() as client:
         for _ in range(2):
             old.forget("tsk_gone")
             assert old.compact() > 0
             old.vacuum(dt.timedelta(0))
             assert old.turns().loc[lambda turns: turns["task_id"].isin(KNOWN), "credits"].sum() == 1556
             found = old.discover(sandbox.worker_ids[:1], client=client)
-            old.sync(sandbox.task_ids, client=client, batch=5)
+            old.sync(sandbox.task_ids, client=client)
     assert noted(old) == ["2", "2", "2"]
     assert old.status().complete
     assert set(found) < set(old.known_ids())
@@ -240,7 +240,7 @@ def test_known_ids_are_without_forgotten_ones(old):
 def test_rows_say_when_they_were_fetched(archive):
     """Without a time to record, each row has the instant of its answer, after that of its batch."""
     before = pd.Timestamp.now("UTC").floor("ms")
-    with Sandbox(tasks=3, seed=7, latency=0.05) as sandbox, sandbox.client(max_connections=1) as client:
+    with Sandbox(tasks=3, seed=7, latency=0.02) as sandbox, sandbox.client(max_connections=1) as client:
         archive.sync(sandbox.task_ids, client=client)
     for frame in (archive.tasks(), archive.turns()):
         assert frame["fetched_at"].between(before, pd.Timestamp.now("UTC")).all()
