@@ -25,7 +25,7 @@ from handinger_analytics.archive.layout import (
     stamp,
 )
 from handinger_analytics.archive.merging import Merged, is_newer, last_of_each, merge
-from handinger_analytics.archive.snapshot import dataset, marked_ids, pointer_of, same_rows
+from handinger_analytics.archive.snapshot import Snapshot, dataset, marked_ids, pointer_of, same_rows
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.tables.build import Failure, Rows, table
 from handinger_analytics.tables.schema import FAILURES, FETCHED_AT, FINAL, UNFINISHED
@@ -146,6 +146,7 @@ def record_rows(
 
 def forget(storage: Storage, task_ids: Sequence[str], now: dt.datetime) -> None:
     """Mark ids as not to be fetched any more."""
+    Snapshot.open(storage)  # an archive of a later schema is refused before anything is changed
     marks = {"stage": FORGOTTEN, FAILED_AT: stamp(now).as_py()}
     _replace_ids(storage, _id_rows(pa.array(task_ids, pa.string()), **marks))
 

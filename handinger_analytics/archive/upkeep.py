@@ -35,6 +35,7 @@ _LONGEST_BATCH = dt.timedelta(days=1)
 
 def compact(storage: Storage) -> int:
     """Rewrite many small files as few larger ones; return how many files there are fewer."""
+    Snapshot.open(storage)  # an archive of a later schema is refused before anything is changed
     return sum(storage.change(functools.partial(_compact, storage, layout, 2)) for layout in LAYOUTS)
 
 

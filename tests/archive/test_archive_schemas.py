@@ -206,6 +206,8 @@ def test_later_schemas_are_refused(old, client, sandbox, name):
         lambda: old.turns(engine="polars"),
         lambda: old.sync(["a"], client=client),
         lambda: old.discover(sandbox.worker_ids[:1], client=client),
+        lambda: old.forget("tsk_gone"),
+        old.compact,
         old.vacuum,
     )
     for use in uses:
