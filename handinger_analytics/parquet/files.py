@@ -177,8 +177,8 @@ def load_parquet(
         frame = to_pandas(encode_categories(table, known), known, dtype_backend=dtype_backend)
         frame = _with_dtypes(frame, table, dtypes, dtype_backend, source)
     frame.attrs.update(attrs)
-    known = provenance.of(dataset)  # of all files in a folder, while attrs are those of the first
-    return provenance.attach(frame, known) if known.keys() - {"schema"} else frame
+    told = provenance.of(dataset)  # of all files in a folder, while attrs are those of the first
+    return provenance.attach(frame, told) if told.keys() - {"schema"} else frame
 
 
 def _table_to_write(frame: pd.DataFrame, text: bool, keep: list[str]) -> pa.Table:
