@@ -13,6 +13,7 @@ from typing import TypeVar
 from handinger_analytics.api import wire
 from handinger_analytics.api.identifiers import path_segment
 from handinger_analytics.api.pacing import Cancelled, Gate, WaitBudget, WaitTooLong, backoff
+from handinger_analytics.api.records import add_extra
 from handinger_analytics.api.responses import Record, Rejection, check_about, read_answer
 from handinger_analytics.api.settings import Settings
 from handinger_analytics.api.transport import Session, Transport
@@ -90,7 +91,7 @@ class Requester:
         answer = self.read(f"/api/tasks/{path_segment(task_id)}", wire.TaskWithTurns, what, cancel)
         check_about(what, task_id, [answer.task.id])
         if answer.extra is not None:
-            wire.add_extra(answer.task, answer.extra)
+            add_extra(answer.task, answer.extra)
         return answer
 
     def read_turns(
@@ -102,7 +103,7 @@ class Requester:
             body = self.read(f"/api/tasks/{path_segment(task_id)}/turns", wire.TurnList, what, cancel)
             check_about(what, task_id, [body.task_id or task_id])
             if body.extra is not None:
-                wire.add_extra(answer.task, body.extra)
+                add_extra(answer.task, body.extra)
             turns = body.items
         check_about(what, task_id, (turn.task_id for turn in turns))
         return turns

@@ -11,28 +11,16 @@ new, for whole numbers sent as floats, and for text that is not Unicode.
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 import threading
-from collections.abc import Callable
-from functools import cache, reduce
-from itertools import filterfalse
-from operator import or_
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec import UNSET, Raw, Struct, UnsetType
 
-Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Time = Annotated[dt.datetime, Meta(tz=True)]
+from handinger_analytics.api.records import Int, Time, declare, extra_field, tolerant
 
 _NULL = Raw(b"null")
-
-
-def _extra() -> Any:
-    """Make the field for what was sent beyond the others; no text has the name it goes by on the wire."""
-    return field(default=None, name="\uffff")
 
 
 class Totals(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
@@ -57,7 +45,7 @@ class Task(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     worker_id: str
     completed_at: Time | None = None
     created_by_user_id: str | None = None
-    extra: str | None = _extra()
+    extra: str | None = extra_field()
 
 
 class File(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
@@ -87,7 +75,7 @@ class Turn(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     completed_at: Time | None = None
     structured_output: Raw = _NULL
     files: tuple[File, ...] | None = ()
-    extra: str | None = _extra()
+    extra: str | None = extra_field()
 
 
 class TaskWithTurns(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
@@ -98,7 +86,7 @@ class TaskWithTurns(Struct, rename="camel", gc=False, forbid_unknown_fields=True
 
     task: Task
     turns: list[Turn] | UnsetType | None = UNSET
-    extra: str | None = _extra()
+    extra: str | None = extra_field()
 
 
 class TurnList(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
@@ -106,7 +94,7 @@ class TurnList(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
 
     items: list[Turn]
     task_id: str = ""
-    extra: str | None = _extra()
+    extra: str | None = extra_field()
 
 
 class SavedBody(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
@@ -116,7 +104,7 @@ class SavedBody(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     turns: list[Turn] | UnsetType | None = UNSET
     items: list[Turn] | UnsetType = UNSET
     task_id: str = ""
-    extra: str | None = _extra()
+    extra: str | None = extra_field()
 
 
 class Usage(Struct, rename="camel"):
@@ -287,45 +275,23 @@ def _decoder(kind: type[Record]) -> msgspec.json.Decoder[Record]:
 def _look_again(body: bytes, kind: type[Record]) -> Record:
     """Decode what does not fit at once: with new fields, then with floats and without lone surrogates."""
     with _building:
-        tolerant, lenient = _tolerant(kind, floats=False), _tolerant(kind, floats=True)
+        newer, lenient = tolerant(kind, floats=False), tolerant(kind, floats=True)
     record: Record
     try:
-        record = _decoder(tolerant).decode(body)
-        _declare(record, _OBJECT.decode(body))
+        record = _decoder(newer).decode(body)
+        declare(record, body)
         return record
     except (msgspec.DecodeError, UnicodeDecodeError):
         body = body.decode("utf-8", "replace").encode()
         body = _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["lone"] else escape[0], body)
     try:
         record = _without_floats(_decoder(lenient).decode(body), "")
-        _declare(record, _OBJECT.decode(body))
+        declare(record, body)
         return record
     except msgspec.ValidationError as error:
         raise UnexpectedBody(_explain(error)) from None
     except msgspec.DecodeError as error:
         raise MalformedBody(str(error)) from None
-
-
-@cache
-def _tolerant(kind: Any, *, floats: bool) -> Any:
-    """Return a type like this one that takes floats as integers; of a record one that has new fields, too."""
-    if kind == Int:
-        return Int | float if floats else Int
-    if isinstance(kind, type) and issubclass(kind, Struct):
-        fields = [
-            (
-                each.name,
-                _tolerant(each.type, floats=floats),
-                field(default=each.default, name=each.encode_name),
-            )
-            for each in msgspec.structs.fields(kind)
-        ]
-        return msgspec.defstruct(kind.__name__, fields, bases=(kind,), forbid_unknown_fields=False)
-    origin = get_origin(kind)
-    if origin is None or origin is Annotated:
-        return kind
-    parts = tuple(_tolerant(part, floats=floats) for part in get_args(kind))
-    return reduce(or_, parts) if origin in (Union, UnionType) else origin[parts]
 
 
 def _without_floats(value: Any, place: str) -> Any:
@@ -342,54 +308,6 @@ def _without_floats(value: Any, place: str) -> Any:
         return type(value)(*(_without_floats(getattr(value, name), where) for name, where in places))
     return value
 
-
-def _declare(record: Any, members: dict[str, Raw]) -> dict[str, Any]:
-    """Make a record of `_tolerant` as declared; return what was sent beyond it and ``extra`` of its parts."""
-    kind: Any = type(record)
-    declared, is_known, parts, keeps = _shape(kind)
-    record.__class__ = declared  # it has the same fields, and to copy them would take as long as to decode
-    beyond: dict[str, Any] = {name: members[name] for name in filterfalse(is_known, members)}
-    for name, sent_as in parts:
-        part = getattr(record, name)
-        if isinstance(part, Struct):
-            if of_part := _declare(part, _OBJECT.decode(members[sent_as])):
-                beyond[sent_as] = of_part
-        elif part:
-            of_parts = list(map(_declare, part, _OBJECTS.decode(members[sent_as])))
-            if any(of_parts):
-                beyond[sent_as] = of_parts
-    if keeps and beyond:
-        record.extra, beyond = _encode(beyond).decode(), {}
-    return beyond
-
-
-@cache
-def _shape(kind: Any) -> tuple[Any, Callable[[str], bool], list[tuple[str, str]], bool]:
-    """Return the declared record, what knows its names, its fields with records, and if it has ``extra``."""
-    fields = msgspec.structs.fields(kind)
-    names = frozenset(each.encode_name for each in fields)
-    parts = [(each.name, each.encode_name) for each in fields if _holds_records(each.type)]
-    return kind.__base__, names.__contains__, parts, "extra" in kind.__struct_fields__
-
-
-def _holds_records(kind: Any) -> bool:
-    is_record = isinstance(kind, type) and issubclass(kind, Struct)
-    return is_record or any(map(_holds_records, get_args(kind)))
-
-
-def add_extra(task: Task, beside: str) -> None:
-    """Add what was sent beside a task, or beside its turns, to its ``extra``.
-
-    A name that the task itself has there is left to it; the other then stands under ``body``.
-    """
-    own, others = _OBJECT.decode(task.extra or "{}"), _OBJECT.decode(beside)
-    repeated = {name: others.pop(name) for name in own.keys() & others}
-    task.extra = _encode({**own, **others, **({"body": repeated} if repeated else {})}).decode()
-
-
-_encode = msgspec.json.Encoder().encode
-_OBJECT = msgspec.json.Decoder(dict[str, Raw])
-_OBJECTS = msgspec.json.Decoder(list[dict[str, Raw]])
 
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",

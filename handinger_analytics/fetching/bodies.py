@@ -14,6 +14,7 @@ import msgspec
 import pandas as pd
 
 from handinger_analytics.api import wire
+from handinger_analytics.api.records import add_extra
 from handinger_analytics.errors import APIResponseValidationError, ArgumentError
 from handinger_analytics.fetching.fetched import Fetched
 from handinger_analytics.fetching.result import FetchResult, OnError, check_options, report_failures
@@ -94,7 +95,7 @@ def parse_bodies(
     for position, (task_id, parts) in enumerate(came.items()):
         if parts.task is not None and parts.turns is not None:
             if parts.beside is not None:
-                wire.add_extra(parts.task, parts.beside)
+                add_extra(parts.task, parts.beside)
             (newer if parts.built else builder).add(position, parts.task, parts.turns)
         elif not parts.built:
             if parts.task is not None:
@@ -148,7 +149,7 @@ def _take(place: str, body: bytes, came: dict[str, _Parts], builder: RowBuilder)
         if isinstance(saved.task, wire.Task):
             parts = _parts_of(saved.task.id, came)
             if saved.extra is not None:
-                wire.add_extra(saved.task, saved.extra)
+                add_extra(saved.task, saved.extra)
             if not isinstance(saved.turns, list):
                 parts.task = saved.task
             elif foreign := _foreign(saved.turns, "turns", saved.task.id):
