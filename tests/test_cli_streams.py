@@ -152,6 +152,7 @@ def test_streams_of_other_kinds(end, make):
     assert TITLE in (shown.getvalue() if make is io.StringIO else shown.text)
 
 
+@pytest.mark.slow
 def test_fetch_through_a_pipe_keeps_everything(end, tmp_path, sandbox, capfd):
     """Tables and chart are there, whoever stopped reading."""
     with unread_pipe() as pipe:

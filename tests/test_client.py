@@ -368,6 +368,7 @@ def waited(serve, headers, status=503):
         return time.monotonic() - started
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "headers"),
     [
@@ -387,6 +388,7 @@ def test_asked_wait_is_kept(serve, headers, status):
     assert 0.6 <= waited(serve, headers, status) < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "headers",
     [
@@ -481,6 +483,7 @@ def test_wait_beyond_max_wait_is_said_at_once(serve, status, error):
     assert len(server.paths) == 1
 
 
+@pytest.mark.slow
 def test_max_wait_is_counted_over_all_attempts(serve):
     """Three waits of 0.3 s fit into a second, a fourth does not."""
     server = serve(says("Later.", 503, **{"retry-after-ms": "300"}))

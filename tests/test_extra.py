@@ -66,6 +66,19 @@ def test_fields_that_are_new_are_kept(content, of_task, of_turn):
     assert result.turns["credits"].tolist() == [42]
 
 
+def test_any_number_of_new_fields_is_kept():
+    """Whatever they are called, and although each body has others."""
+    names = [f"new{number}" for number in range(300)] + ['"', "\\", "a\nb", "\x00", " ", "\uffff" * 2, "é"]
+    bodies = [body("tsk_1", turn={name: number}) for number, name in enumerate(names)]
+    for _ in range(2):
+        for number, name in enumerate(names):
+            assert extras(parsed(bodies[number]).turns) == [{name: number}]
+    several = body("tsk_1", turn={name: [name] for name in names[::2]}, task={"new1": 0})
+    result = parsed(several)
+    assert extras(result.turns) == [{name: [name] for name in names[::2]}]
+    assert extras(result.tasks) == [{"new1": 0}]
+
+
 def test_fields_that_are_new_in_generation_b_are_kept():
     """Those beside ``items`` belong to the task, whichever of its bodies comes first."""
     task = {"task": task_of("tsk_1", new=1), "links": []}

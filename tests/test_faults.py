@@ -288,6 +288,7 @@ def test_one_bad_id_is_not_asked_more_than_allowed(generation):
     assert result.failures["attempts"].tolist() == [6]
 
 
+@pytest.mark.slow
 def test_failed_ids_of_a_bad_hour_are_healed_by_a_retry(generation):
     """With too few attempts many ids fail; asking again for those only completes the result."""
     faults = Faults(rate=0.4, kinds=("500", "502", "truncated-json"), seed=4)
@@ -305,6 +306,7 @@ def test_failed_ids_of_a_bad_hour_are_healed_by_a_retry(generation):
         assert_same_rows(result, fetch(clean.task_ids, client=client))
 
 
+@pytest.mark.slow
 def test_server_that_cannot_be_reached_does_not_cost_an_hour():
     """When none of the first ids got any answer, the rest become failures at once, and can be retried."""
     with Sandbox(tasks=200) as sandbox:

@@ -520,6 +520,7 @@ def test_bar_counts_failures_as_done_and_says_so(trouble, names, capsys):
     assert max(shares(err)) == 100
 
 
+@pytest.mark.slow
 def test_bar_says_when_the_server_makes_us_wait(serve, capsys):
     """The pause is shown with its seconds."""
     server = serve(Reply(b"", 429, {"Retry-After": "0.7"}), Reply(body_a("tsk_1")))

@@ -1,18 +1,21 @@
 """What the records of the wire share: types of fields, and what becomes of fields that are new.
 
-A record is strict. Its variants, made by `tolerant`, take what is new and whole numbers sent as floats;
-`declare` makes such a record the strict one, with what was sent beyond it as JSON text in ``extra``.
+A record is strict. Its variants take whole numbers sent as floats, any fields that are new (`tolerant`),
+or those alone that were met before (`wider`), which takes hardly longer than what is known. `declared`
+turns them into the record itself, with what was sent beyond its fields as JSON text in ``extra``.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from functools import cache, reduce
-from itertools import filterfalse
+from itertools import filterfalse, repeat
 from operator import or_
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Raw, Struct, field
@@ -20,9 +23,17 @@ from msgspec import Meta, Raw, Struct, field
 Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Time = Annotated[dt.datetime, Meta(tz=True)]
 
+_NOT_SENT = Raw(b"")
+_MOST_MET = 100
+_UNFIT = re.compile(r'[\x00-\x1f"\\]')
+"""Characters that a name of a field must not have."""
+
 _encode = msgspec.json.Encoder().encode
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, Raw]])
+
+_met: defaultdict[Any, list[str]] = defaultdict(list)
+"""Names of the new fields that were met, by record."""
 
 
 def extra_field() -> Any:
@@ -30,60 +41,120 @@ def extra_field() -> Any:
     return field(default=None, name="\uffff")
 
 
-@cache
 def tolerant(kind: Any, *, floats: bool) -> Any:
-    """Return a type like this one that takes floats as integers; of a record one that has new fields, too."""
+    """Return a variant of a record that has any further field, and floats for integers if wanted."""
+    return _variant(kind, floats, met=None)
+
+
+def wider(kind: Any) -> Any:
+    """Return a variant of a record that has the new fields that were met, and no others."""
+    return _variant(kind, False, sum(map(len, _met.values())))
+
+
+@cache
+def _variant(kind: Any, floats: bool, met: int | None) -> Any:
+    """Return a variant of a record, or a type of variants, as of when so many new fields were met."""
     if kind == Int:
         return Int | float if floats else Int
     if isinstance(kind, type) and issubclass(kind, Struct):
         fields = [
-            (
-                each.name,
-                tolerant(each.type, floats=floats),
-                field(default=each.default, name=each.encode_name),
-            )
+            (each.name, _variant(each.type, floats, met), field(default=each.default, name=each.encode_name))
             for each in msgspec.structs.fields(kind)
         ]
-        return msgspec.defstruct(kind.__name__, fields, bases=(kind,), forbid_unknown_fields=False)
+        if met is not None:
+            fields += [
+                (f"_{at}", Raw, field(default=_NOT_SENT, name=name)) for at, name in enumerate(_met[kind])
+            ]
+        return msgspec.defstruct(kind.__name__, fields, bases=(kind,), forbid_unknown_fields=met is not None)
     origin = get_origin(kind)
     if origin is None or origin is Annotated:
         return kind
-    parts = tuple(tolerant(part, floats=floats) for part in get_args(kind))
+    parts = tuple(_variant(part, floats, met) for part in get_args(kind))
     return reduce(or_, parts) if origin in (Union, UnionType) else origin[parts]
 
 
-def declare(record: Any, body: bytes) -> None:
-    """Make a record of `tolerant`, decoded from ``body``, the declared one with ``extra``."""
-    _declare(record, _OBJECT.decode(body))
+def declared(record: Any, body: bytes | None = None) -> Any:
+    """Return the record that a variant stands for.
+
+    Parameters
+    ----------
+    record : Struct
+        Of `wider` or `tolerant`.
+    body : bytes, optional
+        What a record of `tolerant` was decoded from: there are its new fields.
+    """
+    return _declared(record, None if body is None else _OBJECT.decode(body))[0]
 
 
-def _declare(record: Any, members: dict[str, Raw]) -> dict[str, Any]:
-    """Declare a record; return what was sent beyond it and beyond ``extra`` of its parts."""
-    kind: Any = type(record)
-    declared, is_known, parts, keeps = _shape(kind)
-    record.__class__ = declared  # it has the same fields, and to copy them would take as long as to decode
-    beyond: dict[str, Any] = {name: members[name] for name in filterfalse(is_known, members)}
-    for name, sent_as in parts:
-        part = getattr(record, name)
+def _declared(variant: Any, members: dict[str, Raw] | None) -> tuple[Any, dict[str, Any]]:
+    """Return a record, and what was sent beyond its fields and beyond ``extra`` of its parts."""
+    kind: Any = type(variant)
+    record, length, new, is_known, parts, keeps = _shape(kind)
+    values = [*msgspec.structs.astuple(variant)]
+    beyond: dict[str, Any]
+    if members is None:
+        beyond = {name: value for name, value in zip(new, values[length:], strict=True) if value}
+    else:
+        beyond = {name: members[name] for name in filterfalse(is_known, members)}
+        _meet(record, beyond)
+    for at, name in parts:
+        part = values[at]
         if isinstance(part, Struct):
-            if of_part := _declare(part, _OBJECT.decode(members[sent_as])):
-                beyond[sent_as] = of_part
+            values[at], of_part = _declared(part, members and _OBJECT.decode(members[name]))
+            if of_part:
+                beyond[name] = of_part
         elif part:
-            of_parts = list(map(_declare, part, _OBJECTS.decode(members[sent_as])))
-            if any(of_parts):
-                beyond[sent_as] = of_parts
+            objects = repeat(None) if members is None else _OBJECTS.decode(members[name])
+            pairs = [*map(_declared, part, objects)]
+            values[at] = type(part)(each for each, _ in pairs)
+            if any(of_parts := [of_each for _, of_each in pairs]):
+                beyond[name] = of_parts
     if keeps and beyond:
-        record.extra, beyond = _encode(beyond).decode(), {}
-    return beyond
+        values[length - 1], beyond = _encode(beyond).decode(), {}
+    return record(*values[:length]), beyond
+
+
+def _meet(record: Any, names: Iterable[str]) -> None:
+    """Remember names of new fields, which the next body has, too, but not without end."""
+    met = _met[record]
+    met += [name for name in names if name not in met and not _UNFIT.search(name)][: _MOST_MET - len(met)]
+
+
+class _Shape(NamedTuple):
+    """What `_declared` needs to know of a variant.
+
+    Attributes
+    ----------
+    record : type
+        The record that it is a variant of.
+    length : int
+        How many fields that has.
+    new : list of str
+        Names on the wire of the fields after those.
+    is_known : callable
+        Tells names of its fields on the wire from others.
+    parts : list of (int, str)
+        Where among the fields are records, and their names on the wire.
+    keeps : bool
+        Whether its last field is ``extra``.
+    """
+
+    record: Any
+    length: int
+    new: list[str]
+    is_known: Callable[[str], bool]
+    parts: list[tuple[int, str]]
+    keeps: bool
 
 
 @cache
-def _shape(kind: Any) -> tuple[Any, Callable[[str], bool], list[tuple[str, str]], bool]:
-    """Return the declared record, what knows its names, its fields with records, and if it has ``extra``."""
-    fields = msgspec.structs.fields(kind)
-    names = frozenset(each.encode_name for each in fields)
-    parts = [(each.name, each.encode_name) for each in fields if _holds_records(each.type)]
-    return kind.__base__, names.__contains__, parts, "extra" in kind.__struct_fields__
+def _shape(variant: Any) -> _Shape:
+    record = variant.__base__
+    names = [each.encode_name for each in msgspec.structs.fields(variant)]
+    fields = msgspec.structs.fields(record)
+    parts = [(at, each.encode_name) for at, each in enumerate(fields) if _holds_records(each.type)]
+    new = names[len(fields) :]
+    return _Shape(record, len(fields), new, frozenset(names).__contains__, parts, fields[-1].name == "extra")
 
 
 def _holds_records(kind: Any) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from handinger_analytics.api.records import Int, Time, declare, extra_field, tolerant
+from handinger_analytics.api.records import Int, Time, declared, extra_field, tolerant, wider
 
 _NULL = Raw(b"null")
 
@@ -274,19 +274,21 @@ def _decoder(kind: type[Record]) -> msgspec.json.Decoder[Record]:
 
 def _look_again(body: bytes, kind: type[Record]) -> Record:
     """Decode what does not fit at once: with new fields, then with floats and without lone surrogates."""
-    with _building:
-        newer, lenient = tolerant(kind, floats=False), tolerant(kind, floats=True)
     record: Record
+    with _building:
+        met, newer, lenient = wider(kind), tolerant(kind, floats=False), tolerant(kind, floats=True)
     try:
-        record = _decoder(newer).decode(body)
-        declare(record, body)
+        try:
+            record = declared(_decoder(met).decode(body))
+        except msgspec.ValidationError:
+            record = declared(_decoder(newer).decode(body), body)
         return record
     except (msgspec.DecodeError, UnicodeDecodeError):
-        body = body.decode("utf-8", "replace").encode()
-        body = _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["lone"] else escape[0], body)
+        pass
+    body = body.decode("utf-8", "replace").encode()
+    body = _ESCAPE.sub(lambda escape: b"\\ufffd" if escape["lone"] else escape[0], body)
     try:
-        record = _without_floats(_decoder(lenient).decode(body), "")
-        declare(record, body)
+        record = declared(_without_floats(_decoder(lenient).decode(body), ""), body)
         return record
     except msgspec.ValidationError as error:
         raise UnexpectedBody(_explain(error)) from None

@@ -253,6 +253,8 @@ def _array(column: Column, values: list[Any], place: str = "[{}]") -> pa.Array:
 
 
 def _timestamps(values: list[dt.datetime | None], place: str) -> pa.Array:
+    if not any(values):
+        return pa.nulls(len(values), TIMESTAMP)
     # Differences convert about three times as fast as aware datetimes, whose offset Arrow asks for.
     since_epoch = [None if value is None else value - EPOCH for value in values]
     instants = pa.array(since_epoch, pa.duration("ms")).cast(pa.int64())

@@ -70,6 +70,7 @@ def test_every_reader_reads_schema_1(old, reader):
     assert content(old) == before
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::handinger_analytics.PartialDataWarning")
 def test_all_else_reads_schema_1(old):
     """Status, files, ids, single columns, earlier states, the command line and the widget do, too."""
@@ -106,6 +107,7 @@ def test_a_sync_brings_the_columns(old):
     assert (len(after.tasks()), after.known_ids()) == (27, old.known_ids())
 
 
+@pytest.mark.slow
 def test_old_tasks_are_fetched_again(old, serve):
     """What was unfinished is fetched on, into files that lack the columns."""
     with serve(task_asked_for).client() as client:
@@ -117,6 +119,7 @@ def test_old_tasks_are_fetched_again(old, serve):
     assert old.turns()["turn_id"].is_unique
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", range(6))
 def test_upgrades_that_were_cut_short(old, done):
     """After each commit of an upgrade that is killed there, the archive is readable, and goes on."""
@@ -152,6 +155,7 @@ def test_a_column_that_came_earlier_comes_along(old):
     assert names[-3:] == ["fetched_at", "extra", "began_at"]
 
 
+@pytest.mark.slow
 def test_upkeep_of_old_and_mixed_tables(old):
     """Forgetting, discovering, compacting and vacuuming work before the first sync and after it."""
     with Sandbox(tasks=6, seed=7) as sandbox, sandbox.client() as client:
@@ -168,6 +172,7 @@ def test_upkeep_of_old_and_mixed_tables(old):
     assert "tsk_gone" not in old.known_ids()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::handinger_analytics.PartialDataWarning")
 def test_files_of_both_schemas(old):
     """The newest file, from which pandas takes the columns, comes first; other engines have a word for it."""
@@ -190,6 +195,7 @@ def test_files_of_both_schemas(old):
         assert frame["extra"].isna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 def test_later_schemas_are_refused(old, client, sandbox, name):
     """No reader and no writer touches an archive that any table says is of a later schema; ids come out."""

@@ -171,6 +171,7 @@ def test_tasks_without_turns_are_said(fetched, whole):
     assert "2 tasks have no turns" in whole.texts
 
 
+@pytest.mark.slow
 def test_budget_and_price_are_optional(tasks, turns, tmp_path):
     """Without them the report speaks of neither."""
     page = write(tasks, turns, tmp_path)
@@ -196,6 +197,7 @@ def test_the_file_stands_alone(whole):
     assert policy["content"].startswith("default-src 'none'; style-src 'unsafe-inline'")
 
 
+@pytest.mark.slow
 def test_markup_in_the_data_is_text(attacked, tmp_path):
     """Titles and ids are shown as they are, none becomes a tag, an attribute or a template."""
     clean = {"svg": 4}
@@ -259,6 +261,7 @@ def test_a_complete_fetch_of_finished_tasks_has_no_warning(tasks, turns, tmp_pat
     assert "Every task has all its turns" in page.text
 
 
+@pytest.mark.slow
 def test_missing_turns_are_listed(tasks, turns, tmp_path):
     """A task whose turns do not add up is named with both numbers."""
     task = turns.groupby("task_id")["credits"].sum().idxmax()
@@ -295,6 +298,7 @@ def test_any_engine_makes_the_same_report(tasks, turns, tmp_path):
     assert write(*lazy, folder=tmp_path, **options).html == pandas
 
 
+@pytest.mark.slow
 def test_a_report_is_replaced_whole(tasks, turns, tmp_path):
     """Nothing is left beside it, and others may read it as far as the user's mask allows."""
     (tmp_path / "report.html").write_text("old")

@@ -114,6 +114,7 @@ def test_example_notebook_runs(tmp_path, kernel_finds_us):
     assert "Weather report for Barcelona" in copy["data"]["text/html"]
 
 
+@pytest.mark.slow
 def test_matplotlib_waits_for_a_chart():
     """Making a widget loads no Matplotlib; the first chart does."""
     code = "import sys, handinger_analytics as ha; ha.TaskLookup(); print('matplotlib' in sys.modules)"
