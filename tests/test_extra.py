@@ -68,7 +68,7 @@ def test_fields_that_are_new_are_kept(content, of_task, of_turn):
 
 def test_any_number_of_new_fields_is_kept():
     """Whatever they are called, and although each body has others."""
-    names = [f"new{number}" for number in range(300)] + ['"', "\\", "a\nb", "\x00", " ", "\uffff" * 2, "é"]
+    names = [f"new{number}" for number in range(60)] + ['"', "\\", "a\nb", "\x00", " ", "\uffff" * 2, "é"]
     bodies = [body("tsk_1", turn={name: number}) for number, name in enumerate(names)]
     for _ in range(2):
         for number, name in enumerate(names):

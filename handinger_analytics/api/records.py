@@ -24,7 +24,7 @@ Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Time = Annotated[dt.datetime, Meta(tz=True)]
 
 _NOT_SENT = Raw(b"")
-_MOST_MET = 100
+_MOST_MET = 32
 _UNFIT = re.compile(r'[\x00-\x1f"\\]')
 """Characters that a name of a field must not have."""
 
