@@ -35,10 +35,10 @@ class Days:
         First instant after the period.
     as_of : pandas.Timestamp
         Moment of the status, in the same zone.
-    known : bool
-        Whether any moment of the period is known.
     first : int
         Position of the first day of the period.
+    last_data_day : int
+        Position of the last day with data; before ``first`` if the data end before the period.
     today : int
         Position of the day of ``as_of``.
     """
@@ -46,9 +46,14 @@ class Days:
     periods: Periods
     end: pd.Timestamp
     as_of: pd.Timestamp
-    known: bool
     first: int
+    last_data_day: int
     today: int
+
+    @property
+    def known(self) -> bool:
+        """Whether any moment of the period is known."""
+        return self.last_data_day == self.today
 
     @property
     def starts(self) -> pd.DatetimeIndex:
@@ -74,9 +79,9 @@ class Days:
         return self.today - self.first + 1 - float(self.left[0])
 
     def weekdays(self, history: int) -> NDArray[np.int64]:
-        """Weekdays (Monday is 0) of the ``history`` days before today, then of the days left."""
+        """Weekdays (Monday is 0) of the ``history`` days before `last_data_day`, then of the days left."""
         weekdays = self.starts.day_of_week.to_numpy().astype(np.int64)
-        return weekdays[self.today - history :]
+        return np.append(weekdays[self.last_data_day - history : self.last_data_day], weekdays[self.today :])
 
 
 def days_of(period: Period, zone: ZoneInfo, as_of: datetime, known: datetime | None = None) -> Days:
@@ -91,8 +96,8 @@ def days_of(period: Period, zone: ZoneInfo, as_of: datetime, known: datetime | N
     as_of : datetime
         The moment whose period it is.
     known : datetime, optional
-        When what is known ends, at most ``as_of``, which is the default. The status is of this moment, or
-        of the start of the period if that is later.
+        When the data end, at most ``as_of``, which is the default. The status is of this moment, or of
+        the start of the period if that is later.
 
     Raises
     ------
@@ -109,9 +114,11 @@ def days_of(period: Period, zone: ZoneInfo, as_of: datetime, known: datetime | N
     start, end = periods_between(PERIODS[period], zone, moment_ms, moment_ms + _LONGER_THAN_A_YEAR_MS).starts[
         :2
     ]
-    status_time = moment if known is None else max(start, pd.Timestamp(known).tz_convert(zone).as_unit("ms"))
+    data_end = moment if known is None else pd.Timestamp(known).tz_convert(zone).as_unit("ms")
+    status_time = max(start, data_end)
     # A day more than the history: where the clocks change, 56 days are not 56 times 24 hours.
     begin = min(milliseconds(start), milliseconds(status_time) - (HISTORY_DAYS + 1) * DAY_MS)
     periods = periods_between("D", zone, begin, milliseconds(end) - 1)
-    first, today = periods.starts.searchsorted([start, status_time], side="right") - 1
-    return Days(periods, end, status_time, known is None or known >= start, int(first), int(today))
+    positions = periods.starts.searchsorted([start, data_end, status_time], side="right") - 1
+    first, last_data_day, today = np.maximum(positions, 0)
+    return Days(periods, end, status_time, int(first), int(last_data_day), int(today))

@@ -61,12 +61,13 @@ def spend_history(
         Workers whose tasks by schedule are left out of the history.
     """
     # The day of the first turn is left out: chosen for having a turn, it is no typical day.
-    since = days.today
-    if first_ms is not None and days.known:
+    since = days.last_data_day
+    if first_ms is not None:
         first_full = int(np.searchsorted(days.bounds_ms, first_ms, side="right"))
-        since = max(0, days.today - HISTORY_DAYS, min(first_full, days.today))
+        since = max(0, days.today - HISTORY_DAYS, min(first_full, days.last_data_day))
     spent, replaced = _credits_by_day(source, days, workers)
-    return SpendHistory(spent[days.first : days.today + 1], (spent - replaced)[since : days.today])
+    full_days = (spent - replaced)[since : days.last_data_day]
+    return SpendHistory(spent[days.first : days.today + 1], full_days)
 
 
 def _credits_by_day(source: OpenFrame, days: Days, workers: Sequence[str]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from handinger_analytics.budget.days import Days
+from handinger_analytics.budget.days import HISTORY_DAYS, Days
 from handinger_analytics.budget.forecast import CONFIDENCE, MIN_HISTORY_DAYS
 from handinger_analytics.budget.known import Known
 from handinger_analytics.provenance import Provenance, doubt, incompleteness
@@ -49,7 +49,7 @@ def reasons(
             yield f"the cost by then is {money(values['projected_cost'], currency)}"
         if verdict(values, days) == "will cross":
             yield f"the limit is crossed on {values['crosses_on']:%Y-%m-%d}"
-    elif days.known:
+    else:
         yield _too_little(values, known, days)
     if missing := incompleteness(attrs):
         yield f"{missing}, so more was spent than this says"
@@ -62,7 +62,10 @@ def reasons(
 
 def _too_little(values: dict[str, Any], known: Known, days: Days) -> str:
     """Say what is missing for a projection."""
-    needed = f"a projection needs {MIN_HISTORY_DAYS} whole days of turns before today"
+    needed = f"a projection needs {MIN_HISTORY_DAYS} whole days of turns"
+    if not days.known:
+        return f"{needed} in the {HISTORY_DAYS} days before the period"
+    needed += " before today"
     if known.first_ms is None or known.first_ms > milliseconds(days.as_of):
         return f"{needed} and there are no turns up to {days.as_of:%Y-%m-%d %H:%M}"
     first = pd.Timestamp(known.first_ms, unit="ms", tz=days.starts.tz)

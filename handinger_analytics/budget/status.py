@@ -74,7 +74,7 @@ def budget_status(
     as_of : datetime or str, optional
         The moment of the status, with a time zone; now by default. Later turns are ignored. Turns that
         are known until an earlier moment only (see Notes) say nothing about the time since: the status
-        is of that moment, and ``reason`` says so.
+        is of that moment or, if the period began later, of its start, and ``reason`` says so.
     price : float, optional
         Money per credit; adds what the credits cost.
     currency : str, optional
@@ -86,8 +86,8 @@ def budget_status(
         One row per measure, indexed by ``measure``, with ``value`` (object) and ``unit``:
 
         - ``verdict``: "over the limit", "will cross" (the projection is above it), "may cross" (only
-          ``high`` is), "within the limit", "not enough data" or "not known" (turns are known only until
-          before the period began); ``reason``: why, in words;
+          ``high`` is), "within the limit", "not enough data" or "not known" (the turns end so long
+          before the period that nothing can be said of it); ``reason``: why, in words;
         - ``limit``; ``spent`` (int) and ``share`` of the limit (float);
         - ``projected`` (int), the credits expected by the end of the period, in which ``scheduled``
           (int) are those of planned runs; ``low`` and ``high`` (int): eight times in ten the total

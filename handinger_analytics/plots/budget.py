@@ -85,10 +85,10 @@ def plot_budget(
         caption(ax, unknown)
     date_axis(ax, zone_info(tz))
     label, heading, mark = f"spent {unit.words(status['spent'])}", f"{share(status['share'])} spent", "as of"
-    if status["verdict"] == "not known":
-        label, heading, mark = "spent: not known", "", "nothing is known from"
-    elif status["as_of"] < moment - times.MILLISECOND:
+    if status["as_of"] < moment - times.MILLISECOND:
         mark = "known until"
+        if status["as_of"] == status["period_start"]:
+            label, heading, mark = "spent: not known", "", "nothing is known from"
     ours = {"color": _COLOUR, "linewidth": 2, "label": label}
     ink = mpl.rcParams["text.color"]
     ends = [status["period_start"], status["as_of"], moment, status["period_end"]]

@@ -421,28 +421,36 @@ def test_stale_turns():
     )
 
 
-@pytest.mark.parametrize(
-    ("as_of", "period", "verdict"),
-    [
-        pytest.param("2026-05-31T23:59Z", "month", "within the limit", id="days before it"),
-        pytest.param("2026-06-01T00:00Z", "month", "not known", id="its first instant"),
-        pytest.param("2026-06-11T12:00Z", "month", "not known", id="its days"),
-        pytest.param("2026-12-11T12:00Z", "month", "not known", id="months before it"),
-        pytest.param("2026-06-11T12:00Z", "week", "not known", id="a week"),
-        pytest.param("2026-06-11T12:00Z", "quarter", "within the limit", id="a part of it"),
-    ],
-)
-def test_a_period_of_which_nothing_is_known(as_of: str, period: str, verdict: str):
-    """Turns fetched before the period began say nothing about it; the reason says what would."""
+def test_stale_turns_of_an_earlier_period():
+    """Turns fetched before the period began tell what its days will cost, and no more."""
     rows = daily("2026-05-11", *[10] * 17)  # fetched on 27 May at noon
-    found = fetched_then(rows, "2026-05-27T12:00+00:00", as_of=as_of, period=period)
-    assert found["verdict"] == verdict
-    assert found["reason"].endswith("turns are known until 2026-05-27 12:00; nothing later is counted")
-    if verdict == "not known":
-        assert found["reason"].startswith("nothing is known of the period; fetch the turns again; ")
-        assert found[["projected", "low", "high", "pace", "crosses_on"]].isna().all()
-        assert found["as_of"] == found["period_start"]
-        assert found[["spent", "history_days"]].tolist() == [0, 0]
+    found = fetched_then(rows, "2026-05-27T12:00+00:00")
+    assert found["period_start"] == found["as_of"] == pd.Timestamp("2026-06-01T00:00Z")
+    assert found["spent"] == 0
+    assert math.isnan(found["pace"])
+    assert found["history_days"] == 15  # 12 to 26 May
+    assert found[["days_left", "projected", "low", "high"]].tolist() == [30, 300, 300, 300]
+    assert "turns are known until 2026-05-27 12:00; nothing later is counted" in found["reason"]
+
+
+def test_stale_weekdays():
+    """What a weekday costs is learnt from the days up to the fetch, though the period began later."""
+    office = [10, 10, 10, 10, 10, 0, 0]
+    rows = daily("2026-04-26", 0, *office * 4, 10, 10, 10)  # a Sunday, four weeks, to 27 May
+    found = fetched_then(rows, "2026-05-28T00:00Z", period="week", as_of="2026-06-11T00:00Z")
+    assert found["period_start"] == pd.Timestamp("2026-06-08T00:00Z")
+    assert found["history_days"] == 31
+    assert found[["projected", "low", "high"]].tolist() == [50, 50, 50]
+
+
+def test_turns_too_old_for_a_projection():
+    """Nothing can be said of a period that began months after the fetch; the reason says what would help."""
+    found = fetched_then(daily("2026-01-01", *[10] * 40), "2026-02-10T00:00Z")
+    assert found["verdict"] == "not known"
+    assert found[["projected", "low", "high", "pace", "crosses_on"]].isna().all()
+    assert found["reason"].startswith("nothing is known of the period; fetch the turns again; ")
+    assert "needs 7 whole days of turns in the 56 days before the period" in found["reason"]
+    assert found["reason"].endswith("turns are known until 2026-02-10 00:00; nothing later is counted")
 
 
 @pytest.mark.parametrize(

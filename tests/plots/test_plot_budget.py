@@ -137,11 +137,21 @@ def test_a_period_of_which_nothing_is_known_has_no_expectation():
     """Nothing is said to be spent or expected; what is drawn is the limit."""
     turns = STEADY.copy()
     turns.attrs["handinger"] = {"complete": True, "fetched_at": "2026-06-10T12:00Z"}
-    ax = drawn(plot_budget(turns, limit=5000, as_of="2026-07-08T12:00Z"))
+    ax = drawn(plot_budget(turns, limit=5000, as_of="2026-09-08T12:00Z"))
     assert ax.get_title() == "Credits of the month: not known"
-    marks = ["not known", "nothing is known from 2026-07-01"]
+    marks = ["not known", "nothing is known from 2026-09-01"]
     assert legend_labels(ax) == [*marks, "limit 5,000", "spent: not known"]
     assert captions(ax) == []
+
+
+def test_a_period_that_began_after_the_fetch_says_so():
+    """What is expected is drawn from its start; nothing is said to be spent."""
+    turns = STEADY.copy()
+    turns.attrs["handinger"] = {"complete": True, "fetched_at": "2026-06-10T12:00Z"}
+    labels = legend_labels(drawn(plot_budget(turns, limit=50_000, as_of="2026-07-08T12:00Z")))
+    assert labels[:2] == ["not known", "nothing is known from 2026-07-01"]
+    assert labels[-1] == "spent: not known"
+    assert any(label.startswith("expected ") for label in labels)
 
 
 def test_keywords_axes_and_style_are_the_callers():
