@@ -40,7 +40,7 @@ def made(requested: int, failed: int, complete: bool, fetched_at: dt.datetime | 
     Parameters
     ----------
     requested, failed : int
-        Tasks that were asked for, and those of them that could not be fetched.
+        Tasks that were asked for, and those of them that were not fetched.
     complete : bool
         Whether every one of them is here with its turns.
     fetched_at : datetime or None
