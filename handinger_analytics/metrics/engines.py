@@ -43,8 +43,7 @@ STARTED_MS = "_started_ms"
 STRING = pd.StringDtype(na_value=np.nan)
 """The dtype of text in results."""
 
-_FETCHED_AT = "fetched_at"
-_MISSING, _FETCHED_MS = "_missing", "_fetched_ms"
+_FETCHED_AT, _FETCHED_MS, _MISSING = "fetched_at", "_fetched_ms", "_missing"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -277,9 +276,8 @@ def _series(column: pa.ChunkedArray, name: str) -> pd.Series[Any]:
         try:
             integers = column.cast(kind if unsigned else pa.int64())
         except pa.ArrowInvalid as error:
-            raise FrameError(
-                f"a number in {name!r} is too large: groups and sums go up to {INT64_MAX:,}"
-            ) from error
+            most = f"groups and sums go up to {INT64_MAX:,}"
+            raise FrameError(f"a number in {name!r} is too large: {most}") from error
         nullable = pd.UInt64Dtype() if unsigned else pd.Int64Dtype()
         whole = pd.Series(integers.to_pandas(types_mapper=lambda _: nullable))
         return whole if column.null_count else whole.astype("uint64" if unsigned else "int64")
