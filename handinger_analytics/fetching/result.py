@@ -143,9 +143,9 @@ class FetchResult:
             return
         errors = Counter(failure.error for failure in fetched.failed.values())
         parts = [f"{times:,} {name}" for name, times in errors.most_common()]
-        tried = {*fetched.rows.task_positions.tolist(), *fetched.failed}
-        if not_tried := len(fetched.task_ids) - len(tried):
-            parts.append(f"{not_tried:,} not tried")
+        asked_for = {*fetched.rows.task_positions.tolist(), *fetched.failed}
+        if not_asked_for := len(fetched.task_ids) - len(asked_for):
+            parts.append(f"{not_asked_for:,} not fetched")
         yield "complete", f"NO: {', '.join(parts)}; see .failures, and .retry_failed()"
 
 
