@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import difflib
 import inspect
 import math
-import sys
 import warnings
 from collections.abc import Collection, Iterable
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -20,6 +21,9 @@ from handinger_analytics.errors import ArgumentError
 from handinger_analytics.text import decimals
 from handinger_analytics.times import FREQS, Moment
 
+_MOST_MONEY = 10**9
+"""For a credit; far above, sums and axes would be infinite."""
+
 
 def check_number(
     value: Any,
@@ -27,8 +31,8 @@ def check_number(
     what: str,
     *,
     above: float = -math.inf,
-    least: float = -sys.float_info.max,
-    most: float = sys.float_info.max,
+    least: float = -math.inf,
+    most: float = math.inf,
     error: type[ArgumentError] = ArgumentError,
 ) -> None:
     """Refuse what is no finite number, or out of range.
@@ -52,10 +56,11 @@ def check_number(
     Traceback (most recent call last):
     handinger_analytics.errors.ArgumentError: limit: expected credits, a number above 0, found 0
     """
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    # NumPy would make a float32 of a bound beside one, and the largest number infinite.
-    plain = getattr(value, "item", lambda: value)()
-    if not number or not above < plain or not least <= plain <= most:
+    number = math.nan
+    if isinstance(value, Real | Decimal) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError, ValueError):  # too large, or a signal that it is no number
+            number = float(value)
+    if not math.isfinite(number) or not above < number or not least <= number <= most:
         raise error.unexpected(name, what, value)
 
 
@@ -96,6 +101,7 @@ def check_currency(currency: str | None, price: float | None) -> str | None:
     """
     if price is not None:
         check_number(price, "price", "money per credit, a number from 0", least=0)
+        check_number(price, "price", f"money per credit, at most {_MOST_MONEY:,}", most=_MOST_MONEY)
     if currency is None:
         return None
     code = currency.upper() if isinstance(currency, str) else ""

@@ -161,8 +161,9 @@ def money(value: Any, currency: str | None = None) -> str:
     """
     if is_missing(value):
         return NOTHING
+    exact = f"{value:.15g}" if isinstance(value, float) else str(value)  # 3 times 0.145 is 0.435, not less
     with localcontext(rounding=ROUND_HALF_UP):
-        written = f"{Decimal(str(value)):,.{decimals(currency) or 0}f}"
+        written = f"{Decimal(exact):z,.{decimals(currency) or 0}f}"
     return f"{written} {currency}" if currency else written
 
 

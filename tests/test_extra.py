@@ -79,6 +79,14 @@ def test_any_number_of_new_fields_is_kept():
     assert extras(result.tasks) == [{"new1": 0}]
 
 
+@pytest.mark.parametrize("place", ["task", "turn"])
+def test_no_field_passes_for_what_is_kept_here(place):
+    """A name that stands for no character, by which the records call it, makes a failure, not a row."""
+    content = body(**{place: {"\uffff": '{"forged": 1}'}})
+    result = ha.parse_bodies([encoded(content)], on_error="collect")
+    assert result.failures["error"].tolist() == ["APIResponseValidationError"]
+
+
 def test_fields_that_are_new_in_generation_b_are_kept():
     """Those beside ``items`` belong to the task, whichever of its bodies comes first."""
     task = {"task": task_of("tsk_1", new=1), "links": []}

@@ -32,12 +32,16 @@ _encode = msgspec.json.Encoder().encode
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _OBJECTS = msgspec.json.Decoder(list[dict[str, Raw]])
 
-_met: defaultdict[Any, list[str]] = defaultdict(list)
-"""Names of the new fields that were met, by record."""
+_met: defaultdict[Any, dict[str, None]] = defaultdict(dict)
+"""Names of the new fields that were met, by record; a dict, as several threads may meet one at once."""
+
+
+Extra = Annotated[str, Meta(pattern="(?!)")] | None
+"""What was sent beyond the other fields: no text that a server sends under the name of it fits."""
 
 
 def extra_field() -> Any:
-    """Make the field for what was sent beyond the others; no text has the name it goes by on the wire."""
+    """Make the field of type `Extra`, by a name that stands for no character."""
     return field(default=None, name="\uffff")
 
 
@@ -63,7 +67,8 @@ def _variant(kind: Any, floats: bool, met: int | None) -> Any:
         ]
         if met is not None:
             fields += [
-                (f"_{at}", Raw, field(default=_NOT_SENT, name=name)) for at, name in enumerate(_met[kind])
+                (f"_{at}", Raw, field(default=_NOT_SENT, name=name))
+                for at, name in enumerate(list(_met[kind]))
             ]
         return msgspec.defstruct(kind.__name__, fields, bases=(kind,), forbid_unknown_fields=met is not None)
     origin = get_origin(kind)
@@ -117,7 +122,9 @@ def _declared(variant: Any, members: dict[str, Raw] | None) -> tuple[Any, dict[s
 def _meet(record: Any, names: Iterable[str]) -> None:
     """Remember names of new fields, which the next body has, too, but not without end."""
     met = _met[record]
-    met += [name for name in names if name not in met and not _UNFIT.search(name)][: _MOST_MET - len(met)]
+    for name in names:
+        if len(met) < _MOST_MET and not _UNFIT.search(name):
+            met.setdefault(name)
 
 
 class _Shape(NamedTuple):

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from handinger_analytics.api.records import Int, Time, declared, extra_field, tolerant, wider
+from handinger_analytics.api.records import Extra, Int, Time, declared, extra_field, tolerant, wider
 
 _NULL = Raw(b"null")
 
@@ -45,7 +45,7 @@ class Task(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     worker_id: str
     completed_at: Time | None = None
     created_by_user_id: str | None = None
-    extra: str | None = extra_field()
+    extra: Extra = extra_field()
 
 
 class File(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
@@ -75,7 +75,7 @@ class Turn(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     completed_at: Time | None = None
     structured_output: Raw = _NULL
     files: tuple[File, ...] | None = ()
-    extra: str | None = extra_field()
+    extra: Extra = extra_field()
 
 
 class TaskWithTurns(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
@@ -86,7 +86,7 @@ class TaskWithTurns(Struct, rename="camel", gc=False, forbid_unknown_fields=True
 
     task: Task
     turns: list[Turn] | UnsetType | None = UNSET
-    extra: str | None = extra_field()
+    extra: Extra = extra_field()
 
 
 class TurnList(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
@@ -94,7 +94,7 @@ class TurnList(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
 
     items: list[Turn]
     task_id: str = ""
-    extra: str | None = extra_field()
+    extra: Extra = extra_field()
 
 
 class SavedBody(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
@@ -104,7 +104,7 @@ class SavedBody(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     turns: list[Turn] | UnsetType | None = UNSET
     items: list[Turn] | UnsetType = UNSET
     task_id: str = ""
-    extra: str | None = extra_field()
+    extra: Extra = extra_field()
 
 
 class Usage(Struct, rename="camel"):

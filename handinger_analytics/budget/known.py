@@ -20,8 +20,8 @@ _FRESH_MS = 6 * HOUR_MS
 _HOUR = "_hour"
 _FETCHED = "turns are known until"
 _JUDGED = (
-    "the turns do not say when they were fetched, and the silence since the last start is longer than any "
-    "before: they are taken to be known until that start,"
+    "the turns do not say when they were fetched, and the silence since the last start is longer than "
+    "is usual: they are taken to be known until that start,"
 )
 
 
@@ -49,8 +49,8 @@ def known_time(source: OpenFrame, now: dt.datetime) -> Known:
 
     Turns that say when they were fetched, in their provenance or in the column ``fetched_at``, are known
     until then. Others are known until the last start, unless the silence since then is usual: at most as
-    long as the longest one between two starts in the `HISTORY_DAYS` before, with a delay of as long again
-    but no more than a day.
+    long as the second longest one between two starts in the `HISTORY_DAYS` before, with a delay of as
+    long again but no more than a day. The longest may be a hole in the data.
     """
     start = nw.col(STARTED_MS)
     # By the hour, so that any engine finds the long silences without sorting its rows.
@@ -67,8 +67,8 @@ def known_time(source: OpenFrame, now: dt.datetime) -> Known:
         until_ms, how = last[last <= now_ms].max(initial=milliseconds(fetched)), _FETCHED
     elif len(last):
         recent = last[:-1] >= last[-1] - HISTORY_DAYS * DAY_MS
-        longest_ms = (first[1:] - last[:-1])[recent].max(initial=0)
-        usual_ms = max(_FRESH_MS, longest_ms + min(longest_ms, DAY_MS))
+        silence_ms = np.sort([0, 0, *(first[1:] - last[:-1])[recent]])[-2]
+        usual_ms = max(_FRESH_MS, silence_ms + min(silence_ms, DAY_MS))
         until_ms, how = last[-1], _JUDGED
     until_ms = max(int(until_ms), 0)  # before is a wrong clock, and in some zones no day
     if now_ms - until_ms <= usual_ms:

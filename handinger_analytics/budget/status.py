@@ -119,9 +119,9 @@ def budget_status(
     Turns are known until they were last fetched: ``turns.attrs["handinger"]["fetched_at"]`` or, where a
     frame lost its attrs, the last value of the column ``fetched_at``. If that is at most six hours before
     ``as_of`` they are known until then. Turns that do not say when they were fetched are known until the
-    last start, unless the silence since is usual: at most as long as the longest one between two starts
-    in the 56 days before, with a delay of as long again but no more than a day. If they are all alike, a
-    silence longer than all *n* before it has a chance of one in *n* + 1.
+    last start, unless the silence since is usual: at most as long as the second longest one between two
+    starts in the 56 days before (the longest may be a hole in the data), with a delay of as long again but
+    no more than a day.
 
     The history is the whole days before today that the turns cover, at most 56, without the day of the
     first turn (a day chosen for having a turn is no typical day); at least 7 are needed. The rest of

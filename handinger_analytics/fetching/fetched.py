@@ -67,6 +67,8 @@ class Fetched:
         Ids stand in the order first asked for. Tasks that came again are replaced; one that was whole
         and was not fetched this time keeps its rows.
         """
+        if not newer.task_ids:
+            return self
         task_ids = tuple(dict.fromkeys((*self.task_ids, *newer.task_ids)))
         position = {task_id: at for at, task_id in enumerate(task_ids)}
         places = np.array([position[task_id] for task_id in newer.task_ids], np.int64)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from handinger_analytics import provenance
 from handinger_analytics.arguments import check_freq, check_number, check_whole_number
-from handinger_analytics.metrics.engines import STRING, grouping
+from handinger_analytics.metrics.checks import grouping
+from handinger_analytics.metrics.engines import STRING
 from handinger_analytics.metrics.names import Names
 from handinger_analytics.metrics.spend import spend
 from handinger_analytics.times import FREQS, Freq

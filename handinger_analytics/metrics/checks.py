@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from handinger_analytics.errors import FrameError
+from handinger_analytics.arguments import column_names
+from handinger_analytics.errors import ArgumentError, FrameError
 
 INT64_MAX = 2**63 - 1
 """The largest sum that an int64 holds."""
@@ -86,3 +87,32 @@ def check_aware(
             f"{name}: column {column!r} has no time zone, so its days are unknown; "
             f"if it is in UTC: {advice.format(column=column)}"
         )
+
+
+def grouping(by: str | Iterable[str] | None, reserved: Collection[str]) -> list[str]:
+    """Return the grouping columns as a list, each once.
+
+    Parameters
+    ----------
+    by : str or iterable of str, optional
+        What the user gave.
+    reserved : collection of str
+        Names that the result uses itself.
+
+    Raises
+    ------
+    ArgumentError
+        Not a name, or a reserved one.
+
+    Examples
+    --------
+    >>> grouping("worker_id", reserved=["credits"])
+    ['worker_id']
+    """
+    groups = column_names(by, "by")
+    for group in groups:
+        if group in reserved:
+            raise ArgumentError.unexpected(
+                "by", "columns with other names than those of the result", group, "rename it in the frame"
+            )
+    return groups

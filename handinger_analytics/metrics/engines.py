@@ -8,7 +8,7 @@ time zone of DuckDB or Spark nor an engine's time zone database can change an an
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from handinger_analytics import provenance
-from handinger_analytics.arguments import column_names
-from handinger_analytics.errors import ArgumentError, FrameError
+from handinger_analytics.errors import FrameError
 from handinger_analytics.metrics.checks import (
     INT64_MAX,
     check_aware,
@@ -27,6 +26,7 @@ from handinger_analytics.metrics.checks import (
     check_group,
     check_integer,
     check_sums,
+    grouping,
 )
 from handinger_analytics.metrics.names import COLUMN, Names, check_names, with_names
 from handinger_analytics.tables.schema import TIMESTAMP
@@ -110,6 +110,7 @@ class OpenFrame:
         FrameError
             A number or a start is missing in some row.
         """
+        grouping(self.by, reserved=measures)
         added = {_MISSING: nw.col(_MISSING).sum()}
         dated = self.dated and provenance.fetched_at(self.attrs) is None
         if dated:
@@ -131,6 +132,8 @@ class OpenFrame:
         self, groups: pd.DataFrame, columns: Iterable[str], *, measure: str = "credits"
     ) -> pd.DataFrame:
         """Return the grouping columns and ``columns``, largest ``measure`` first, with provenance."""
+        columns = [*columns]
+        grouping(self.by, reserved=columns)
         ranked = biggest_first(groups, self.by, measure)[[*self.by, *columns]]
         return provenance.attach(with_names(ranked, self.names), self.attrs)
 
@@ -180,7 +183,9 @@ def open_frame(
     """
     check_names(names)
     named = [] if names is None else [COLUMN]
-    groups = grouping(by, reserved=(*SUMS, "cost", "currency", "period", *named))
+    sums_of_results = [*SUMS, "cost", *(f"wasted_{name}" for name in (*SUMS, "cost"))]
+    ours = (*sums_of_results, STARTED_MS, _FETCHED_MS, _MISSING, "currency", "period", *named)
+    groups = grouping(by, reserved=ours)
     native = nw.to_native(frame, pass_through=True)
     described = _lazy(native.schema.empty_table() if isinstance(native, ds.Dataset) else native, name)
     present = described.collect_schema().names()
@@ -213,35 +218,6 @@ def open_frame(
     missing = [nw.col(column).is_null() for column in numbers] or [nw.lit(False)]
     any_missing = nw.any_horizontal(*missing, ignore_nulls=False).cast(nw.Int64).alias(_MISSING)
     return OpenFrame(opened.with_columns(*casts, any_missing), groups, numbers, attrs, dated, names)
-
-
-def grouping(by: str | Iterable[str] | None, reserved: Collection[str]) -> list[str]:
-    """Return the grouping columns as a list, each once.
-
-    Parameters
-    ----------
-    by : str or iterable of str, optional
-        What the user gave.
-    reserved : collection of str
-        Names that the result uses itself.
-
-    Raises
-    ------
-    ArgumentError
-        Not a name, or a reserved one.
-
-    Examples
-    --------
-    >>> grouping("worker_id", reserved=SUMS)
-    ['worker_id']
-    """
-    groups = column_names(by, "by")
-    for group in groups:
-        if group in reserved:
-            raise ArgumentError.unexpected(
-                "by", "columns with other names than those of the result", group, "rename it in the frame"
-            )
-    return groups
 
 
 def sums() -> dict[str, nw.Expr]:

@@ -115,7 +115,7 @@ def report(
     missing = provenance.incompleteness(provenance.of(overview))
     if missing is None and verdict.get("complete") is False:
         missing = f"incomplete: {verdict['reason']}"
-    turnless = int((checked["turns"] == 0).sum())
+    turnless = int(((checked["turns"] == 0) & (checked["turn_count"] == 0)).sum())
     workers = spend(turns, by="worker_id", tz=tz, **priced)
     page = {
         "title": picture_text(title),

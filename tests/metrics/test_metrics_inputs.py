@@ -293,3 +293,24 @@ def test_numbers_too_large_for_a_group():
         spend(table, by="large")
     with pytest.raises(FrameError, match="by: cannot group by 'large' of type Object; use text or whole"):
         spend(table.to_pandas(), by="large")
+
+
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [
+        (summarize, "tasks"),
+        (summarize, "error_share"),
+        (waste, "wasted_credits"),
+        (waste, "wasted_cost"),
+        (waste, "credits_share"),
+        (durations, "p50_ms"),
+        (tokens, "credits_per_1k_tokens"),
+        (spend, "_missing"),
+        (spend, "_fetched_ms"),
+    ],
+)
+def test_groups_with_the_name_of_a_result(metric, name):
+    """They would replace it, or be replaced: refused, with what to do."""
+    turns = turns_table([{}, {}]).to_pandas().assign(**{name: ["a", "b"]})
+    with pytest.raises(ArgumentError, match=f"by: expected columns with other names .* found {name!r}"):
+        metric(turns, by=name)

@@ -103,7 +103,7 @@ def until(dated: bool) -> str:
         return "not known whether all tasks are here; turns are known until 2026-06-12 12:00; nothing later"
     return (
         "not known whether all tasks are here; the turns do not say when they were fetched, and the silence "
-        "since the last start is longer than any before: they are taken to be known until that start, "
+        "since the last start is longer than is usual: they are taken to be known until that start, "
         "2026-06-12 11:00; nothing later is counted"
     )
 
@@ -151,6 +151,7 @@ HOURLY = ("2026-05-04T00:00Z", "2026-06-11T12:00Z", "h")
 DAILY = ("2026-05-04T08:00Z", "2026-06-11T08:00Z", "D")
 OFFICE = ("2026-05-04T15:00Z", "2026-06-12T15:00Z", "B")
 ONCE_IDLE = [("2026-04-01T08:00Z", "2026-04-30T08:00Z", "D"), ("2026-05-20T08:00Z", "2026-06-11T08:00Z", "D")]
+TWICE_IDLE = [(f"{start}T08:00Z",) * 2 + ("D",) for start in ("2026-05-10", "2026-05-25", "2026-06-10")]
 LONG_AGO_IDLE = [("2025-11-01T08:00Z", "2025-11-09T08:00Z", "D"), ("2026-01-01T08:00Z", DAILY[1], "D")]
 
 
@@ -164,7 +165,8 @@ LONG_AGO_IDLE = [("2025-11-01T08:00Z", "2025-11-09T08:00Z", "D"), ("2026-01-01T0
         pytest.param([DAILY], "2026-06-13T08:01Z", False, id="daily, longer"),
         pytest.param([OFFICE], "2026-06-15T16:00Z", True, id="weekdays, Monday"),
         pytest.param([OFFICE], "2026-06-16T15:01Z", False, id="weekdays, Tuesday"),
-        pytest.param(ONCE_IDLE, "2026-06-30T12:00Z", True, id="idle for weeks before"),
+        pytest.param(ONCE_IDLE, "2026-06-30T12:00Z", False, id="idle for weeks, or a hole in the data"),
+        pytest.param(TWICE_IDLE, "2026-06-21T12:00Z", True, id="idle for weeks twice"),
         pytest.param(LONG_AGO_IDLE, "2026-06-14T08:00Z", False, id="idle half a year before"),
         pytest.param([DAILY], "2026-05-20T07:00Z", True, id="looking back"),
         pytest.param(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -62,6 +63,8 @@ def test_a_currency_is_its_code(currency, price, code):
         (None, float("inf"), "price: expected money per credit"),
         (None, float("nan"), "price: expected money per credit"),
         (None, 10**400, "price: expected money per credit"),
+        (None, 1e10, "^price: expected money per credit, at most 1,000,000,000, found 1"),
+        (None, Decimal("NaN"), "price: expected money per credit"),
         (None, "0.5", "price: expected money per credit"),
         (None, True, "price: expected money per credit"),
     ],
@@ -77,6 +80,22 @@ ROWS = [
     {"credits": 300, "status": "error"},
     {"credits": 50, "worker_id": "wrk_b", "task_id": "tsk_2"},
 ]
+
+
+@pytest.mark.parametrize(
+    ("amount", "price", "written"),
+    [
+        (3, 0.145, "0.44 EUR"),
+        (3, Decimal("0.145"), "0.44 EUR"),
+        (3, -0.0, "0.00 EUR"),
+        (45, 0.7, "31.50 EUR"),
+    ],
+)
+def test_what_credits_cost_is_rounded_once(amount, price, written):
+    """Half a cent is rounded up, also where no float is what was written; nothing is never negative."""
+    check_currency("EUR", price)
+    assert money(amount * float(price), "EUR") == written
+    assert money(-0.001, "EUR") == "0.00 EUR"
 
 
 @pytest.mark.parametrize("metric", [spend, summarize, waste])
