@@ -65,11 +65,10 @@ def _variant(kind: Any, floats: bool, met: int | None) -> Any:
             (each.name, _variant(each.type, floats, met), field(default=each.default, name=each.encode_name))
             for each in msgspec.structs.fields(kind)
         ]
-        if met is not None:
-            fields += [
-                (f"_{at}", Raw, field(default=_NOT_SENT, name=name))
-                for at, name in enumerate(list(_met[kind]))
-            ]
+        names = [] if met is None else list(_met[kind])
+        if met is not None and not names and [each for _, each, _ in fields] == _types(kind):
+            return kind  # neither it nor a part of it has anything new
+        fields += [(f"_{at}", Raw, field(default=_NOT_SENT, name=name)) for at, name in enumerate(names)]
         return msgspec.defstruct(kind.__name__, fields, bases=(kind,), forbid_unknown_fields=met is not None)
     origin = get_origin(kind)
     if origin is None or origin is Annotated:
@@ -141,7 +140,7 @@ class _Shape(NamedTuple):
     is_known : callable
         Tells names of its fields on the wire from others.
     parts : list of (int, str)
-        Where among the fields are records, and their names on the wire.
+        Where among the fields are variants, and their names on the wire.
     keeps : bool
         Whether its last field is ``extra``.
     """
@@ -159,9 +158,17 @@ def _shape(variant: Any) -> _Shape:
     record = variant.__base__
     names = [each.encode_name for each in msgspec.structs.fields(variant)]
     fields = msgspec.structs.fields(record)
-    parts = [(at, each.encode_name) for at, each in enumerate(fields) if _holds_records(each.type)]
+    parts = [
+        (at, each.encode_name)
+        for at, (each, of_variant) in enumerate(zip(fields, _types(variant), strict=False))
+        if each.type != of_variant and _holds_records(each.type)
+    ]
     new = names[len(fields) :]
     return _Shape(record, len(fields), new, frozenset(names).__contains__, parts, fields[-1].name == "extra")
+
+
+def _types(kind: Any) -> list[Any]:
+    return [each.type for each in msgspec.structs.fields(kind)]
 
 
 def _holds_records(kind: Any) -> bool:
