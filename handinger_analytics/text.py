@@ -10,7 +10,8 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
@@ -29,6 +30,8 @@ _UNSAFE_IN_LINE = re.compile(f"{_ESCAPES}|[{_CONTROLS}{_BREAKS}{_SURROGATES}{_UN
 _UNSEEN_RUN = re.compile(f"[{_UNSEEN}]")
 _AROUND = re.compile(rf"\A[\s{_UNSEEN}]+|(?<![\s{_UNSEEN}])[\s{_UNSEEN}]+\Z")
 """The lookbehind keeps a long run of spaces in the middle from being tried from each of its spaces."""
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10))))
+"""Further characters that show nothing: a joiner, fillers of Hangul and Braille, variation selectors."""
 _UNITS = ((2e9, 1e9, "B"), (2e6, 1e6, "M"), (2e5, 1e3, "k"))
 """Size from which a unit is used, the unit, its name."""
 _EXCERPT = 200
@@ -70,7 +73,7 @@ def page_text(value: object) -> str:
 def picture_text(value: object) -> str:
     r"""Return text for a picture: without what a font cannot draw, white space as single spaces.
 
-    Control, format and unassigned characters and variation selectors are left out. A missing value is
+    Control, format, unassigned and other characters that show nothing are left out. A missing value is
     "(none)", a text of which nothing is left "(empty)".
 
     Examples
@@ -78,14 +81,23 @@ def picture_text(value: object) -> str:
     >>> picture_text("Weather\u202e today"), picture_text(None), picture_text(" ")
     ('Weather today', '(none)', '(empty)')
     """
-    if is_missing(value):
-        return "(none)"
+    return "(none)" if is_missing(value) else visible(str(value)) or "(empty)"
+
+
+def visible(text: str) -> str:
+    r"""Return what is seen of a text, on one line.
+
+    Examples
+    --------
+    >>> visible("Weather\u202e\n today"), visible("\u200d")
+    ('Weather today', '')
+    """
     kept = (
         char
-        for char in " ".join(str(value).split())
-        if unicodedata.category(char)[0] != "C" and not 0xFE00 <= ord(char) <= 0xFE0F
+        for char in " ".join(text.split())
+        if unicodedata.category(char)[0] != "C" and char not in _INVISIBLE
     )
-    return "".join(kept).strip() or "(empty)"
+    return "".join(kept).strip()
 
 
 def trimmed(text: str) -> str:
@@ -111,10 +123,44 @@ def one_line(value: object, length: int) -> str:
     return words if len(words) <= length else words[: length - 1].rstrip() + "…"
 
 
+def cut(text: str, length: int, *, middle: bool = False) -> str:
+    """Cut a text that is too long, at its end or in its middle.
+
+    An id, which has no spaces, is always cut in its middle: ids often differ at their ends.
+
+    Examples
+    --------
+    >>> cut("Weather in Barcelona", 12), cut("Weather in Barcelona", 12, middle=True)
+    ('Weather in…', 'Weathe…elona')
+    """
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 3 if " " not in text else (length - 1) // 2 if middle else 0
+    return text[: length - 1 - tail].rstrip() + "…" + text[len(text) - tail :].lstrip()
+
+
+def cut_apart(texts: Collection[str], length: int) -> dict[str, str]:
+    """Cut those of several texts that are too long, so that different ones stay different where they can.
+
+    They are cut at their ends, those that would be the same then in their middle. An id that would be the
+    same as another even so is not cut.
+
+    Examples
+    --------
+    >>> list(cut_apart(["Weather, north", "Weather, south", "Market studies"], 11).values())
+    ['Weath…north', 'Weath…south', 'Market stu…']
+    """
+    short = {text: cut(text, length) for text in texts}
+    seen = Counter(short.values())
+    short = {text: cut(text, length, middle=seen[there] > 1) for text, there in short.items()}
+    seen = Counter(short.values())
+    return {text: there if seen[there] == 1 or " " in text else text for text, there in short.items()}
+
+
 def is_missing(value: Any) -> bool:
     """Tell whether a value is None, NaN, NaT or NA."""
-    try:
-        return value is None or bool(value != value)  # NaN and NaT differ from themselves
+    try:  # what has a length is there; NaN and NaT differ from themselves
+        return value is None or (not hasattr(value, "__len__") and bool(value != value))
     except TypeError:  # and NA has no truth value
         return True
 

@@ -45,6 +45,11 @@ def first_column(table):
         pytest.param(f"worker_id,worker_name\n{TABLE}".encode(), id="header"),
         pytest.param(f"Worker ID,x\n{TABLE}".encode(), id="header by hand"),
         pytest.param(f",0\n{TABLE}".encode(), id="header of a Series"),
+        pytest.param(f'"Worker, id";"Name"\n{TABLE.replace(",", ";")}'.encode(), id="quoted header"),
+        pytest.param(TABLE.replace(",", ', "').replace("\n", '"\n').encode(), id="space before quotes"),
+        pytest.param(f" \n\t\n{TABLE} \n".encode(), id="lines of white space"),
+        pytest.param(TABLE.replace("/wrk_b/task/tsk_1", "/wrk_b?a=1;b=2").encode(), id="link of parts"),
+        pytest.param(TABLE.replace(",", "|").encode(), id="bars"),
         pytest.param(TABLE.encode("utf-8-sig"), id="byte order mark"),
         pytest.param(TABLE.replace(",", "\t").encode("utf-16"), id="UTF-16, tabs"),
         pytest.param(TABLE.replace(",", ";").replace("\n", "\r\n").encode("cp1252"), id="Windows"),
@@ -82,6 +87,55 @@ def test_two_workers_of_one_name_stay_two(kept):
     (kept / "names.csv").write_text("wrk_a,Invoices\nwrk_b,Invoices\n")
     shown = first_column(spend_of_workers("--names", "names.csv").stdout)
     assert shown == ["worker", "Invoices (wrk_a)", "Invoices (wrk_b)", "wrk_c"]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [f"organization_4711_production_worker_{n:04}" for n in range(3)],
+        [f"organization_4711_production_of_the_whole_of_europe_worker_{n:04}_of_all" for n in range(3)],
+    ],
+)
+@pytest.mark.parametrize("name", [None, "Invoices for the customers in Europe"])
+def test_workers_of_long_ids_stay_apart(kept, ids, name):
+    """The rows show how the ids differ."""
+    turns = turns_table([{"worker_id": each, "credits": 9} for each in ids]).to_pandas()
+    ha.export_parquet(turns, "turns.parquet")
+    (kept / "names.csv").write_text("".join(f"{each},{name}\n" for each in ids))
+    _, *shown = first_column(spend_of_workers(*(["--names", "names.csv"] if name else [])).stdout)
+    assert len(set(shown)) == 3
+    assert all(f"{n:04}" in label for n, label in enumerate(shown))
+
+
+def test_a_column_of_the_user_keeps_its_name(kept):
+    """Beside their ``worker`` the names of the workers stand under ``worker_id``."""
+    turns_table(ROWS).to_pandas().drop(columns="files").assign(worker="mine").to_parquet("turns.parquet")
+    (kept / "names.csv").write_text(TABLE)
+    done = spend_of_workers("--by", "worker", "--names", "names.csv")
+    assert done.exit_code == 0, done.stderr
+    header, first, *_ = done.stdout.splitlines()[2:]
+    assert header.split()[:2] == ["worker_id", "worker"]
+    assert first.split()[:2] == ["Invoices", "mine"]
+
+
+@pytest.mark.parametrize("command", [("spend",), ("spend", "--by", "worker_id")])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(TABLE, ""), ("name,id\nInvoices,wrk_a\n", "--names: no worker here has one of its ids\n")],
+)
+def test_names_of_nobody_here(kept, command, content, words):
+    """It is said, as the columns may be swapped."""
+    (kept / "names.csv").write_text(content)
+    done = run(*command, "turns.parquet", "--names", "names.csv")
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr == words
+
+
+def test_names_from_no_file(kept):
+    """Wrong usage, with the option and the file."""
+    done = spend_of_workers("--names", "nofile.csv")
+    assert done.exit_code == 2
+    assert re.search("Invalid value for '--names': .*nofile.csv", done.stderr)
 
 
 @pytest.mark.parametrize(

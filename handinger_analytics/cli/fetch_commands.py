@@ -15,7 +15,7 @@ from handinger_analytics.api.client import Client
 from handinger_analytics.arguments import check_currency
 from handinger_analytics.cli import exit_codes, options
 from handinger_analytics.cli.fetch_folder import CHART, FetchFolder
-from handinger_analytics.cli.output import show_failures, show_measures, show_table
+from handinger_analytics.cli.output import show_failures, show_measures, show_table, warn_of_strangers
 from handinger_analytics.cli.signals import held_back
 from handinger_analytics.errors import HandingerError
 from handinger_analytics.fetching import fetch as fetching
@@ -112,6 +112,7 @@ def _show(result: FetchResult, folder: Path | None, tz: str, names: Names = None
     """Draw and print what was written, and say what is missing."""
     if folder is not None:
         _draw(result.turns, folder / CHART, tz=tz, names=names, **priced)
+        warn_of_strangers(result.turns, names)
         show_table("Spend per worker", spend(result.turns, by="worker_id", **priced), names)
         show_measures("Overview", summarize(result.turns, **priced))
         turnless = set(result.tasks["task_id"]).difference(

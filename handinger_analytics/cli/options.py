@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import operator
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
+from handinger_analytics.api.identifiers import id_in_link
 from handinger_analytics.arguments import zone_info
 from handinger_analytics.errors import ArgumentError, HandingerError
 from handinger_analytics.fetching.id_sources import ids_in_file, ids_in_lines, is_blank, is_file_name
 from handinger_analytics.fetching.text_files import opened, text_of
 from handinger_analytics.metrics.names import check_names
 from handinger_analytics.text import count, terminal_text, trimmed
+
+_SEPARATORS = ",;\t|"
 
 
 def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> tuple[object, ...] | None:
@@ -59,20 +64,45 @@ def _names_in(_: click.Context, __: click.Parameter, path: str | None) -> dict[s
     """
     if path is None:
         return None
-    with opened(path) as stream:
-        text = text_of(stream.read())
-    separator = next((each for each in text if each in ",;\t|"), ",")
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        with opened(path) as stream:
+            data = stream.read()
+    except HandingerError as error:
+        raise click.BadParameter(terminal_text(error)) from None
+    text = text_of(data)
+    table = _cells(text, _separator(text))
     expected = "two columns, the id or link of a worker and its name, in line {}"
     rows: list[list[str]] = []
     try:
-        for row in filter(any, table):
+        for row in table:
+            if not any(map(trimmed, row)):
+                continue
             if len(row) != 2 or (rows and is_blank(row[0])):
                 raise ArgumentError.unexpected("names", expected.format(table.line_num), row)
             rows.append(row)
     except csv.Error as error:
         raise ArgumentError.unexpected("names", expected.format(table.line_num), str(error)) from None
     return check_names(pd.DataFrame(rows, columns=[0, 1]).set_index(0)[1].drop("", errors="ignore"))
+
+
+def _cells(text: str, separator: str) -> Any:
+    return csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        skipinitialspace=f'{separator} "' in text,  # elsewhere a message shows cells as they are
+        strict=True,
+    )
+
+
+def _separator(text: str) -> str:
+    """Return what parts the first row into two cells, of which the first has no separator in its id."""
+    first: dict[str, str] = {}
+    for separator in _SEPARATORS:
+        with contextlib.suppress(csv.Error):
+            row: list[str] = next((row for row in _cells(text, separator) if any(map(trimmed, row))), [])
+            if len(row) == 2:
+                first[separator] = id_in_link(row[0], "worker") or row[0]
+    return min(first, key=lambda each: any(map(first[each].count, _SEPARATORS)), default=",")
 
 
 def _zone(_: click.Context, __: click.Parameter, tz: str) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 from handinger_analytics import provenance
 from handinger_analytics.cli import exit_codes
 from handinger_analytics.metrics.names import Names, with_shown_names
-from handinger_analytics.text import is_missing, money, terminal_text
+from handinger_analytics.text import cut_apart, is_missing, money, terminal_text
 
 _LONGEST = 60
 
@@ -24,18 +24,28 @@ def show_table(title: str, frame: pd.DataFrame, names: Names = None) -> None:
     Where workers have names, these stand in place of the ids.
     """
     if names is not None:
-        frame = with_shown_names(frame, names).rename(columns={"worker_id": "worker"})
+        frame = with_shown_names(frame, names)
+        if "worker" not in frame:  # which may be a column of the user
+            frame = frame.rename(columns={"worker_id": "worker"})
     columns = {}
     currency = next(iter(frame.get("currency", [])), None)
     for name in frame.columns.drop("currency", errors="ignore"):
         write = functools.partial(money, currency=currency) if currency and name == "cost" else _cell
-        header, *cells = (_cell(name), *map(write, frame[name]))
+        texts = [_cell(name), *map(write, frame[name])]
+        short = cut_apart(texts, _LONGEST)
+        header, *cells = (short[text] for text in texts)
         if frame[name].dtype.kind not in "iuf":
             width = max(map(len, (header, *cells)))
             header, *cells = (text.ljust(width) for text in (header, *cells))
         columns[header] = cells
     lines = pd.DataFrame(columns).to_string(index=False).splitlines() if len(frame) else ["(no rows)"]
     click.echo("\n".join(["", title, *(line.rstrip() for line in lines)]))
+
+
+def warn_of_strangers(turns: pd.DataFrame, names: Names) -> None:
+    """Say so where no worker of the turns has a name, as where the columns of names and ids are swapped."""
+    if names is not None and len(turns) and not turns["worker_id"].isin(list(names)).any():
+        click.echo("--names: no worker here has one of its ids", err=True)
 
 
 def show_measures(title: str, measures: pd.DataFrame) -> None:
@@ -68,8 +78,7 @@ def exit_if_incomplete(frame: pd.DataFrame) -> None:
 
 def _cell(value: Any) -> str:
     if isinstance(value, str):
-        text = terminal_text(value)
-        return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+        return terminal_text(value)
     if is_missing(value):
         return ""
     if isinstance(value, pd.Timestamp):

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from handinger_analytics.cli import options
-from handinger_analytics.cli.output import exit_if_incomplete
+from handinger_analytics.cli.output import exit_if_incomplete, warn_of_strangers
 from handinger_analytics.reporting.page import report as write_report
 from handinger_analytics.sources import kept_at
 
@@ -26,6 +26,7 @@ def report(source: str, out: Path, **settings: Any) -> None:
     """
     kept = kept_at(source)
     turns = kept.turns()
+    warn_of_strangers(turns, settings["names"])
     path = write_report(kept.tasks(), turns, out, **settings)
     click.echo(str(path), err=True)
     exit_if_incomplete(turns)

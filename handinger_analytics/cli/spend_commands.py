@@ -9,7 +9,7 @@ import click
 
 from handinger_analytics.budget.status import budget_status
 from handinger_analytics.cli import exit_codes, options
-from handinger_analytics.cli.output import exit_if_incomplete, show_measures, show_table
+from handinger_analytics.cli.output import exit_if_incomplete, show_measures, show_table, warn_of_strangers
 from handinger_analytics.metrics import spend as spending
 from handinger_analytics.metrics.names import Names
 from handinger_analytics.sources import kept_at
@@ -27,6 +27,7 @@ def spend(source: str, by: tuple[str, ...], names: Names, **settings: Any) -> No
     Exit code 3 if what is kept is incomplete.
     """
     turns = kept_at(source).turns()
+    warn_of_strangers(turns, names)
     show_table("Spend", spending.spend(turns, by=by or None, **settings), names)
     exit_if_incomplete(turns)
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from handinger_analytics.api.identifiers import ids_from
 from handinger_analytics.errors import ArgumentError
-from handinger_analytics.text import is_missing, one_line, picture_text, trimmed
+from handinger_analytics.text import cut, cut_apart, is_missing, one_line, picture_text, trimmed, visible
 
 Names: TypeAlias = "Mapping[str, str] | pd.Series[str] | None"
 """Names of workers by their ids or dashboard links."""
+
+_Id = TypeVar("_Id", bound=Hashable)
 
 COLUMN = "worker_name"
 _CREDITS = ("credits", "wasted_credits")
 _STRING = pd.StringDtype(na_value=np.nan)
 
-_LONGEST = 36
-"""Characters of a name in a table."""
+_READABLE = 200
+"""Characters of a name that are looked at before it is cut for a table."""
+_SHORTEST, _LONGEST_ID = 12, 20
+"""Characters that are left of a name and of an id that stand together."""
+_RESERVED = re.compile(r"\(none\)|\(empty\)|other \([\d,]+\)|total")
+"""What plots call groups that are no workers."""
 
 
 def check_names(names: Names) -> dict[str, str]:
@@ -51,7 +59,7 @@ def check_names(names: Names) -> dict[str, str]:
             raise ArgumentError.unexpected(f"names[{worker_id!r}]", "a name, which is text", name)
         # Halves of surrogate pairs fit into no file and no page.
         name = trimmed(name.encode(errors="replace").decode())
-        if name and called.setdefault(worker_id, name) != name:
+        if visible(name) and called.setdefault(worker_id, name) != name:
             both = [called[worker_id], name]
             raise ArgumentError.unexpected(f"names[{worker_id!r}]", "one name for a worker", both)
     return called
@@ -80,11 +88,20 @@ def with_names(frame: pd.DataFrame, names: Names) -> pd.DataFrame:
     return named
 
 
-def shown_names(ids: Iterable[str], names: Names) -> dict[str, str]:
+def shown_names(ids: Iterable[_Id], names: Names, longest: int = 36, whole: int = 60) -> dict[_Id, str]:
     """Return what people see of each worker: its name, or the id where it has none.
 
-    A name that other workers have, or that is the id of another, is followed by the id. Names that look
-    the same count as the same.
+    A name that other workers have, or that is the id of another or a word of the plots, is followed by the
+    id. Names that look the same, also after they were cut, count as the same.
+
+    Parameters
+    ----------
+    ids : iterable
+        Ids of workers; missing ones are left out.
+    names : mapping or Series
+        Their names.
+    longest, whole : int
+        Most characters of a name alone, and of one with its id.
 
     Examples
     --------
@@ -92,11 +109,23 @@ def shown_names(ids: Iterable[str], names: Names) -> dict[str, str]:
     {'wrk_1': 'Invoices (wrk_1)', 'wrk_2': 'Invoices (wrk_2)', 'wrk_3': 'wrk_3'}
     """
     called = check_names(names)
-    ids = [worker_id for worker_id in ids if isinstance(worker_id, str)]
-    long = {worker_id: f"{name} ({worker_id})" for worker_id, name in called.items() if name != worker_id}
-    seen = Counter(map(picture_text, [*{*ids, *called}, *called.values(), *long.values()]))
-    unclear = {worker_id for worker_id in long if seen[picture_text(called[worker_id])] > 1}
-    return {each: long[each] if each in unclear else called.get(each, each) for each in ids}
+    ids = [worker_id for worker_id in ids if not is_missing(worker_id)]
+    short, short_ids = cut_apart(called.values(), longest), cut_apart(called, _LONGEST_ID)
+    alone: dict[Hashable, str] = {worker_id: short[name] for worker_id, name in called.items()}
+    rooms = {each: min(longest, max(whole - len(f" ({short_ids[each]})"), _SHORTEST)) for each in called}
+    long = {
+        worker_id: f"{cut(name, rooms[worker_id])} ({short_ids[worker_id]})"
+        for worker_id, name in called.items()
+        if name != worker_id
+    }
+    seen = Counter(map(_look, [*{*ids, *called}, *alone.values(), *long.values()]))
+    unclear = {each for each in long if seen[look := _look(alone[each])] > 1 or _RESERVED.fullmatch(look)}
+    shown = alone | {each: long[each] for each in unclear}
+    return {each: shown.get(each, str(each)) for each in ids}
+
+
+def _look(name: Hashable) -> str:
+    return unicodedata.normalize("NFC", picture_text(name))
 
 
 def with_shown_names(frame: pd.DataFrame, names: Names) -> pd.DataFrame:
@@ -112,8 +141,8 @@ def with_shown_names(frame: pd.DataFrame, names: Names) -> pd.DataFrame:
     """
     if names is None or "worker_id" not in frame:
         return frame
-    short = {worker_id: one_line(name, _LONGEST) for worker_id, name in check_names(names).items()}
-    shown = shown_names(frame["worker_id"], short)
+    readable = {worker_id: one_line(name, _READABLE) for worker_id, name in check_names(names).items()}
+    shown = shown_names(frame["worker_id"], readable)
     return frame.assign(worker_id=frame["worker_id"].astype(object).map(shown))
 
 

@@ -17,6 +17,7 @@ from matplotlib.cbook import normalize_kwargs
 from matplotlib.collections import PathCollection
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FixedLocator, Formatter, MaxNLocator
+from matplotlib.transforms import Bbox
 
 from handinger_analytics.errors import ArgumentError
 from handinger_analytics.plots.locator import GAP, row_labels_width, shrinking_locator
@@ -219,8 +220,8 @@ def labels_that_fit(axis: Any, ems: float = _DATE_EMS) -> int:
 def row_axis(ax: Axes, labels: Sequence[str], *, fewest: int = 1) -> float:
     """Give each label a row, the first at the top; the axis is at least ``fewest`` rows tall.
 
-    In a figure without a layout engine the labels shrink if they would take most of the width or lie
-    over each other.
+    The labels shrink if they would take most of the width or, in a figure without a layout engine, lie over
+    each other.
 
     Returns
     -------
@@ -233,22 +234,22 @@ def row_axis(ax: Axes, labels: Sequence[str], *, fewest: int = 1) -> float:
     # Between rows there is nothing to measure; a line would only strike through what stands beside a bar.
     ax.grid(visible=False, axis="y")
     size = float(ax.get_yticklabels()[0].get_fontsize())
+    room, width = _room(ax), row_labels_width(ax)
+    scale = _ROW_LABELS_SHARE * room.width / width if width else 1
     if locator := shrinking_locator(ax):
         locator.rows = ax.yaxis.get_major_locator()
-        room = locator.cell().transformed(ax.figure.transSubfigure)
         line = _LINE_EMS * size * ax.figure.dpi / 72
-        width = row_labels_width(ax)
-        scale = min(room.height / rows / line, _ROW_LABELS_SHARE * room.width / width if width else 1)
-        if scale < 1:
-            size = max(scale * size, _SMALLEST_POINTS)
-            ax.tick_params(axis="y", labelsize=size)
+        scale = min(room.height / rows / line, scale)
+    if scale < 1:
+        size = max(scale * size, _SMALLEST_POINTS)
+        ax.tick_params(axis="y", labelsize=size)
     return size * _BAR_TEXT_SCALE
 
 
 def legend_beside(ax: Axes, handles: Sequence[Any], title: str) -> None:
     """Put the legend of labelled artists to the right of the data, in the order of a stack from the top.
 
-    In a figure without a layout engine its text shrinks if it would take most of the width.
+    Its text shrinks if it would take most of the width or, in a figure without a layout engine, be taller.
     """
     style: dict[str, Any] = {
         "handles": handles,
@@ -262,11 +263,22 @@ def legend_beside(ax: Axes, handles: Sequence[Any], title: str) -> None:
         "alignment": "left",
     }
     legend = ax.legend(**style)
-    if locator := shrinking_locator(ax):
-        room, needed = locator(ax, None).transformed(ax.figure.transSubfigure), legend.get_window_extent()
+    locator = shrinking_locator(ax)
+    room, needed = _room(ax), legend.get_window_extent()
+    scale = _LEGEND_SHARE * room.width / needed.width
+    if locator:
+        room = locator(ax, None).transformed(ax.figure.transSubfigure)
         scale = min(_LEGEND_SHARE * room.width / needed.width, room.height / needed.height)
-        if scale < 1:
-            usual = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
-            size = max(scale * usual, _SMALLEST_POINTS)
-            legend = ax.legend(fontsize=size, title_fontsize=size, **style)
+    if scale < 1:
+        usual = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
+        size = max(scale * usual, _SMALLEST_POINTS)
+        legend = ax.legend(fontsize=size, title_fontsize=size, **style)
+    if locator:
         locator.legend = legend
+
+
+def _room(ax: Axes) -> Bbox:
+    """Return the pixels of the data and what is written around them, before a layout engine moves them."""
+    locator = shrinking_locator(ax)
+    cell = locator.cell() if locator else ax.get_position(original=True)
+    return cell.transformed(ax.figure.transSubfigure)

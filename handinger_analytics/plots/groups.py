@@ -19,7 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from handinger_analytics.metrics.names import Names, check_names, shown_names
-from handinger_analytics.plots.labels import label, seen
+from handinger_analytics.plots.labels import MAX_LENGTH, label, seen
+from handinger_analytics.text import cut_apart
 
 PALETTE = ("#3f90da", "#ffa90e", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#92dadd")
 OTHER_COLOUR = "#94a4a2"
@@ -34,7 +35,8 @@ STATUS_COLOURS = {
 }
 _UNKNOWN_STATUS_COLOURS = tuple(colour for colour in PALETTE if colour not in STATUS_COLOURS.values())
 _MOST_SHOWN = len(PALETTE)
-_LEGEND_LENGTH = 28
+_LONGEST_VALUE = 28
+"""Characters of a label, where that is not a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,13 @@ class Groups:
 
 
 def _labels(values: Sequence[Any], called: dict[str, str]) -> list[str]:
-    """Label the first values; names are cut before they are compared, so that no two look the same."""
-    short = {worker: seen(name, _LEGEND_LENGTH) for worker, name in called.items()}
-    shown = shown_names(values, short) if called else {}
-    lengths = {worker: 2 * _LEGEND_LENGTH for worker in short}  # with room for an id
-    first = values[:_MOST_SHOWN]
-    return [label(shown.get(value, value), lengths.get(value, _LEGEND_LENGTH)) for value in first]
+    """Label the first values; what is drawn of them is cut so that no two look the same."""
+    drawn = {worker: seen(name) for worker, name in called.items()}
+    shown = shown_names(values, drawn, MAX_LENGTH, MAX_LENGTH) if called else {}
+    named = {name for value, name in shown.items() if value in called}
+    texts = [seen(shown.get(value, value)) for value in values]
+    apart = cut_apart([text for text in texts if text not in named], _LONGEST_VALUE)
+    return [label(apart.get(text, text), len(text)) for text in texts[:_MOST_SHOWN]]
 
 
 def _status_colours(keys: list[tuple[Any, ...]]) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from handinger_analytics.text import picture_text
+from handinger_analytics.text import cut, picture_text
 
 MAX_LENGTH = 40
 """Longest label, in characters."""
@@ -39,32 +39,21 @@ def label(value: Any, length: int = MAX_LENGTH) -> str:
     >>> print(label("costs $5 to $9"))
     costs \$5 to \$9
     """
-    text = seen(value, length)
+    text = cut(seen(value), length)
     # Where the user has switched math off, Matplotlib shows a backslash as it is.
     return text.replace("$", r"\$") if mpl.rcParams["text.parse_math"] else text
 
 
-def seen(value: Any, length: int) -> str:
-    """Return what is seen of a value in a picture: without what no font can draw, and not too long.
+def seen(value: Any) -> str:
+    """Return what is seen of a value in a picture: without what no font can draw.
 
     Examples
     --------
-    >>> seen("Invoices of May\u200b", 12)
-    'Invoices of…'
+    >>> seen("Invoices of May\u200b")
+    'Invoices of May'
     """
-    text = picture_text(value)
-    if len(text) > length:
-        text = _shortened(text, length)
     drawable = _drawable(tuple(FontProperties().get_family()))
-    return "".join(char if ord(char) in drawable else _BOX for char in text)
-
-
-def _shortened(text: str, length: int) -> str:
-    """Cut text at its end, and an id, which has no spaces, in its middle: ids often differ at their ends."""
-    if " " in text:
-        return text[: length - 1].rstrip() + "…"
-    tail = (length - 1) // 3
-    return text[: length - 1 - tail] + "…" + text[-tail:]
+    return "".join(char if ord(char) in drawable else _BOX for char in picture_text(value))
 
 
 @lru_cache(maxsize=8)

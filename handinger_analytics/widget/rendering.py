@@ -194,15 +194,15 @@ def _rows(frame: pd.DataFrame) -> list[Any]:
 
 
 def shown_workers(ids: Iterable[str], names: Names) -> dict[str, str]:
-    """Return what people see of each worker, not escaped; names are cut before they are compared.
+    """Return what people see of each worker, not escaped.
 
     Examples
     --------
     >>> shown_workers(["wrk_1", "wrk_2"], {"wrk_1": "Invoices"})
     {'wrk_1': 'Invoices', 'wrk_2': 'wrk_2'}
     """
-    called = check_names(names).items()
-    return shown_names(ids, {worker_id: one_line(name, _MOST_NAME) for worker_id, name in called})
+    readable = {worker_id: one_line(name, 5 * _MOST_NAME) for worker_id, name in check_names(names).items()}
+    return shown_names(ids, readable, _MOST_NAME)
 
 
 def titled(value: object, length: int = 90) -> str:

@@ -12,7 +12,7 @@ from handinger_analytics.errors import ArgumentError
 from handinger_analytics.metrics.anomalies import anomalies
 from handinger_analytics.metrics.durations import durations
 from handinger_analytics.metrics.engines import SUMS
-from handinger_analytics.metrics.names import check_names, shown_names, with_names
+from handinger_analytics.metrics.names import check_names, shown_names, with_names, with_shown_names
 from handinger_analytics.metrics.spend import spend
 from handinger_analytics.metrics.summarize import summarize
 from handinger_analytics.metrics.tokens import tokens
@@ -56,6 +56,8 @@ def test_no_names():
         ({7: "Invoices"}, r"^names\[0\]: expected a non-empty string, found 7"),
         ({"wrk_a": "Invoices", "": "Reports"}, r"^names\[1\]: expected a non-empty string, found ''"),
         ({"wrk_a": 7}, r"^names\['wrk_a'\]: expected a name, which is text, found 7"),
+        ({"wrk_a": np.array(["A", "B"])}, r"^names\['wrk_a'\]: expected a name, which is text, found array"),
+        ({"wrk_a": pd.Series(["A", "B"])}, r"^names\['wrk_a'\]: expected a name, which is text, found 0 +A"),
         ({"wrk_a": ["Invoices"]}, r"^names\['wrk_a'\]: expected a name, which is text, found \['Invoices'\]"),
         (
             pd.Series(["Invoices", "Reports"], ["wrk_a", LINK]),
@@ -67,6 +69,12 @@ def test_names_that_are_none(names, text):
     """What is wrong is said with what was found."""
     with pytest.raises(ArgumentError, match=text):
         check_names(names)
+
+
+@pytest.mark.parametrize("name", ["\u200d", "\u00ad", "\u034f", "\ufe0f \u200b", "\u3164", "\u2800"])
+def test_a_name_that_nobody_sees_is_blank(name):
+    """Whatever the characters are that show nothing."""
+    assert check_names({"wrk_a": name, "wrk_b": f"B{name}"}).keys() == {"wrk_b"}
 
 
 def test_half_a_surrogate_pair_fits_into_a_frame():
@@ -124,6 +132,17 @@ def test_a_frame_without_names_or_workers_is_the_frame_itself():
             ["Re ports (wrk_a)", "Re\u200b  ports (wrk_b)", "wrk_c"],
             id="two that look the same",
         ),
+        pytest.param(
+            {"wrk_a": "Caf\u00e9", "wrk_b": "Cafe\u0301", "wrk_c": "Caf\u00e9\u034f"},
+            ["Caf\u00e9 (wrk_a)", "Cafe\u0301 (wrk_b)", "Caf\u00e9\u034f (wrk_c)"],
+            id="composed or not",
+        ),
+        pytest.param(
+            {"wrk_a": "(none)", "wrk_b": "(empty)", "wrk_c": "other (1,203)"},
+            ["(none) (wrk_a)", "(empty) (wrk_b)", "other (1,203) (wrk_c)"],
+            id="words of the plots",
+        ),
+        pytest.param({"wrk_a": "total"}, ["total (wrk_a)", "wrk_b", "wrk_c"], id="the sum in a plot"),
         pytest.param({"wrk_a": "wrk_b"}, ["wrk_b (wrk_a)", "wrk_b", "wrk_c"], id="the id of another"),
         pytest.param({"wrk_a": "wrk_a"}, ["wrk_a", "wrk_b", "wrk_c"], id="its own id"),
         pytest.param(
@@ -138,6 +157,62 @@ def test_people_see_names_that_tell_workers_apart(names, seen):
     shown = shown_names(["wrk_a", "wrk_b", "wrk_c"], names)
     assert list(shown.values()) == seen
     assert list(shown) == ["wrk_a", "wrk_b", "wrk_c"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "names", "seen"),
+    [
+        pytest.param(
+            ["organization_4711_production_worker_0001", "organization_4711_production_worker_0002"],
+            ["Invoices for the customers in Europe"] * 2,
+            ["Invoices for the… (organization_…r_0001)", "Invoices for the… (organization_…r_0002)"],
+            id="ids",
+        ),
+        pytest.param(
+            ["organization_4711_worker_0001_production", "organization_4711_worker_0002_production"],
+            ["Invoices"] * 2,
+            [
+                "Invoices (organization_4711_worker_0001_production)",
+                "Invoices (organization_4711_worker_0002_production)",
+            ],
+            id="ids of the same ends",
+        ),
+        pytest.param(
+            ["wrk_a", "wrk_b"],
+            [
+                "Invoices for all of our customers in the north of Europe",
+                "Invoices for all of our customers in the south of Europe",
+            ],
+            ["Invoices for all of…the north of Europe", "Invoices for all of…the south of Europe"],
+            id="names",
+        ),
+        pytest.param(
+            ["wrk_a", "wrk_b"],
+            [
+                f"Invoices for all of the customers in the {where} of Europe, Asia and Africa"
+                for where in ("N", "S")
+            ],
+            ["Invoices for all of the custome… (wrk_a)", "Invoices for all of the custome… (wrk_b)"],
+            id="names of the same ends",
+        ),
+        pytest.param(
+            ["wrk_a"],
+            ["Invoices for the customers in Europe, Asia"],
+            ["Invoices for the customers in Europe, A…"],
+            id="one",
+        ),
+    ],
+)
+def test_what_is_cut_stays_apart(ids, names, seen):
+    """A name at its end or in its middle, an id in its middle, and not where two would be the same."""
+    assert list(shown_names(ids, dict(zip(ids, names, strict=True)), 40, 40).values()) == seen
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "object"])
+def test_ids_that_are_numbers_stay(dtype):
+    """In a table for people no row loses its worker because others have names."""
+    frame = pd.DataFrame({"worker_id": pd.Series([4711, 2], dtype=dtype)})
+    assert with_shown_names(frame, {"wrk_a": "Invoices"})["worker_id"].tolist() == ["4711", "2"]
 
 
 def test_a_missing_id_has_no_name():

@@ -87,15 +87,38 @@ def test_without_names_the_ids_are_shown(plot, options):
         pytest.param(["Invoices", " Invoices\u200b"], ["Invoices (wrk_1)", "Invoices (wrk_2)"], id="unseen"),
         pytest.param(
             ["Invoices of all customers, north", "Invoices of all customers, south"],
-            ["Invoices of all customers,… (wrk_1)", "Invoices of all customers,… (wrk_2)"],
-            id="cut to the same",
+            ["Invoices of all customers, north", "Invoices of all customers, south"],
+            id="alike at first",
         ),
     ],
 )
-def test_two_workers_of_one_name_stay_two(plot, options, names, expected):
-    """However the names become the same: as given, without unseen characters, or cut."""
+def test_two_workers_never_look_the_same(plot, options, names, expected):
+    """However their names become the same, as given or without unseen characters."""
     ax = drawn(plot(WORKERS, names=dict(zip(["wrk_1", "wrk_2"], names, strict=True)), **options))
     assert groups(ax)[:2] == expected
+
+
+@one_plot_quickly
+@pytest.mark.parametrize("names", [None, "Invoices for the customers in Europe"])
+def test_workers_of_long_ids_stay_apart(plot, options, names):
+    """The ends of the ids are there, where they differ."""
+    ids = [f"organization_4711_production_of_europe_worker_{n:04}" for n in range(3)]
+    turns = turns_of(*({"worker_id": each, "seq": n, "credits": 9 - n} for n, each in enumerate(ids)))
+    ax = drawn(plot(turns, names=names and dict.fromkeys(ids, names), **options))
+    assert [label.strip(")")[-4:] for label in groups(ax)] == ["0000", "0001", "0002"]
+    assert max(map(len, groups(ax))) <= 40
+
+
+@pytest.mark.parametrize("plot", [ha.plot_spend, ha.plot_waste])
+@pytest.mark.parametrize("name", ["Invoices for the customers in Europe", "INVOICES FOR THE CUSTOMERS {}"])
+def test_names_leave_room_for_the_data(plot, name):
+    """Long ones shrink before they take most of a small figure that a layout engine lays out."""
+    ids = [f"wrk_P9vBKzPC6YSTW{n}" for n in range(3)]
+    turns = turns_of(*({"worker_id": each, "seq": n, "credits": 9 - n} for n, each in enumerate(ids)))
+    figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+    names = {each: name.format(each) for each in ids}
+    drawn(plot(turns, by="worker_id", names=names, ax=ax))
+    assert ax.get_window_extent().width > figure.bbox.width / 3
 
 
 @one_plot_quickly

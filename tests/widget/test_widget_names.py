@@ -46,12 +46,8 @@ def found(lookup) -> list[str]:
         ),
         pytest.param(
             {"wrk_1": "Invoices of all " + "very " * 20 + "old", "wrk_2": "Invoices of all " + "very " * 20},
-            [
-                "Invoices of all very very very very ver… (wrk_1)",
-                "Invoices of all very very very very ver… (wrk_2)",
-                "wrk_3",
-            ],
-            id="cut to the same",
+            ["Invoices of all very…very very very old", "Invoices of all very…very very very very", "wrk_3"],
+            id="alike at first",
         ),
         pytest.param({"wrk_1": "wrk_2"}, ["wrk_2", "wrk_2 (wrk_1)", "wrk_3"], id="the id of another"),
     ],
