@@ -147,8 +147,8 @@ def cut_apart(texts: Collection[str], length: int) -> dict[str, str]:
 
     Examples
     --------
-    >>> list(cut_apart(["Weather, north", "Weather, south", "Market studies"], 11).values())
-    ['Weath…north', 'Weath…south', 'Market stu…']
+    >>> list(cut_apart(["Weather, north", "Weather, south", "Market studies"], 9).values())
+    ['Weat…orth', 'Weat…outh', 'Market s…']
     """
     short = {text: cut(text, length) for text in texts}
     seen = Counter(short.values())

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import io
 import operator
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,7 @@ def _names_in(_: click.Context, __: click.Parameter, path: str | None) -> dict[s
     expected = "two columns, the id or link of a worker and its name, in line {}"
     rows: list[list[str]] = []
     try:
-        for row in table:
-            if not any(map(trimmed, row)):
-                continue
+        for row in _filled(table):
             if len(row) != 2 or (rows and is_blank(row[0])):
                 raise ArgumentError.unexpected("names", expected.format(table.line_num), row)
             rows.append(row)
@@ -94,12 +92,16 @@ def _cells(text: str, separator: str) -> Any:
     )
 
 
+def _filled(table: Any) -> Iterator[list[str]]:
+    return (row for row in table if any(map(trimmed, row)))
+
+
 def _separator(text: str) -> str:
     """Return what parts the first row into two cells, of which the first has no separator in its id."""
     first: dict[str, str] = {}
     for separator in _SEPARATORS:
         with contextlib.suppress(csv.Error):
-            row: list[str] = next((row for row in _cells(text, separator) if any(map(trimmed, row))), [])
+            row = next(_filled(_cells(text, separator)), [])
             if len(row) == 2:
                 first[separator] = id_in_link(row[0], "worker") or row[0]
     return min(first, key=lambda each: any(map(first[each].count, _SEPARATORS)), default=",")

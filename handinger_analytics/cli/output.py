@@ -44,7 +44,8 @@ def show_table(title: str, frame: pd.DataFrame, names: Names = None) -> None:
 
 def warn_of_strangers(turns: pd.DataFrame, names: Names) -> None:
     """Say so where no worker of the turns has a name, as where the columns of names and ids are swapped."""
-    if names is not None and len(turns) and not turns["worker_id"].isin(list(names)).any():
+    ids = turns.get("worker_id", pd.Series())
+    if names is not None and len(ids) and not ids.isin(list(names)).any():
         click.echo("--names: no worker here has one of its ids", err=True)
 
 

@@ -263,12 +263,12 @@ def legend_beside(ax: Axes, handles: Sequence[Any], title: str) -> None:
         "alignment": "left",
     }
     legend = ax.legend(**style)
-    locator = shrinking_locator(ax)
-    room, needed = _room(ax), legend.get_window_extent()
-    scale = _LEGEND_SHARE * room.width / needed.width
+    locator, room, needed = shrinking_locator(ax), _room(ax), legend.get_window_extent()
     if locator:
         room = locator(ax, None).transformed(ax.figure.transSubfigure)
-        scale = min(_LEGEND_SHARE * room.width / needed.width, room.height / needed.height)
+    scale = _LEGEND_SHARE * room.width / needed.width
+    if locator:
+        scale = min(room.height / needed.height, scale)
     if scale < 1:
         usual = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
         size = max(scale * usual, _SMALLEST_POINTS)
