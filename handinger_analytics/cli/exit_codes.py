@@ -8,7 +8,7 @@ ERROR = 1
 USAGE = 2
 """Wrong options or arguments; click uses the same."""
 INCOMPLETE = 3
-"""The command did its work, but with partial data: something was not fetched."""
+"""The command did its work, but with partial data: something was not fetched, or nobody knows."""
 OVER_BUDGET = 4
 KEY_REFUSED = 5
 UNREACHABLE = 6

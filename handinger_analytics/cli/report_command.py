@@ -22,7 +22,7 @@ from handinger_analytics.sources import kept_at
 def report(source: str, out: Path, **settings: Any) -> None:
     """Write what SOURCE keeps, a folder of `fetch` or an archive, as one HTML page that needs no network.
 
-    Exit code 3 if what is kept is incomplete.
+    Exit code 3 if what is kept is incomplete, or does not say whether it is.
     """
     kept = kept_at(source)
     turns = kept.turns()

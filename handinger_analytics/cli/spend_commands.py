@@ -24,7 +24,7 @@ from handinger_analytics.times import Freq, Period
 def spend(source: str, by: tuple[str, ...], names: Names, **settings: Any) -> None:
     """Show the spend kept in SOURCE: a folder of `fetch`, a Parquet file, or an archive.
 
-    Exit code 3 if what is kept is incomplete.
+    Exit code 3 if what is kept is incomplete, or does not say whether it is.
     """
     turns = kept_at(source).turns()
     warn_of_strangers(turns, names)
