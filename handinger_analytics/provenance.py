@@ -31,7 +31,12 @@ SCHEMA_VERSION = 2
 It goes up when a column is added, renamed, retyped or removed.
 """
 
+PANDAS_ATTRS = b"PANDAS_ATTRS"
+"""Under this key pandas keeps ``attrs`` in the metadata of Parquet files, and under "pandas" in Arrow's."""
+
 Provenance = dict[str, Any]
+
+_KINDS: dict[str, Any] = {"schema": int, "requested": int, "failed": int, "complete": bool, "fetched_at": str}
 
 
 def made(requested: int, failed: int, complete: bool, fetched_at: dt.datetime | None) -> Provenance:
@@ -103,9 +108,9 @@ def combined(provenances: Sequence[Provenance], tasks: int) -> Provenance:
     if not said:
         return {}
     failed = sum(part.get("failed") or 0 for part in said)
-    fetched_at = max((part["fetched_at"] for part in said if part.get("fetched_at")), default=None)
+    latest: Provenance = max(filter(fetched_at, said), key=lambda part: fetched_at(part) or EPOCH, default={})
     complete = {part.get("complete") for part in provenances}
-    whole = {**made(tasks + failed, failed, complete == {True}, None), "fetched_at": fetched_at}
+    whole = {**made(tasks + failed, failed, complete == {True}, None), "fetched_at": latest.get("fetched_at")}
     if None in complete and False not in complete:
         del whole["complete"]
     return whole
@@ -117,8 +122,7 @@ def of(frame: Any) -> Provenance:
     Frames of other engines carry nothing along.
     """
     if isinstance(frame, pd.DataFrame):
-        found = copy.deepcopy(frame.attrs.get(KEY))
-        return found if isinstance(found, dict) else {}
+        return copy.deepcopy(_plain(frame.attrs))
     known: Provenance = {}
     if isinstance(frame, pa.Table | ds.Dataset):
         with contextlib.suppress(ValueError):
@@ -184,10 +188,20 @@ def in_metadata(metadata: Mapping[bytes, bytes] | None) -> Provenance:
     ValueError
         The metadata are damaged.
     """
-    found = json.loads((metadata or {}).get(KEY.encode(), b"{}"))
+    own, attrs, of_pandas = (
+        json.loads((metadata or {}).get(key, b"{}")) for key in (KEY.encode(), PANDAS_ATTRS, b"pandas")
+    )
+    inner = of_pandas.get("attributes") if isinstance(of_pandas, dict) else None
+    return _plain({KEY: own}) or _plain(attrs) or _plain(inner)
+
+
+def _plain(attrs: Any) -> Provenance:
+    """Return what attrs say, without values that are of another type than ours."""
+    found = attrs.get(KEY) if isinstance(attrs, dict) else None
     if not isinstance(found, dict):
-        raise ValueError(f"expected a JSON object under {KEY!r}, found {type(found).__name__}")
-    return found
+        return {}
+    kinds = {key: _KINDS.get(key, type(value)) for key, value in found.items()}
+    return {key: value for key, value in found.items() if value is None or type(value) is kinds[key]}
 
 
 def incompleteness(provenance: Provenance) -> str | None:

@@ -40,7 +40,7 @@ class ParquetFiles:
         """Names of the columns that `tasks` would read."""
         path = self._path("tasks")
         with file_errors("read", path):
-            names: list[str] = open_dataset(*located(path)).schema.names
+            names: list[str] = open_dataset(*located(path))[0].schema.names
         return names
 
     def _path(self, table: Literal["tasks", "turns"]) -> str:

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import os
 import re
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -687,3 +688,37 @@ def test_a_folder_of_several_exports_says_what_all_say(result, tmp_path):
     bare = rows.replace_schema_metadata({b"handinger": rows.schema.metadata[b"handinger"]})
     pq.write_table(bare, tmp_path / "may.parquet")
     assert ha.load_parquet(tmp_path / "may.parquet").attrs["handinger"]["complete"]
+
+
+def test_a_folder_of_several_exports_has_the_columns_of_all(result, tmp_path):
+    """Also where a file that another tool wrote, or one of schema 1, comes first."""
+    turns = result.turns.assign(team="red")
+    ha.export_parquet(turns, tmp_path / "b.parquet")
+    bare = pq.read_table(SCHEMA_1 / "turns.parquet").replace_schema_metadata(None)
+    pq.write_table(bare, tmp_path / "a.parquet")
+    for _ in range(2):
+        loaded = ha.load_parquet(tmp_path)
+        assert loaded["fetched_at"].notna().sum() == loaded["team"].eq("red").sum() == len(turns)
+        assert len(loaded) == len(turns) + bare.num_rows
+        shutil.copy(SCHEMA_1 / "turns.parquet", tmp_path / "a.parquet")
+    assert list(loaded)[-3:] == ["fetched_at", "extra", "team"]
+
+
+def test_a_folder_with_one_newer_file(result, tmp_path):
+    """It is refused as the file alone is, whichever file comes first."""
+    ha.export_parquet(result.turns, tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    pq.write_table(table.replace_schema_metadata({b"handinger": b'{"schema": 3}'}), tmp_path / "b.parquet")
+    with pytest.raises(FileError, match="schema version 3, this package knows up to 2; upgrade"):
+        ha.load_parquet(tmp_path)
+    pq.write_table(table.replace_schema_metadata({b"handinger": b"[1]"}), tmp_path / "b.parquet")
+    with pytest.raises(FileError, match="its metadata is damaged"):
+        ha.load_parquet(tmp_path)
+
+
+def test_a_folder_of_tasks_and_turns(result, tmp_path):
+    """Such a folder, as a fetch writes it, is no one frame."""
+    ha.export_parquet(result.tasks, tmp_path / "tasks.parquet")
+    ha.export_parquet(result.turns, tmp_path / "turns.parquet")
+    with pytest.raises(FileError, match="as one frame: it has files of tasks and of turns; load"):
+        ha.load_parquet(tmp_path)

@@ -15,20 +15,20 @@ from handinger_analytics import provenance
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.checks import check_aware, check_columns
 from handinger_analytics.tables.frames import json_text
-from handinger_analytics.tables.schema import TASKS, TURNS
+from handinger_analytics.tables.selection import rows_of
 
 Frame = TypeVar("Frame")
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
 _ENGINES = "pandas, pyarrow, Polars, DuckDB or PySpark"
 _FETCHED_AT = "fetched_at"
-_OF_TURNS = {column.name for column in TURNS} - {column.name for column in TASKS}
+_TEXTS = (nw.String, nw.Categorical, nw.Enum)
 _UNTYPED = ("object", "float64", "null[pyarrow]", *map("datetime64[{}]".format, ("s", "ms", "us", "ns")))
 """What pandas makes of columns in which it finds no value."""
 
-_FRAME, _POSITION, _INSTANT = "_frame", "_position", "_instant"
+_FRAME, _POSITION, _INSTANT = (f"__combine_{name}__" for name in ("frame", "position", "instant"))
 """Which of the frames a row is from, where in it, and when it was fetched."""
-_FIRST_FRAME, _FIRST_POSITION, _RANK = "_first_frame", "_first_position", "_rank"
+_FIRST_FRAME, _FIRST_POSITION, _RANK = (f"__combine_{name}__" for name in ("first", "place", "rank"))
 """Where a turn or task is met first, and the place of a row among those of one key, the newest first."""
 
 
@@ -44,8 +44,9 @@ def combine(*frames: Frame) -> Frame:
     Parameters
     ----------
     *frames : DataFrame
-        Turns (with ``task_id`` and ``turn_id``) or tasks (with ``task_id``), one frame or more, all of
-        one engine: pandas, pyarrow (tables and datasets), Polars (eager and lazy), DuckDB relations of
+        Turns (with ``task_id`` and ``turn_id``) or tasks (with ``task_id`` and any of ``title``,
+        ``created_at``, ``turn_count`` and ``url``, which turns have not), one frame or more, all of one
+        engine: pandas, pyarrow (tables and datasets), Polars (eager and lazy), DuckDB relations of
         one connection, or PySpark. They are not modified.
 
     Returns
@@ -70,8 +71,9 @@ def combine(*frames: Frame) -> Frame:
     ArgumentError
         No frame is given.
     FrameError
-        Something else than a frame, frames of several engines, turns beside tasks, a column whose values
-        do not fit the dtype in the first frame, or ``fetched_at`` without a time zone.
+        Something else than a frame, frames of several engines, turns beside tasks, columns that do not
+        tell whether they are turns or tasks, a row without an id (where the engine has computed it), a
+        column whose values do not fit the dtype in the first frame, or ``fetched_at`` without a zone.
 
     Examples
     --------
@@ -88,6 +90,11 @@ def combine(*frames: Frame) -> Frame:
         advice = "convert them to that of the first, as with Polars' .to_pandas() or DuckDB's .df()"
         raise FrameError(f"frames: expected frames of one engine ({_ENGINES}), found {names}; {advice}")
     keys = _keys([frame.collect_schema().names() for frame in opened])
+    for frame, key in itertools.product(opened, keys):
+        if isinstance(frame, nw.DataFrame) and (missing := frame[key].null_count()):
+            raise FrameError(
+                f"frames: expected {key!r} in every row, found {missing} without; drop those rows"
+            )
     combine_all = _combined if names in ("pandas", "pyarrow") else _combined_lazily
     combined: Frame = combine_all(opened, keys)
     return combined
@@ -102,13 +109,17 @@ def _open(native: Any) -> Any:
 
 
 def _keys(columns: list[list[str]]) -> list[str]:
-    """Return the columns that tell rows apart; a frame with any column that only turns have is of turns."""
-    of_turns = {not _OF_TURNS.isdisjoint(names) for names in columns}
-    if len(of_turns) > 1:
+    """Return the columns that tell rows apart."""
+    kinds = {rows_of(names) for names in columns}
+    if len(kinds - {None}) > 1:
         raise FrameError("frames: expected turns alone or tasks alone, found both; combine each for itself")
-    keys, kind = (["task_id", "turn_id"], "turns") if of_turns.pop() else (["task_id"], "tasks")
+    keys = ["task_id", "turn_id"] if "turns" in kinds else ["task_id"]
     for names in columns:
-        check_columns(keys, names, kind)
+        check_columns(keys, names, "turns" if "turns" in kinds else "tasks")
+    if None in kinds:
+        found = ", ".join(next(names for names in columns if rows_of(names) is None))
+        advice = "keep turn_id in turns, and title, created_at, turn_count or url in tasks"
+        raise FrameError(f"frames: expected turns or tasks, found only {found}, which tell neither; {advice}")
     return keys
 
 
@@ -190,31 +201,47 @@ def _dtype(parts: list[pd.Series[Any]]) -> Any:
 def _cast(part: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
     if part.dtype == dtype:
         return part
+    empty = pd.Series(None, part.index, dtype)
     if part.isna().all():
-        return pd.Series(None, part.index, dtype)
+        return empty
     if isinstance(dtype, pd.StringDtype):
         objects = part.astype(object)
         if pd.api.types.infer_dtype(objects) == "mixed":  # lists of files, of which pandas shows the repr
             return objects.map(json_text).astype(dtype)
-    return part.astype(dtype)
+    found, wanted = (nw.from_native(series, series_only=True).dtype for series in (part, empty))
+    cast = part.astype(dtype)
+    sure = found.is_nested() or (isinstance(found, _TEXTS) and isinstance(wanted, _TEXTS))
+    # Arrow would take times without a zone for UTC.
+    if not _alike(found, wanted) or not (sure or cast.astype(part.dtype).equals(part)):
+        raise ValueError(f"{part.dtype} would not keep its values as {dtype}")
+    return cast
+
+
+def _alike(*kinds: nw.dtypes.DType) -> bool:
+    """Tell whether times have a zone, or have not, all of them."""
+    return len({kind.time_zone is None for kind in kinds if isinstance(kind, nw.Datetime)}) < 2
 
 
 def _combined_lazily(opened: list[Any], keys: list[str]) -> Any:
     """Combine frames of an engine that has windows."""
     schemas = [frame.collect_schema() for frame in opened]
+    for frame, schema in zip(opened, schemas, strict=True):
+        if schema.get(_FETCHED_AT, nw.Unknown) != nw.Unknown:
+            check_aware(schema[_FETCHED_AT], frame.implementation, "frames", _FETCHED_AT)
     dtypes: dict[str, Any] = {}
     for name, dtype in itertools.chain.from_iterable(schema.items() for schema in schemas):
         known = dtypes.setdefault(name, dtype)
-        if isinstance(known, nw.Enum) and isinstance(dtype, nw.Enum):
-            dtypes[name] = nw.Enum(dict.fromkeys([*known.categories, *dtype.categories]))
-        elif known == nw.Unknown:  # Polars' Null, and what DuckDB and Spark make of NULL
-            dtypes[name] = dtype
+        if name in schemas[0] or name == _FETCHED_AT:
+            dtypes[name] = _common(known, dtype)
+            if dtypes[name] is None:
+                expected = f"column {name!r} as {known}, as in the frames before"
+                raise FrameError(
+                    f"frames: expected {expected}, found {dtype}; cast it or leave it out in one of them"
+                )
     instant = dtypes.get(_FETCHED_AT, nw.Unknown)
     by_age = [_FRAME, _POSITION] if instant == nw.Unknown else [_INSTANT, _FRAME, _POSITION]
     parts = []
     for number, (frame, schema) in enumerate(zip(opened, schemas, strict=True)):
-        if schema.get(_FETCHED_AT, nw.Unknown) != nw.Unknown:
-            check_aware(schema[_FETCHED_AT], frame.implementation, "frames", _FETCHED_AT)
         columns = [_column(name, schema, dtypes[name]) for name in schemas[0]]
         columns += [_column(_FETCHED_AT, schema, instant).alias(_INSTANT), nw.lit(number).alias(_FRAME)]
         parts.append(_numbered(frame).select(*columns, _POSITION))
@@ -225,6 +252,29 @@ def _combined_lazily(opened: list[Any], keys: list[str]) -> Any:
     rows = rows.with_columns(position.min().over(*keys).alias(_FIRST_POSITION)).filter(nw.col(_RANK) == 1)
     rows = rows.sort(_FIRST_FRAME, _FIRST_POSITION).select(*schemas[0])
     return (rows.collect() if isinstance(opened[0], nw.DataFrame) else rows).to_native()
+
+
+def _common(one: Any, other: Any) -> Any:
+    """Return the dtype that holds the values of both, the first if it does; None if none is sure to."""
+    if isinstance(one, nw.Enum) and isinstance(other, nw.Enum):
+        return nw.Enum(dict.fromkeys([*one.categories, *other.categories]))
+    if one == other or other == nw.Unknown:
+        return one
+    if one == nw.Unknown:  # Polars' Null, and what DuckDB and Spark make of NULL
+        return other
+    if isinstance(one, _TEXTS) and isinstance(other, _TEXTS):
+        return nw.String() if isinstance(one, nw.Enum) else one
+    if one.is_integer() and other.is_integer():
+        narrow, wide = sorted((one, other), key=_bits)
+        alike = wide.is_signed_integer() == narrow.is_signed_integer()
+        return wide if alike or (wide.is_signed_integer() and _bits(narrow) < _bits(wide)) else None
+    if one.is_float() and other.is_numeric():
+        return nw.Float64()
+    return one if type(one) is type(other) and _alike(one, other) else None
+
+
+def _bits(integer: nw.dtypes.DType) -> int:
+    return int(str(integer).lstrip("UInt"))
 
 
 def _column(name: str, schema: nw.Schema, dtype: nw.dtypes.DType) -> nw.Expr:

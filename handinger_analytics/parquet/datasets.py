@@ -6,6 +6,7 @@ neither the types of the partition columns nor their order.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import TypeVar
@@ -116,15 +117,24 @@ def _require_replaceable(filesystem: pafs.FileSystem, target: str) -> None:
         )
 
 
-def open_dataset(filesystem: pafs.FileSystem, source: str) -> ds.Dataset:
-    """Open a file or dataset, with the columns in the types and order they were written in."""
+def open_dataset(filesystem: pafs.FileSystem, source: str) -> tuple[ds.Dataset, list[pa.Schema]]:
+    """Open a file or dataset, with the columns in the types and order they were written in.
+
+    Beside it stand the schemas of its files, or the one that was noted for all. In a folder of several
+    exports a column of one file is a column of all, as in the first that has it.
+    """
     schema_file = f"{source}/{_SCHEMA_FILE}"
     schema = pa.schema([])
     if filesystem.get_file_info(schema_file).type != pafs.FileType.NotFound:
         with filesystem.open_input_file(schema_file) as stream:
             schema = pq.read_schema(stream)
     if _PARTITIONS_KEY not in (schema.metadata or {}):  # another program's dataset may have such a file
-        return ds.dataset(source, filesystem=filesystem, format="parquet")
+        dataset = ds.dataset(source, filesystem=filesystem, format="parquet")
+        schemas, whole = [file.physical_schema for file in dataset.get_fragments()], dataset.schema
+        for field in itertools.chain.from_iterable(schemas):
+            if field.name not in whole.names:
+                whole = whole.append(field.with_nullable(True))
+        return dataset.replace_schema(whole), schemas
     names = metadata_entry(schema.metadata, _PARTITIONS_KEY, list, source)
     if not all(isinstance(name, str) for name in names):
         raise damaged(source)
@@ -134,9 +144,10 @@ def open_dataset(filesystem: pafs.FileSystem, source: str) -> ds.Dataset:
         if field.name in schema.names:
             index = schema.get_field_index(field.name)
             schema = schema.set(index, schema.field(index).with_type(field.type))
-    return ds.dataset(
+    opened = ds.dataset(
         source, schema=schema, filesystem=filesystem, format="parquet", partitioning=partitioning
     )
+    return opened, [schema]
 
 
 def metadata_entry(metadata: Mapping[bytes, bytes] | None, key: bytes, kind: type[T], source: str) -> T:

@@ -26,7 +26,7 @@ from handinger_analytics.parquet import datasets
 from handinger_analytics.provenance import SCHEMA_VERSION
 from handinger_analytics.tables.frames import DtypeBackend, encode_categories, from_pandas, to_pandas
 from handinger_analytics.tables.schema import EXTRA, FETCHED_AT, TASKS, TURNS, Column
-from handinger_analytics.tables.selection import Columns, row_filter, selected_columns
+from handinger_analytics.tables.selection import Columns, row_filter, rows_of, selected_columns
 from handinger_analytics.times import Moment
 
 _KNOWN: dict[str, Column] = {column.name: column for column in (*TASKS, *TURNS)}
@@ -36,8 +36,7 @@ _OF_PANDAS_ALONE = (pd.PeriodDtype, pd.IntervalDtype)
 _SECONDS = "datetime64[s"
 """Parquet has no seconds, but milliseconds."""
 _DTYPES_KEY = b"handinger.dtypes"
-_ATTRS_KEY = b"PANDAS_ATTRS"  # where pandas' own reader looks for attrs
-_METADATA_KEYS = (provenance.KEY.encode(), _ATTRS_KEY, _DTYPES_KEY)
+_KEY = provenance.KEY.encode()
 
 
 def export_parquet(
@@ -140,12 +139,13 @@ def load_parquet(
     DataFrame
         With the dtypes and ``attrs`` of the frame that was written. Rows of a dataset come by
         partition. Turns and tasks that were written before there were ``fetched_at`` and ``extra``
-        have them, too, without values.
+        have them, too, without values. A folder of several exports has the columns of all of them.
 
     Raises
     ------
     FileError
-        If there is no such file, it is not Parquet, or a newer version of this package wrote it.
+        If there is no such file, it is not Parquet, a newer version of this package wrote it or one
+        file of the folder, or some of these are tasks and some are turns.
     FrameError
         For a column that is not there.
     ArgumentError
@@ -163,13 +163,17 @@ def load_parquet(
     filesystem, source = located(path)
     with file_errors("read", path):
         _refuse_archive(filesystem, source, path)
-        dataset = datasets.open_dataset(filesystem, source)
-        metadata = dataset.schema.metadata
-        own, attrs, dtypes = (datasets.metadata_entry(metadata, key, dict, source) for key in _METADATA_KEYS)
-        version = own.get("schema", SCHEMA_VERSION)
-        _require_known_version(version, source)
-        if version == 1:
+        dataset, schemas = datasets.open_dataset(filesystem, source)
+        _refuse_both_kinds(schemas, source)
+        own = [datasets.metadata_entry(schema.metadata, _KEY, dict, source) for schema in schemas]
+        versions = [each.get("schema", SCHEMA_VERSION) for each in own]
+        _require_known_versions(versions, source)
+        if 1 in versions:
             dataset = dataset.replace_schema(_with_new_columns(dataset.schema))
+        attrs, dtypes = (
+            datasets.metadata_entry(dataset.schema.metadata, key, dict, source)
+            for key in (provenance.PANDAS_ATTRS, _DTYPES_KEY)
+        )
         present = dataset.schema.names
         wanted = selected_columns(columns, present, repr(os.fspath(path)))
         table = dataset.to_table(columns=wanted, filter=row_filter(present, start, end))
@@ -199,7 +203,7 @@ def _table_to_write(frame: pd.DataFrame, text: bool, keep: list[str]) -> pa.Tabl
     dtypes = {name: note for name, dtype in others.items() if (note := _note(name, dtype))}
     table = from_pandas(frame, _KNOWN)
     try:
-        metadata = {_ATTRS_KEY: json.dumps(attrs), _DTYPES_KEY: json.dumps(dtypes)}
+        metadata = {provenance.PANDAS_ATTRS: json.dumps(attrs), _DTYPES_KEY: json.dumps(dtypes)}
         return table.replace_schema_metadata(provenance.as_metadata(known) | metadata)
     except TypeError as error:
         raise FrameError(
@@ -262,12 +266,21 @@ def _with_new_columns(schema: pa.Schema) -> pa.Schema:
     return schema
 
 
-def _require_known_version(version: object, source: str) -> None:
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+def _refuse_both_kinds(schemas: list[pa.Schema], source: str) -> None:
+    """Refuse a folder of turns and tasks, such as one that a fetch wrote, which are no rows of one frame."""
+    if len({rows_of(schema.names) for schema in schemas} - {None}) > 1:
         raise FileError(
-            f"cannot read {source!r}: it has schema version {version}, this package knows up to "
-            f"{SCHEMA_VERSION}; upgrade handinger-analytics"
+            f"cannot read {source!r} as one frame: it has files of tasks and of turns; load them one by one"
         )
+
+
+def _require_known_versions(versions: list[Any], source: str) -> None:
+    for version in versions:
+        if not isinstance(version, int) or version > SCHEMA_VERSION:
+            raise FileError(
+                f"cannot read {source!r}: it has schema version {version}, this package knows up to "
+                f"{SCHEMA_VERSION}; upgrade handinger-analytics"
+            )
 
 
 def _refuse_archive(filesystem: pafs.FileSystem, source: str, path: Place) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from handinger_analytics.arguments import column_names
 from handinger_analytics.errors import ArgumentError, FrameError
-from handinger_analytics.tables.schema import TIMESTAMP
+from handinger_analytics.tables.schema import TASKS, TIMESTAMP, TURNS
 
 Columns = str | Iterable[str] | None
 """One name, several, or None for all columns."""
 
 _TIME_COLUMNS = ("started_at", "created_at")
+
+_OF_TURNS, _OF_TASKS = ({column.name for column in columns} for columns in (TURNS, TASKS))
 
 
 def selected_columns(columns: Columns, present: Sequence[str], table: str) -> list[str]:
@@ -52,6 +54,21 @@ def selected_columns(columns: Columns, present: Sequence[str], table: str) -> li
     if absent := [name for name in names if name not in present]:
         raise FrameError(f"{table}: no column {', '.join(map(repr, absent))}; it has {', '.join(present)}")
     return names
+
+
+def rows_of(names: Collection[str]) -> str | None:
+    """Tell "turns" from "tasks" by the columns that only one of them has; None without any.
+
+    Turns with columns of their tasks beside their own are turns.
+
+    Examples
+    --------
+    >>> rows_of(["task_id", "seq"]), rows_of(["task_id", "title"]), rows_of(["task_id", "credits"])
+    ('turns', 'tasks', None)
+    """
+    if not (_OF_TURNS - _OF_TASKS).isdisjoint(names):
+        return "turns"
+    return None if (_OF_TASKS - _OF_TURNS).isdisjoint(names) else "tasks"
 
 
 def time_column(names: Sequence[str]) -> str:

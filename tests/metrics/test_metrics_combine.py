@@ -7,6 +7,7 @@ import datetime as dt
 import json
 import random
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,74 @@ def test_times_without_a_zone(engine: Reader) -> None:
         ha.combine(engine(turns_of(A)), engine(naive))
 
 
+NAIVE = pa.array([dt.datetime(2026, 5, 1)], pa.timestamp("ms"))
+AWARE = NAIVE.cast(pa.timestamp("ms", "UTC"))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(pa.array([1]), pa.array([1.5]), id="integers, then fractions"),
+        pytest.param(pa.array([1]), pa.array([Decimal("1.5")]), id="integers, then decimals"),
+        pytest.param(pa.array([1]), pa.array(["1.50"]), id="integers, then text"),
+        pytest.param(pa.array([1.0]), pa.array(["1.50"]), id="floats, then text"),
+        pytest.param(pa.array([True]), pa.array([2]), id="booleans, then integers"),
+        pytest.param(AWARE, NAIVE, id="instants, then times without a zone"),
+        pytest.param(NAIVE, AWARE, id="times without a zone, then instants"),
+    ],
+)
+def test_dtypes_that_do_not_fit(engine: Reader, first: pa.Array, second: pa.Array) -> None:
+    """A column that would lose or change values in the dtype of the first is refused on every engine."""
+    one, other = (turns_of(row).append_column("own", own) for row, own in ((A, first), (B, second)))
+    with pytest.raises(ha.FrameError, match=r"frames: .*column 'own'"):
+        ha.combine(engine(one), engine(other))
+
+
+def test_names_of_the_users(engine: Reader) -> None:
+    """Columns may have any names, also such as a program would choose."""
+    names = ["_position", "_frame", "_instant", "_rank", "_first_frame", "_first_position"]
+    one, other = (turns_of(row).select(["turn_id", "task_id", "credits"]) for row in (A, B))
+    for name in names:
+        one, other = one.append_column(name, pa.array([1])), other.append_column(name, pa.array([2]))
+    table = nw.from_native(ha.combine(engine(one), engine(other))).lazy().collect().to_arrow()
+    assert [table[name].to_pylist() for name in names] == [[1, 2]] * 6
+
+
+@pytest.mark.parametrize("kind", ["polars", "duckdb"])
+def test_wider_numbers_and_nested_values(kind: str) -> None:
+    """Numbers become the wider of two types; nested values and text are refused, not shown as a repr."""
+    bring = pytest.importorskip(kind).from_arrow
+
+    def own(first: pa.Array, second: pa.Array) -> list[Any]:
+        parts = [turns_of(row).append_column("own", values) for row, values in ((A, first), (B, second))]
+        found = nw.from_native(ha.combine(*map(bring, parts))).lazy().collect().to_arrow()
+        values: list[Any] = found["own"].to_pylist()
+        return values
+
+    assert own(pa.array([1], "int16"), pa.array([2**40])) == [1, 2**40]
+    assert own(pa.array([1]), pa.array([2], "uint8")) == [1, 2]
+    assert own(pa.array([1], "float"), pa.array([16777217.0])) == [1, 16777217]
+    for first, second in (
+        (pa.array([["a"]]), pa.array(["a"])),
+        (pa.array(["a"]), pa.array([["a"]])),
+        (pa.array([1], "uint64"), pa.array([-1])),
+    ):
+        with pytest.raises(
+            ha.FrameError, match=r"column 'own' as .* found .*; cast it or leave it out in one"
+        ):
+            own(first, second)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize("key", ["turn_id", "task_id"])
+def test_rows_without_an_id(kind: str, key: str) -> None:
+    """Rows of which nobody knows which turn they are do not become one."""
+    table = pa.table({"turn_id": ["a", "b"], "task_id": ["a", "b"]} | {key: pa.array([None, None], "string")})
+    frame = {"pandas": table.to_pandas, "polars": lambda: polars_of(table), "pyarrow": lambda: table}[kind]()
+    with pytest.raises(ha.FrameError, match=f"frames: expected '{key}' in every row, found 2 without; drop"):
+        ha.combine(frame)
+
+
 def test_many_rows_of_one_instant() -> None:
     """The last of many rows counts, times finer than a microsecond are cut off, and rows count from 0."""
     later = pd.Timestamp("2026-06-30T00:00:00.000000001Z")
@@ -287,8 +356,19 @@ def test_column_of_the_users(first: Any, second: Any, dtype: Any, values: list[A
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [([1], [1.5]), ([1], ["red"]), (pd.to_datetime(["2026-05-01T10:00Z"]), [True])],
-    ids=["fractions", "text", "no times"],
+    [
+        pytest.param([1], [1.5], id="fractions"),
+        pytest.param([1], ["red"], id="text"),
+        pytest.param([1.5], ["1.50"], id="text of a number"),
+        pytest.param([1.5], [2**53 + 1], id="more digits than a float has"),
+        pytest.param(np.array([1], "float32"), [16777217.0], id="short floats"),
+        pytest.param(pd.to_datetime(["2026-05-01T10:00Z"]), [True], id="no times"),
+        pytest.param(
+            pd.to_datetime(["2026-05-01T10:00Z"]).as_unit("s"),
+            pd.to_datetime(["2026-05-01T10:00:00.123Z"]).as_unit("ms"),
+            id="parts of a second",
+        ),
+    ],
 )
 def test_values_that_do_not_fit(first: Any, second: Any) -> None:
     """A value that the dtype of the first frame cannot hold is refused, never rounded."""
@@ -370,10 +450,11 @@ def test_categories_of_other_engines() -> None:
 
     def in_polars(task_id: str, status: str) -> Any:
         enum = polars.Series([status], dtype=polars.Enum([status, "error"]))
-        return polars.DataFrame({"task_id": [task_id], "status": enum})
+        return polars.DataFrame({"task_id": [task_id], "url": "u", "status": enum})
 
     def in_duckdb(task_id: str, status: str) -> Any:
-        return duckdb.sql(f"SELECT '{task_id}' AS task_id, '{status}'::ENUM('{status}', 'error') AS status")
+        enum = f"'{status}'::ENUM('{status}', 'error') AS status"
+        return duckdb.sql(f"SELECT '{task_id}' AS task_id, 'u' AS url, {enum}")
 
     for one in (in_polars, in_duckdb):
         found = nw.from_native(ha.combine(one("tsk_1", "running"), one("tsk_2", "paused"))).lazy()
@@ -384,9 +465,9 @@ def test_categories_of_other_engines() -> None:
 def test_nothing_in_a_column_of_polars() -> None:
     """A column without a value or a type takes the type of the next frame."""
     polars = pytest.importorskip("polars", reason="needs the extra [polars]")
-    older = polars.DataFrame({"task_id": ["tsk_1"], "note": [None], "fetched_at": [None]})
+    older = polars.DataFrame({"task_id": ["tsk_1"], "title": [None], "fetched_at": [None]})
     newer = polars.DataFrame(
-        {"task_id": ["tsk_2", "tsk_1"], "note": ["ours", "b"], "fetched_at": [JUNE, MAY]}
+        {"task_id": ["tsk_2", "tsk_1"], "title": ["ours", "b"], "fetched_at": [JUNE, MAY]}
     )
     found = ha.combine(older, newer)
     assert found.schema == newer.schema
@@ -429,6 +510,18 @@ SAYS: dict[str, Any] = {
             {"requested": 2, "failed": 0, "complete": False, "fetched_at": None},
             id="one says nothing and the other is incomplete",
         ),
+        pytest.param(
+            SAYS | {"fetched_at": "2026-06-09T23:00:00.000-05:00"},
+            SAYS | {"fetched_at": "2026-06-10T00:00:00.000+00:00"},
+            {"requested": 2, "failed": 0, "complete": True, "fetched_at": "2026-06-09T23:00:00.000-05:00"},
+            id="the later instant",
+        ),
+        pytest.param(
+            SAYS | {"failed": "x", "complete": [1], "fetched_at": 5},
+            SAYS,
+            {"requested": 2, "failed": 0, "fetched_at": "2026-05-31"},
+            id="values of other types",
+        ),
         pytest.param(None, None, None, id="none says anything"),
     ],
 )
@@ -444,6 +537,14 @@ def test_provenance(tmp_path: Path, kind: str, one: Any, other: Any, expected: A
     found = ha.combine(*frames)
     known = ha.spend(found).attrs.get("handinger")
     assert known == (expected and {"schema": ha.SCHEMA_VERSION, **expected})
+
+
+def test_an_instant_that_is_no_text() -> None:
+    """What pandas' ``attrs`` can hold and JSON cannot is left out, and the rest is handed on."""
+    one, other = frame_of(A), frame_of(B)
+    one.attrs["handinger"] = {"complete": False, "fetched_at": pd.Timestamp(MAY)}
+    other.attrs["handinger"] = SAYS
+    assert ha.combine(one, other).attrs["handinger"]["fetched_at"] == "2026-05-31"
 
 
 def test_forecast_of_what_is_not_known_to_be_complete() -> None:
@@ -480,6 +581,14 @@ TURN = turns_of(A)
         ),
         pytest.param(
             [TURN, pa.table({"turn_id": ["a"]})], "turns: no column 'task_id'; it has", id="no tasks"
+        ),
+        pytest.param(
+            [TURN, TURN.select(["task_id", "credits"])], "turns: no column 'turn_id'", id="part of turns"
+        ),
+        pytest.param(
+            [TURN.select(["task_id", "credits"])],
+            r"frames: expected turns or tasks, found only task_id, credits, .* neither; keep turn_id in",
+            id="tasks or turns",
         ),
         pytest.param([pd.DataFrame()], "tasks: no column 'task_id'; it has no columns", id="no columns"),
     ],

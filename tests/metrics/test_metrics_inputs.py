@@ -17,6 +17,7 @@ from handinger_analytics import plot_timeline
 from handinger_analytics.errors import ArgumentError, FrameError
 from handinger_analytics.metrics.anomalies import anomalies
 from handinger_analytics.metrics.check import check
+from handinger_analytics.metrics.combine import combine
 from handinger_analytics.metrics.durations import durations
 from handinger_analytics.metrics.explode import explode_structured_output
 from handinger_analytics.metrics.spend import spend
@@ -228,6 +229,30 @@ def test_arrow_dataset(folder: Path):
     for metric in METRICS:
         pd.testing.assert_frame_equal(metric(dataset), metric(whole))
         assert metric(dataset).attrs == {"handinger": {"complete": False, "failed": 4}}
+
+
+@pytest.mark.parametrize("way", ["table", "file", "dataset"])
+def test_arrow_that_pandas_made(tmp_path: Path, way: str):
+    """A frame that pandas itself brought to Arrow or Parquet still says that it is incomplete."""
+    frame = turns_table([{"credits": 2}]).drop_columns("files").to_pandas()
+    frame.attrs["handinger"] = {"complete": False, "failed": 4}
+    frame.to_parquet(tmp_path / "turns.parquet")
+    made = {
+        "table": lambda: pa.Table.from_pandas(frame),
+        "file": lambda: pq.read_table(tmp_path / "turns.parquet"),
+        "dataset": lambda: ds.dataset(tmp_path / "turns.parquet"),
+    }[way]()
+    for metric in METRICS:
+        assert metric(made).attrs["handinger"] == {"complete": False, "failed": 4}
+
+
+@pytest.mark.parametrize(
+    "metadata", [b"[1]", b'{"attributes": [1]}', b'{"attributes": {"handinger": 1}}', b"{"]
+)
+def test_arrow_with_odd_metadata(metadata: bytes):
+    """What is no provenance says nothing, and stops nobody."""
+    odd = turns_table([{}]).replace_schema_metadata({b"pandas": metadata, b"PANDAS_ATTRS": b"[]"})
+    assert not combine(odd).schema.metadata
 
 
 def test_arrow_dataset_without_a_column(folder: Path):
