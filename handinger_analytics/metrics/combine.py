@@ -209,10 +209,11 @@ def _cast(part: pd.Series[Any], dtype: Any) -> pd.Series[Any]:
         if pd.api.types.infer_dtype(objects) == "mixed":  # lists of files, of which pandas shows the repr
             return objects.map(json_text).astype(dtype)
     found, wanted = (nw.from_native(series, series_only=True).dtype for series in (part, empty))
-    cast = part.astype(dtype)
-    sure = found.is_nested() or (isinstance(found, _TEXTS) and isinstance(wanted, _TEXTS))
-    # Arrow would take times without a zone for UTC.
-    if not _alike(found, wanted) or not (sure or cast.astype(part.dtype).equals(part)):
+    cast, filled = part.astype(dtype), part == part if found.is_float() else part.notna()
+    sure = isinstance(found, _TEXTS) and isinstance(wanted, _TEXTS)
+    part, kept = part[filled], cast[filled]
+    same = kept.tolist() == part.tolist() if found.is_nested() else kept.astype(part.dtype).equals(part)
+    if not (sure or same) or not _alike(found, wanted):  # Arrow would take times without a zone for UTC
         raise ValueError(f"{part.dtype} would not keep its values as {dtype}")
     return cast
 
@@ -270,7 +271,9 @@ def _common(one: Any, other: Any) -> Any:
         return wide if alike or (wide.is_signed_integer() and _bits(narrow) < _bits(wide)) else None
     if one.is_float() and other.is_numeric():
         return nw.Float64()
-    return one if type(one) is type(other) and _alike(one, other) else None
+    if isinstance(one, nw.List) and isinstance(other, nw.List):
+        return (inner := _common(one.inner, other.inner)) and nw.List(inner)
+    return one if type(one) is type(other) and not one.is_nested() and _alike(one, other) else None
 
 
 def _bits(integer: nw.dtypes.DType) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+import math
 import random
 from collections.abc import Callable
 from decimal import Decimal
@@ -237,16 +238,33 @@ def test_wider_numbers_and_nested_values(kind: str) -> None:
 
     assert own(pa.array([1], "int16"), pa.array([2**40])) == [1, 2**40]
     assert own(pa.array([1]), pa.array([2], "uint8")) == [1, 2]
+    assert own(pa.array([[]], pa.list_(pa.null())), pa.array([[{"a": 1}]])) == [[], [{"a": 1}]]
     assert own(pa.array([1], "float"), pa.array([16777217.0])) == [1, 16777217]
     for first, second in (
         (pa.array([["a"]]), pa.array(["a"])),
         (pa.array(["a"]), pa.array([["a"]])),
+        (pa.array([["a"]]), pa.array([[1]])),
+        (pa.array([[{"a": 1}]]), pa.array([[{"a": 1, "b": 2}]])),
         (pa.array([1], "uint64"), pa.array([-1])),
     ):
         with pytest.raises(
             ha.FrameError, match=r"column 'own' as .* found .*; cast it or leave it out in one"
         ):
             own(first, second)
+
+
+def test_nested_values_and_gaps_of_arrow() -> None:
+    """A list without values fits any, a list of other values none, and NaN is no value that could change."""
+
+    def own(first: pa.Array, second: pa.Array) -> str:
+        parts = [turns_of(row).append_column("own", values) for row, values in ((A, first), (B, second))]
+        return str(ha.combine(*parts)["own"].to_pylist())
+
+    assert own(pa.array([[{"a": 1}]]), pa.array([[]], pa.list_(pa.null()))) == "[[{'a': 1}], []]"
+    assert own(pa.array([1.5]), pa.array([math.nan], "float")) == "[1.5, nan]"
+    for first, second in ((["a"], [1]), ([{"a": 1}], [{"a": 1, "b": 2}])):
+        with pytest.raises(ha.FrameError, match=r"'own' does not fit .* would not keep its values"):
+            own(pa.array([first]), pa.array([second]))
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
