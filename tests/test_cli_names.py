@@ -214,7 +214,7 @@ def test_a_budget_in_money(kept):
 
 
 def test_what_is_not_known_is_said(kept):
-    """Turns that do not say whether all are here, as other tools write them, are shown with these words and code 3."""
+    """Turns that do not say whether all are here end with these words and code 3."""
     turns_table(ROWS).to_pandas().drop(columns="files").to_parquet("plain.parquet")
     done = run("spend", "plain.parquet")
     assert done.stderr == "not known whether all tasks are here\n"
