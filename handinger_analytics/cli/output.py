@@ -32,7 +32,9 @@ def show_table(title: str, frame: pd.DataFrame, names: Names = None) -> None:
     for name in frame.columns.drop("currency", errors="ignore"):
         write = functools.partial(money, currency=currency) if currency and name == "cost" else _cell
         texts = [_cell(name), *map(write, frame[name])]
-        short = cut_apart(texts, _LONGEST)
+        short = {text: text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…" for text in texts}
+        if len({*short.values()}) < len(short):
+            short = cut_apart(texts, _LONGEST)
         header, *cells = (short[text] for text in texts)
         if frame[name].dtype.kind not in "iuf":
             width = max(map(len, (header, *cells)))
