@@ -144,6 +144,28 @@ def test_fetched_at_is_the_instant_of_the_answer(serve):
         assert slow - quick >= dt.timedelta(milliseconds=300)
 
 
+def test_turns_have_the_instant_of_their_own_answer(serve):
+    """Where they come in an answer of their own, which may be long after that about the task."""
+
+    def reply(request):
+        if request.target.endswith("/turns"):
+            time.sleep(0.3)
+            return Reply(turns_b(asked_id(request)))
+        return Reply(task_b(asked_id(request)))
+
+    with serve(reply).client() as client:
+        result = ha.fetch(["tsk_1"], client=client)
+    assert result.turns["fetched_at"][0] - result.tasks["fetched_at"][0] >= dt.timedelta(milliseconds=250)
+
+
+def test_a_retry_that_asks_for_nothing_makes_nothing_newer(serve):
+    """What was parsed from saved bodies is as old as before."""
+    with serve(Reply(b"{}", 500)).client() as client:
+        again = ha.parse_bodies([body_a("tsk_1")]).retry_failed(client=client)
+    assert again.complete
+    assert again.turns.attrs["handinger"]["fetched_at"] is None
+
+
 def test_nobody_knows_when_a_saved_body_was_sent():
     """Neither its rows nor the provenance claim a time."""
     result = ha.parse_bodies([body_a("tsk_1")])
