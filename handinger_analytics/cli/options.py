@@ -142,4 +142,6 @@ sandbox_tasks = click.option(
     "--tasks", default=200, type=click.IntRange(min=0), help="How many tasks the sandbox has."
 )
 seed = click.option("--seed", default=7, help="Seed of the generated data.")
-generation = click.option("--generation", default="A", type=click.Choice(["A", "B"]), help="API generation.")
+generation = click.option(
+    "--generation", default="A", type=click.Choice(["A", "A+files", "B"]), help="API generation."
+)

@@ -25,6 +25,12 @@ from handinger_analytics.text import count
     type=click.FloatRange(min=0, min_open=True),
     help="Requests a second before it answers 429.",
 )
+@click.option(
+    "--follow-up-days",
+    default=0,
+    type=click.IntRange(min=0),
+    help="Days within which some tasks get one more turn.",
+)
 @click.option("--faults", type=click.FloatRange(0, 1), help="Share of requests to go wrong.")
 def sandbox(**settings: Any) -> None:
     """Run a local Handinger server with generated tasks until Ctrl-C."""

@@ -14,8 +14,11 @@ from handinger_analytics.sandbox.server import Reply, error, json_reply
 from handinger_analytics.sandbox.workers import HOOK, WebhookLog, schedules, worker_state
 from handinger_analytics.sandbox.world import World
 
-Generation = Literal["A", "B"]
-"""Which shape of the API is spoken: in A a task comes with its turns, in B they have a path of their own."""
+Generation = Literal["A", "A+files", "B"]
+"""Which shape of the API is spoken: in A a task comes with its turns, in B they have a path of their own.
+
+Turns have had `files` since the last weeks of A, which are `A+files`.
+"""
 
 _CACHE_BYTES: Final = 128 * 1024 * 1024
 _ENDPOINTS: Final = {
@@ -24,6 +27,7 @@ _ENDPOINTS: Final = {
     ("workers",): "worker",
     ("workers", "webhook"): "webhook-url",
     ("workers", "webhook", "executions"): "webhook",
+    ("workers", "email"): "email",
     ("workers", "schedules"): "schedules",
 }
 
@@ -34,7 +38,7 @@ class Route:
 
     Parameters
     ----------
-    name : {"task", "turns", "worker", "webhook", "webhook-url", "schedules", "other"}
+    name : {"task", "turns", "worker", "webhook", "webhook-url", "email", "schedules", "other"}
         Which endpoint.
     id : str
         The decoded task or worker identifier; empty for ``other``.
@@ -87,7 +91,7 @@ class Api:
         The generated organization.
     api_key : str
         The one accepted key.
-    generation : {"A", "B"}
+    generation : {"A", "A+files", "B"}
         Which shape of the task endpoints to speak.
     start : int
         The initial moment, milliseconds since 1970.
@@ -125,18 +129,22 @@ class Api:
         repeat_entries : bool
             Whether a page of the webhook log repeats entries of the page before.
         """
-        if route.name == "other" or (route.name == "turns" and self._generation == "A"):
+        if route.name == "other" or (route.name == "turns" and self._generation != "B"):
             return error(404, f"No such route: {route.path!r}")
         if route.name in ("task", "turns"):
             return self._task(route, now)
         if route.id == self._world.forbidden_worker_id:
             return error(403, f"You do not have access to worker {route.id!r}")
-        if route.id not in self._workers and route.id != EXAMPLE_WORKER_ID:
+        silent = route.id == self._world.silent_worker_id
+        if not (silent or route.id in self._workers or route.id == EXAMPLE_WORKER_ID):
             return error(404, f"Worker {route.id!r} not found")
         if route.name == "worker":
             return self._worker(route, now)
         if route.name == "webhook-url":
-            return json_reply({"url": HOOK, "token": "whsec_sandbox"})
+            hook: JsonObject = {"url": HOOK, "token": "whsec_sandbox"}
+            return json_reply(dict.fromkeys(hook) if silent else hook)
+        if route.name == "email":
+            return json_reply({"email": f"{route.id}@mail.example.com"})
         if route.name == "webhook":
             return self._webhook(route, now, repeat_entries)
         return self._schedules(route, now)
@@ -153,8 +161,9 @@ class Api:
             turns: JsonObject = {"items": view.turns, "taskId": view.task["id"]}
             replies = {"task": json_reply({"task": view.task}), "turns": json_reply(turns)}
         else:
-            for turn in view.turns:
-                del turn["files"]
+            if self._generation == "A":
+                for turn in view.turns:
+                    del turn["files"]
             replies = {"task": json_reply({"task": view.task, "turns": view.turns})}
         with self._cache_lock:
             self._cached_bytes += sum(len(reply.body) for reply in replies.values())
@@ -171,7 +180,7 @@ class Api:
         task_id = asked
         if task_id is None and route.id == EXAMPLE_WORKER_ID:
             task_id = EXAMPLE_TASK_ID
-        elif task_id is None:
+        elif task_id is None and route.id in self._workers:
             task_id = self._world.latest_task(self._workers[route.id], now)
         view = self._world.view(task_id, now) if task_id else None
         if asked and (view is None or view.task["workerId"] != route.id):
@@ -187,6 +196,8 @@ class Api:
         if route.id == EXAMPLE_WORKER_ID:
             logs = [EXAMPLE_LOG] if number == 1 else []
             return json_reply({"logs": logs, "page": number, "pageCount": 1, "totalCount": 1})
+        if route.id == self._world.silent_worker_id:
+            return json_reply({"logs": [], "page": number, "pageCount": 0, "totalCount": 0})
         log = self._logs[self._workers[route.id]]
         return json_reply(log.page(number, now, repeat=repeat_entries))
 

@@ -36,12 +36,16 @@ class Sandbox:
         How many tasks exist at `now`. More appear at the same pace when the clock moves on.
     seed : int
         Another seed, another organization.
-    generation : {"A", "B"}
-        ``"A"``: a task comes with its turns; ``"B"``: the turns have an endpoint of their own.
+    generation : {"A", "A+files", "B"}
+        ``"A"``: a task comes with its turns; ``"A+files"``: and these with their files; ``"B"``: the
+        turns, with their files, have an endpoint of their own.
     turns_per_task : int, optional
         Exact number of turns of each task, from 1; a realistic mix when left out.
     days : int
         The tasks were created within so many days before `now`.
+    follow_up_days : int
+        About one task in 20 gets one more turn up to so many days after its last one, also when the
+        clock has moved on; 0 for none.
     now : datetime
         The initial moment, timezone-aware.
     api_key : str
@@ -76,6 +80,7 @@ class Sandbox:
         *,
         turns_per_task: int | None = None,
         days: int = 60,
+        follow_up_days: int = 0,
         now: datetime = _DEFAULT_NOW,
         api_key: str = _DEFAULT_KEY,
         faults: Faults | float | None = None,
@@ -89,6 +94,7 @@ class Sandbox:
         if turns_per_task is not None:
             check_number(turns_per_task, "turns_per_task", "a whole number from 1", least=1, whole=True)
         check_number(days, "days", "a whole number from 1", least=1, whole=True)
+        check_number(follow_up_days, "follow_up_days", "a whole number from 0", least=0, whole=True)
         if not isinstance(now, datetime) or now.utcoffset() is None:
             raise ArgumentError.unexpected("now", "a timezone-aware datetime", now)
         if not (api_key and api_key.isascii() and api_key.isprintable() and " " not in api_key):
@@ -104,7 +110,14 @@ class Sandbox:
         self._drawer = FaultDrawer(faults)
         self._limit = RateLimit(rate_limit) if rate_limit is not None else None
         self._now = (now - _EPOCH) // _MILLISECOND
-        self._world = World(tasks=tasks, seed=seed, days=days, now=self._now, turns_per_task=turns_per_task)
+        self._world = World(
+            tasks=tasks,
+            seed=seed,
+            days=days,
+            now=self._now,
+            turns_per_task=turns_per_task,
+            follow_up_days=follow_up_days,
+        )
         self._api = Api(self._world, api_key=api_key, generation=generation, start=self._now)
         self._tally = Tally()
         self._server: HttpServer | None = None
@@ -154,6 +167,11 @@ class Sandbox:
     def forbidden_worker_id(self) -> str:
         """Identifier of a worker of another organization: it is answered with 403."""
         return self._world.forbidden_worker_id
+
+    @property
+    def silent_worker_id(self) -> str:
+        """Identifier of a worker without a webhook: its log stays empty."""
+        return self._world.silent_worker_id
 
     @property
     def stats(self) -> Stats:

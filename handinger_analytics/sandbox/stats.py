@@ -25,7 +25,7 @@ class Stats:
         Faults by kind; ``"rate-limit"`` counts the answers over the rate limit.
     by_route : dict of str to int
         Requests by endpoint: ``task``, ``turns``, ``worker``, ``webhook`` (its log),
-        ``webhook-url``, ``schedules``, ``other``.
+        ``webhook-url``, ``email``, ``schedules``, ``other``.
     connections : int
         Connections accepted so far.
     open_connections, max_open_connections : int

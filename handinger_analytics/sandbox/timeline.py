@@ -26,6 +26,7 @@ _LONGEST_TURN = 2 * HOUR
 _CREDITS_PER_INPUT_TOKEN = 0.005
 _CREDITS_PER_OUTPUT_TOKEN = 0.1
 _RUNAWAY_PROBABILITY = 0.004
+_LATE_PROBABILITY = 0.05
 
 Arrival = tuple[int, int]
 """Creation time of a task in milliseconds, and the position of its worker in ``PROFILES``."""
@@ -108,11 +109,14 @@ class Planner:
         The initial moment, milliseconds since 1970.
     turns_per_task : int or None
         Exact number of turns, all of them ended by `now`; None for a realistic mix.
+    follow_up_days : int
+        Some tasks get one more turn up to so many days after their last one; 0 for none.
     """
 
     seed: int
     now: int
     turns_per_task: int | None
+    follow_up_days: int
 
     def plan(self, index: int, arrival: Arrival, progress: Progress | None) -> list[PlannedTurn]:
         """Return the turns of one task in order, those after the initial ``now`` included."""
@@ -136,8 +140,17 @@ class Planner:
             plan.append(turn)
             clock = turn.completed + MINUTE + int(_long_tailed(rng, profile.gap_minutes, 1.3) * MINUTE)
         if self.turns_per_task and created < self.now <= plan[-1].completed:
-            return _compressed(plan, created, self.now)
-        return plan
+            plan = _compressed(plan, created, self.now)
+        return plan + self._late(index, profile, plan)
+
+    def _late(self, index: int, profile: Profile, plan: list[PlannedTurn]) -> list[PlannedTurn]:
+        """Return the turn that somebody asks for days after the last one, mostly none."""
+        # A generator of its own: the other turns are the same with and without late ones.
+        rng = Random(f"{self.seed}/follow-up/{index}")
+        if not self.follow_up_days or rng.random() >= _LATE_PROBABILITY:
+            return []
+        started = plan[-1].completed + int(rng.uniform(0, self.follow_up_days * DAY)) + MINUTE
+        return [_turn(profile, rng, len(plan), started, 0)]
 
 
 def _long_tailed(rng: Random, median: float, sigma: float) -> float:

@@ -13,7 +13,7 @@ from handinger_analytics.sandbox.profiles import PROFILES
 from handinger_analytics.sandbox.timeline import DAY, HOUR, MINUTE
 from handinger_analytics.sandbox.world import TaskView, World, iso
 
-_PAGE_SIZE = 25
+_PAGE_SIZE = 50
 """Entries on one page of the webhook log."""
 
 _REPEATED = 3
@@ -35,8 +35,8 @@ def worker_state(worker_id: str, view: TaskView | None, *, generation: str) -> J
         The worker.
     view : TaskView or None
         The task to describe; None for a worker that has not run any.
-    generation : {"A", "B"}
-        Generation A reports the credits in ``usage``.
+    generation : {"A", "A+files", "B"}
+        Generation B leaves the credits out of ``usage``.
     """
     turns = view.turns if view else []
     status = view.task["status"] if view else "pending"
@@ -64,7 +64,7 @@ def worker_state(worker_id: str, view: TaskView | None, *, generation: str) -> J
     if view:
         totals = cast(JsonObject, view.task["totals"])
         usage: JsonObject = {"durationMs": totals["durationMs"]}
-        state["usage"] = {"credits": totals["credits"], **usage} if generation == "A" else usage
+        state["usage"] = {"credits": totals["credits"], **usage} if generation != "B" else usage
     return state
 
 

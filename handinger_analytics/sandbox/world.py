@@ -83,17 +83,27 @@ class World:
         The initial moment, milliseconds since 1970.
     turns_per_task : int, optional
         Exact number of turns of every task; a realistic mix when left out.
+    follow_up_days : int
+        Some tasks get one more turn up to so many days after their last one; 0 for none.
     """
 
     def __init__(
-        self, *, tasks: int, seed: int, days: int, now: int, turns_per_task: int | None = None
+        self,
+        *,
+        tasks: int,
+        seed: int,
+        days: int,
+        now: int,
+        turns_per_task: int | None = None,
+        follow_up_days: int = 0,
     ) -> None:
         self._tasks, self._seed, self._days, self._start = tasks, seed, days, now
-        self._planner = Planner(seed, now, turns_per_task)
+        self._planner = Planner(seed, now, turns_per_task, follow_up_days)
         self.worker_ids = [_token("wrk", seed, profile.name) for profile in PROFILES]
         # One worker carries an identifier of the older form.
         self.worker_ids[-2] = f"t_org_123_w_{blake2b(str(seed).encode()).hexdigest()[:26].upper()}"
         self.forbidden_worker_id = _token("wrk", seed, "another organization")
+        self.silent_worker_id = _token("wrk", seed, "no webhook")
         self._progress: dict[int, Progress] = {}
         arrivals = arrivals_before(tasks, seed=seed, days=days, now=now)
         if tasks >= 10 and turns_per_task is None:

@@ -69,6 +69,34 @@ def test_follow_ups_appear_later(sandbox, get, task_path):
     assert sum(after) > sum(before)
 
 
+def test_late_follow_ups(sandbox, get, task_path):
+    """About one task in 20 gets one more turn within `follow_up_days`, and a delivery of it."""
+    with Sandbox(tasks=200, seed=7, follow_up_days=60) as late:
+        ids = late.task_ids
+        first = {task_id: get(late, task_path(task_id)).json["turns"] for task_id in ids}
+        for one in (sandbox, late):
+            one.advance(timedelta(days=90))
+        more = []
+        for task_id in ids:
+            usual = get(sandbox, task_path(task_id)).json["turns"]
+            turns = get(late, task_path(task_id)).json["turns"]
+            assert turns[: len(usual)] == usual
+            assert len(turns) - len(usual) in (0, 1)
+            if len(turns) > len(usual):
+                assert usual[-1]["completedAt"] < turns[-1]["startedAt"]
+                assert turns[-1]["seq"] == len(usual)
+                more.append(turns[-1])
+        assert 4 <= len(more) <= 20
+        assert 0 < sum(turn in first[turn["taskId"]] for turn in more) < len(more)
+        paths = [f"/api/workers/{worker_id}/webhook/executions?page=" for worker_id in late.worker_ids]
+        logs = [
+            log for path in paths for page in range(1, 9) for log in get(late, f"{path}{page}").json["logs"]
+        ]
+        for turn in more:
+            made = [log["createdAt"] for log in logs if log["taskId"] == turn["taskId"]]
+            assert max(made) > turn["completedAt"]
+
+
 def test_new_tasks_appear_and_do_not_exist_before(sandbox, get, task_path):
     """A task that is created later is unknown before, and served afterwards."""
     old = sandbox.task_ids

@@ -87,6 +87,19 @@ def test_generation_a_has_no_turns_endpoint(sandbox_a, get, task_path):
     assert set(reply.json) == {"error"}
 
 
+def test_generation_a_with_files(sandbox_a, sandbox_b, get, task_path):
+    """The last step of generation A has the turns in the task, with their files, and knows the credits."""
+    with Sandbox(tasks=200, seed=7, generation="A+files") as sandbox:
+        for task_id in [EXAMPLE_ID, *sandbox.task_ids[::5]]:
+            path = task_path(task_id)
+            task = get(sandbox_a, path).json["task"]
+            items = get(sandbox_b, f"{path}/turns").json["items"]
+            assert get(sandbox, path).json == {"task": task, "turns": items}
+            assert get(sandbox, f"{path}/turns").status == 404
+        worker = f"/api/workers/{sandbox.worker_ids[0]}"
+        assert get(sandbox, worker).body == get(sandbox_a, worker).body
+
+
 def test_generations_tell_the_same_story(sandbox_a, sandbox_b, get, task_path):
     """Both generations serve the same tasks and turns, the files aside."""
     assert sandbox_a.task_ids == sandbox_b.task_ids

@@ -107,7 +107,7 @@ def test_example_worker_exists(sandbox_a, get):
     }
 
 
-@pytest.mark.parametrize("rest", ["", "/webhook", "/webhook/executions", "/schedules", "?taskId=x"])
+@pytest.mark.parametrize("rest", ["", "/webhook", "/webhook/executions", "/email", "/schedules", "?taskId=x"])
 def test_worker_of_another_organization(sandbox_a, get, rest):
     """A worker of another organization is 403 on every route."""
     reply = get(sandbox_a, f"/api/workers/{sandbox_a.forbidden_worker_id}{rest}")
@@ -192,6 +192,35 @@ def test_webhook_of_a_worker(sandbox_a, get):
     assert {entry["url"] for entry in log} == {webhook["url"]}
     with sandbox_a.client() as client:
         assert client.retrieve_webhook(worker_id).url == webhook["url"]
+
+
+def test_a_page_of_the_log_has_50_entries(sandbox_a, get):
+    """Every page but the last has 50 entries."""
+    path = f"/api/workers/{sandbox_a.worker_ids[0]}/webhook/executions"
+    count = get(sandbox_a, path).json["pageCount"]
+    sizes = [len(get(sandbox_a, f"{path}?page={number}").json["logs"]) for number in range(1, count + 1)]
+    assert sizes[:-1] == [50] * (count - 1)
+
+
+def test_worker_without_a_webhook(sandbox_a, get):
+    """The silent worker exists, has no webhook, and so an empty log."""
+    worker_id = sandbox_a.silent_worker_id
+    assert worker_id not in [*sandbox_a.worker_ids, sandbox_a.forbidden_worker_id]
+    path = f"/api/workers/{worker_id}"
+    assert get(sandbox_a, path).json["id"] == worker_id
+    assert get(sandbox_a, f"{path}?taskId={EXAMPLE_ID}").status == 404
+    assert get(sandbox_a, f"{path}/webhook").json == {"url": None, "token": None}
+    log = get(sandbox_a, f"{path}/webhook/executions").json
+    assert log == {"logs": [], "page": 1, "pageCount": 0, "totalCount": 0}
+    assert get(sandbox_a, f"{path}/schedules").json == {"schedules": [], "workerId": worker_id}
+
+
+def test_email_of_a_worker(sandbox_a, get):
+    """Each worker has an address of its own that starts tasks."""
+    workers = [*sandbox_a.worker_ids, sandbox_a.silent_worker_id]
+    bodies = [get(sandbox_a, f"/api/workers/{worker_id}/email").json for worker_id in workers]
+    assert all(list(body) == ["email"] and "@" in body["email"] for body in bodies)
+    assert len({body["email"] for body in bodies}) == len(workers)
 
 
 def test_schedules_of_all_types(sandbox_a, sandbox_b, get):
