@@ -23,7 +23,7 @@ from handinger_analytics import (
     parse_bodies,
 )
 from handinger_analytics.fetching.result import fetched_of
-from tests.samples import body_a, encoded, one_turn, task_b, task_of, turn_of, turns_b
+from tests.samples import FILES, TASK, TURN, body_a, encoded, one_turn, task_b, task_of, turn_of, turns_b
 from tests.scripted import Reply
 
 
@@ -71,6 +71,44 @@ def test_text_and_bytes_are_the_same(kind):
     body = kind(body_a("t1", title="é🙂"))
     for given in (body, [body], iter([body])):
         assert parse_bodies(given).tasks["title"].tolist() == ["é🙂"]
+
+
+def without(record, *names):
+    """Return a record without some fields."""
+    return {name: value for name, value in record.items() if name not in names}
+
+
+@pytest.mark.parametrize(
+    ("task", "turn"),
+    [
+        pytest.param(
+            without(TASK, "url") | {"totals": {"credits": 42.0, "durationMs": 25812.0, "turnCount": 1.0}},
+            without(TURN, "structuredOutput") | {"credits": 42.0},
+            id="at first",
+        ),
+        pytest.param(without(TASK, "url"), TURN, id="structured output"),
+        pytest.param(TASK, TURN, id="address, whole numbers"),
+        pytest.param(TASK, TURN | {"files": [without(FILES[0], "size")]}, id="files without sizes"),
+        pytest.param(TASK, TURN | {"files": FILES}, id="files"),
+    ],
+)
+def test_every_step_of_generation_a_is_read(serve, task, turn):
+    """Bodies of each step, saved or fetched, are rows: what was not sent is empty, and nothing is made up."""
+    body = encoded({"task": task, "turns": [turn]})
+    with serve(Reply(body)).client() as client:
+        results = [parse_bodies([body]), fetch(TASK["id"], client=client)]
+    for result in results:
+        assert result.complete
+        assert result.tasks[["url", "credits", "turn_count"]].values.tolist() == [
+            [task.get("url", ""), 42, 1]
+        ]
+        (row,) = result.turns.to_dict("records")
+        assert row["credits"] == 42
+        assert pd.isna(row["structured_output"]) == ("structuredOutput" not in turn)
+        assert [file["size"] for file in json.loads(row["files"])] == [
+            file.get("size") for file in turn.get("files", [])
+        ]
+        assert pd.isna(row["extra"])
 
 
 def test_no_bodies_are_complete():

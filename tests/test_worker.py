@@ -38,6 +38,20 @@ def worker_from(serve, **changes):
         return fetch_worker("wrk_1", client=client)
 
 
+@pytest.mark.parametrize("usage", [{"credits": 7.0, "durationMs": 900.0}, {"credits": 7, "durationMs": 900}])
+def test_worker_of_the_first_step_of_the_api(serve, usage):
+    """A worker without address, structured output and sizes of files is read, its numbers typed float."""
+    files = [{name: value for name, value in file.items() if name != "size"} for file in FILES]
+    missing = ("url", "structured_output")
+    body = {name: value for name, value in WORKER.items() if name not in missing}
+    with serve(Reply(encoded(body | {"usage": usage, "files": files}))).client() as client:
+        worker = fetch_worker("wrk_1", client=client)
+    (state,) = worker.state.to_dict("records")
+    assert (state["url"], state["credits"], state["duration_ms"]) == ("", 7, 900)
+    assert pd.isna(state["structured_output"])
+    assert worker.files["size"].isna().all()
+
+
 def test_documented_worker_becomes_these_frames(serve):
     """Value by value."""
     worker = worker_from(serve)

@@ -32,7 +32,10 @@ class Totals(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
 
 
 class Task(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
-    """A conversation with a worker; ``extra`` is a JSON object of what else was sent of it."""
+    """A conversation with a worker; ``extra`` is a JSON object of what else was sent of it.
+
+    ``url`` is empty in bodies from before 2026-05-11, which have none.
+    """
 
     id: str
     created_at: Time
@@ -41,8 +44,8 @@ class Task(Struct, rename="camel", gc=False, forbid_unknown_fields=True):
     title: str
     totals: Totals
     triggered_by: str
-    url: str
     worker_id: str
+    url: str = ""
     completed_at: Time | None = None
     created_by_user_id: str | None = None
     extra: Extra = extra_field()
@@ -141,7 +144,10 @@ class Source(Struct):
 
 
 class Worker(Struct):
-    """``GET /api/workers/{workerId}``; its own keys are snake_case on the wire."""
+    """``GET /api/workers/{workerId}``; its own keys are snake_case on the wire.
+
+    ``url`` is empty in bodies from before 2026-05-11, which have none.
+    """
 
     id: str
     files: list[File]
@@ -152,7 +158,7 @@ class Worker(Struct):
     running: bool
     sources: list[Source]
     status: str
-    url: str
+    url: str = ""
     created_at: Int | None = None
     error: Raw = _NULL
     incomplete_details: Raw = _NULL

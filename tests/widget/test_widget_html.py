@@ -92,6 +92,16 @@ def test_link_is_escaped():
     assert '<a href="https://example.com/&#34;onclick=&#34;alert(1)" target' in made
 
 
+def test_task_without_an_address_offers_no_link():
+    """The card of a task from before tasks had addresses has no words that lead nowhere."""
+    pages = []
+    for task in (TASK, {name: value for name, value in TASK.items() if name != "url"}):
+        result = parse_bodies([encoded({"task": task, "turns": []})])
+        pages.append(overview(result.tasks, result.turns, UTC))
+    assert ["Open in the dashboard" in page for page in pages] == [True, False]
+    assert "<a" not in pages[1]
+
+
 def test_badge_of_unknown_status():
     """A status the package does not know yet is shown as it is, escaped."""
     assert render("badge", "<paused>") == '<span class="ha-badge ha-other">&lt;paused&gt;</span>'
