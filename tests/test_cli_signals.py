@@ -140,6 +140,21 @@ def test_sync_keeps_what_came(slow, tmp_path, number, code):
     assert len(ha.Archive(tmp_path / "a").tasks()) >= 90
 
 
+@pytest.mark.timeout(150)
+def test_sync_records_as_time_passes(tmp_path):
+    """Against a slow server a batch ends by time; a signal while the rate limit pauses records the rest."""
+    with Sandbox(tasks=400, rate_limit=4) as sandbox:
+        environment = environment_of(sandbox)
+        process = start("sync", "a", *sandbox.task_ids, environment=environment, cwd=tmp_path, **PIPES)
+        archive = ha.Archive(tmp_path / "a")
+        wait_until(lambda: archive.exists() and archive.status().tasks > 0, process)
+        before, answered = archive.status().tasks, sandbox.stats.served
+        found, said = ended(process, signal.SIGTERM, when=lambda: sandbox.stats.served > answered + 20)
+    assert found == 143, said
+    assert before < 400
+    assert len(archive.tasks()) >= before + 20
+
+
 @ENDING
 def test_sandbox_ends(tmp_path, number, code):
     """It closes; Ctrl-C is how it is meant to end, with code 0."""

@@ -26,6 +26,7 @@ from handinger_analytics import (
     fetch_tasks,
     fetch_turns,
 )
+from handinger_analytics.fetching.pool import gather
 from handinger_analytics.fetching.result import fetched_of
 from handinger_analytics.sandbox import Faults
 from tests.samples import body_a
@@ -536,6 +537,17 @@ def test_bar_is_shown_on_a_terminal_by_default(sandbox, client, monkeypatch):
         monkeypatch.setattr(sys, "stderr", terminal)
         fetch(sandbox.task_ids[:5], client=client, progress=progress)
         assert ("5/5" in terminal.getvalue()) == shown
+
+
+def test_no_id_is_begun_when_time_is_up():
+    """The first ids are rows, those at the end are neither rows nor failures, and no request was sent."""
+    with Sandbox(tasks=60, latency=0.05) as slow, slow.client(max_connections=2) as client:
+        fetched, error = gather(client, slow.task_ids, show=lambda *_: None, seconds=0.2)
+        asked = slow.stats.requests
+    assert error is None
+    assert 0 < asked < 60
+    assert fetched.rows.task_positions.tolist() == list(range(asked))
+    assert fetched.failed == {}
 
 
 def test_program_without_a_stderr_can_fetch(sandbox, client, monkeypatch):

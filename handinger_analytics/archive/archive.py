@@ -111,9 +111,10 @@ class Archive(ArchiveView):
         max_age : timedelta, optional
             Fetch again also what was last fetched longer ago than this.
         batch : int, default 500
-            Tasks to fetch and record at a time; memory grows with it.
+            Tasks to fetch and record at a time; memory grows with it. What has come after 30 seconds is
+            recorded at once.
         progress : bool or callable, optional
-            As in `fetch`; it counts the tasks that are due, batch by batch.
+            As in `fetch`; it counts the tasks that are due.
         cancel : threading.Event, optional
             Set it from another thread to stop soon; what was fetched by then is recorded.
         now : aware datetime, optional

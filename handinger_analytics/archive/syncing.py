@@ -39,6 +39,7 @@ from handinger_analytics.times import now
 Refresh = Literal["unfinished", "all"]
 
 _COMPACT_EVERY = 8
+_BATCH_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,7 @@ class Sync:
         due = self._todo.due
         begun = self._moment or now()
         with ProgressBar(len(due), progress) as bar:
+            bar.show(0)
             if len(due):
                 with client_or_default(client) as used:
                     self._work(batch, used, bar, cancel)
@@ -242,10 +244,14 @@ class Sync:
     def _work(self, batch: int, client: Client, bar: ProgressBar, cancel: threading.Event | None) -> None:
         # Recording in a thread beside the fetch takes longer: both want the interpreter's lock.
         due = self._todo.due
-        for start in range(0, len(due), batch):
-            task_ids = due[start : start + batch].to_pylist()
+
+        def show(done: int, failed: int, pause: float) -> None:
+            bar.show(self._done + done, len(self._failures) + failed, pause)
+
+        while self._done < len(due):
+            task_ids = due[self._done : self._done + batch].to_pylist()
             begun = self._moment or now()
-            fetched, error = gather(client, task_ids, progress=False, cancel=cancel)
+            fetched, error = gather(client, task_ids, show=show, cancel=cancel, seconds=_BATCH_SECONDS)
             self._record(fetched, begun)
             if isinstance(error, KeyboardInterrupt):
                 raise FetchInterrupted(
@@ -254,7 +260,6 @@ class Sync:
                 ) from None
             if error is not None:
                 raise_with_result(error, FetchResult(fetched))
-            bar.show(self._done, len(self._failures))
             if cancel is not None and cancel.is_set():
                 return
         compact_if_scattered(self._storage)

@@ -14,7 +14,9 @@ from handinger_analytics.cli.output import show_failures, show_lines
 from handinger_analytics.text import terminal_text
 
 
-def _span(_: click.Context, __: click.Parameter, days: float) -> dt.timedelta:
+def _span(_: click.Context, __: click.Parameter, days: float | None) -> dt.timedelta | None:
+    if days is None:
+        return None
     try:
         span = dt.timedelta(days=days)
     except (ValueError, OverflowError):
@@ -24,7 +26,7 @@ def _span(_: click.Context, __: click.Parameter, days: float) -> dt.timedelta:
     return span
 
 
-_days = functools.partial(click.option, default=7.0, callback=_span, metavar="DAYS")
+_days = functools.partial(click.option, type=float, callback=_span, metavar="DAYS")
 
 
 @click.command()
@@ -34,8 +36,12 @@ _days = functools.partial(click.option, default=7.0, callback=_span, metavar="DA
     "--worker", "worker_ids", multiple=True, help="Remember the ids in this worker's webhook log before."
 )
 @options.ids_from
-@_days("--settle", help="How long after its end a task is still fetched again, for follow-ups.")
+@_days("--settle", default=7.0, help="How long after its end a task is still fetched again, for follow-ups.")
+@_days("--max-age", help="Fetch also what was last fetched longer ago than this.")
 @click.option("--all", "everything", is_flag=True, help="Fetch finished tasks again, too.")
+@click.option(
+    "--batch", default=500, type=click.IntRange(min=1), help="Tasks to record at a time; memory grows with it."
+)
 @click.option("--verbose", "-v", is_flag=True, help="Say what was done.")
 def sync(
     uri: str,
@@ -43,7 +49,9 @@ def sync(
     worker_ids: tuple[str, ...],
     ids_from: list[str] | None,
     settle: dt.timedelta,
+    max_age: dt.timedelta | None,
     everything: bool,
+    batch: int,
     verbose: bool,
 ) -> None:
     """Bring the archive at URI up to date: a folder, or s3://, gs://, abfss://.
@@ -58,7 +66,11 @@ def sync(
     if worker_ids:
         archive.discover(worker_ids)
     report = archive.sync(
-        [*task_ids] or ids_from, settle=settle, refresh="all" if everything else "unfinished"
+        [*task_ids] or ids_from,
+        refresh="all" if everything else "unfinished",
+        settle=settle,
+        max_age=max_age,
+        batch=batch,
     )
     if verbose:
         show_lines(report.summary())
@@ -79,7 +91,7 @@ def forget(uri: str, task_ids: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("uri")
-@_days("--older-than", help="How far back earlier states of the archive stay readable.")
+@_days("--older-than", default=7.0, help="How far back earlier states of the archive stay readable.")
 def vacuum(uri: str, older_than: dt.timedelta) -> None:
     """Delete the files of the archive at URI that were replaced: without this it grows with every sync."""
     Archive(uri).vacuum(older_than)

@@ -10,7 +10,7 @@ import pandas as pd
 from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.fetching.ids import normalize_task_ids
 from handinger_analytics.fetching.pool import gather
-from handinger_analytics.fetching.progress import Progress
+from handinger_analytics.fetching.progress import Progress, ProgressBar
 from handinger_analytics.fetching.result import (
     FetchResult,
     OnError,
@@ -154,8 +154,8 @@ def _fetch(
 ) -> FetchResult:
     check_options(on_error, dtype_backend)
     ids = normalize_task_ids(task_ids)
-    with client_or_default(client) as used:
-        fetched, error = gather(used, ids, with_turns=with_turns, progress=progress, cancel=cancel)
+    with client_or_default(client) as used, ProgressBar(len(ids), progress) as bar:
+        fetched, error = gather(used, ids, show=bar.show, with_turns=with_turns, cancel=cancel)
     result = FetchResult(fetched, dtype_backend, client)
     if error is not None:
         raise_with_result(error, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -13,7 +14,7 @@ from handinger_analytics.api.pacing import Cancelled
 from handinger_analytics.arguments import check_event
 from handinger_analytics.errors import APIConnectionError, APIError, AuthenticationError
 from handinger_analytics.fetching.fetched import Fetched
-from handinger_analytics.fetching.progress import Progress, ProgressBar
+from handinger_analytics.fetching.progress import Show
 from handinger_analytics.tables.build import Answered, Failure, RowBuilder, Rows
 from handinger_analytics.times import now
 
@@ -80,7 +81,7 @@ class Collector:
 
 
 class Pool:
-    """Threads that fetch tasks until all are done, one of them meets a 401, or they are stopped.
+    """Threads that fetch tasks until all are done, time is up, one meets a 401, or they are stopped.
 
     Parameters
     ----------
@@ -90,14 +91,19 @@ class Pool:
         Ids, each once.
     with_turns : bool
         Whether the turns are wanted too; without them generation B needs one request a task.
+    seconds : float
+        No task is begun later than this; what is under way then is finished.
     """
 
-    def __init__(self, client: Client, task_ids: Sequence[str], *, with_turns: bool) -> None:
+    def __init__(
+        self, client: Client, task_ids: Sequence[str], *, with_turns: bool, seconds: float = math.inf
+    ) -> None:
         self.collector = Collector(task_ids)
         self.error: BaseException | None = None
         self._requester = requester_of(client)
         self._with_turns = with_turns
         self._stop = threading.Event()
+        self._last_start = time.monotonic() + seconds
         self._any_answer = False
         self._connection_error: APIConnectionError | None = None
         self._todo: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()
@@ -109,22 +115,22 @@ class Pool:
             for number in range(count)
         ]
 
-    def run(self, bar: ProgressBar, cancel: threading.Event | None = None) -> None:
+    def run(self, show: Show, cancel: threading.Event | None = None) -> None:
         """Fetch everything; return early when ``cancel`` is set or a thread met an `error`."""
-        with bar:
-            try:
-                for thread in self._threads:
-                    thread.start()
-                for thread in self._threads:
-                    while thread.is_alive() and not self._stop.is_set():
-                        thread.join(_POLL_SECONDS)
-                        self.collector.build()
-                        bar.show(self.collector.done, self.collector.failed, self._requester.gate.closed_for)
-                        if cancel is not None and cancel.is_set():
-                            self._stop.set()
-            finally:
-                self.stop()
-                bar.show(self.collector.done, self.collector.failed)
+        try:
+            show(0, 0, 0.0)
+            for thread in self._threads:
+                thread.start()
+            for thread in self._threads:
+                while thread.is_alive() and not self._stop.is_set():
+                    thread.join(_POLL_SECONDS)
+                    self.collector.build()
+                    show(self.collector.done, self.collector.failed, self._requester.gate.closed_for)
+                    if cancel is not None and cancel.is_set():
+                        self._stop.set()
+        finally:
+            self.stop()
+            show(self.collector.done, self.collector.failed, 0.0)
 
     def stop(self) -> None:
         """Stop the threads; one that still waits for an answer is not joined, and its result is dropped."""
@@ -137,7 +143,7 @@ class Pool:
 
     def _work(self) -> None:
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and time.monotonic() < self._last_start:
                 try:
                     position, task_id = self._todo.get_nowait()
                 except queue.Empty:
@@ -185,17 +191,20 @@ def gather(
     client: Client,
     task_ids: Sequence[str],
     *,
+    show: Show,
     with_turns: bool = True,
-    progress: Progress = None,
     cancel: threading.Event | None = None,
+    seconds: float = math.inf,
 ) -> tuple[Fetched, BaseException | None]:
-    """Fetch ids; return what came, and what ended it early: a 401, Ctrl-C, or an error of a callback."""
+    """Fetch ids; return what came, and what ended it early: a 401, Ctrl-C, or an error of a callback.
+
+    No id is begun after so many ``seconds``: those at the end that were not are neither rows nor failures.
+    """
     check_event(cancel, "cancel")
-    bar = ProgressBar(len(task_ids), progress)
-    pool = Pool(client, task_ids, with_turns=with_turns)
+    pool = Pool(client, task_ids, with_turns=with_turns, seconds=seconds)
     interrupt: BaseException | None = None
     try:
-        pool.run(bar, cancel)
+        pool.run(show, cancel)
     except BaseException as error:  # whatever ends a callback, such as Streamlit's stop, keeps the rows
         interrupt = error
     rows, failed = pool.collector.close()

@@ -13,6 +13,9 @@ from handinger_analytics.errors import ArgumentError
 Progress = bool | Callable[[int, int, int], object] | None
 """Whether to show a bar, or what to call with ``(done, failed, total)``."""
 
+Show = Callable[[int, int, float], object]
+"""Called with ``(done, failed, pause)``, as `ProgressBar.show` is."""
+
 
 class ProgressBar:
     """Counts finished tasks and those not fetched, and says when the server makes us wait.
@@ -45,7 +48,6 @@ class ProgressBar:
                 self._bar = _bar(total)
 
     def __enter__(self) -> Self:
-        self.show(0)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -19,7 +19,7 @@ from handinger_analytics.arguments import check_word
 from handinger_analytics.errors import FetchInterrupted, IncompleteFetchError, PartialDataWarning
 from handinger_analytics.fetching.fetched import Fetched
 from handinger_analytics.fetching.pool import gather
-from handinger_analytics.fetching.progress import Progress
+from handinger_analytics.fetching.progress import Progress, ProgressBar
 from handinger_analytics.tables.frames import DtypeBackend, failures_frame, to_pandas
 from handinger_analytics.tables.schema import TASKS, TURNS, Column
 from handinger_analytics.text import count, number, summary_html, summary_text
@@ -109,8 +109,9 @@ class FetchResult:
         AuthenticationError, FetchInterrupted
             As `fetch`; ``.result`` has the old rows, too.
         """
-        with client_or_default(client or self._client) as used:
-            newer, error = gather(used, self._fetched.missing(), progress=progress, cancel=cancel)
+        missing = self._fetched.missing()
+        with client_or_default(client or self._client) as used, ProgressBar(len(missing), progress) as bar:
+            newer, error = gather(used, missing, show=bar.show, cancel=cancel)
         result = FetchResult(self._fetched.updated(newer), self._dtype_backend, self._client)
         if error is not None:
             raise_with_result(error, result)

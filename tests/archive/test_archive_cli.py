@@ -74,8 +74,19 @@ def test_workers_are_not_all_that_is_synced(run, sandbox, archive):
 @pytest.mark.parametrize("days", ["nan", "inf", "1e300", "-1", "week"])
 def test_spans_that_are_none(run, archive, days):
     """Wrong usage has exit code 2."""
-    assert run("sync", archive.uri, "tsk_1", "--settle", days).exit_code == 2
+    for option in ("--settle", "--max-age"):
+        assert run("sync", archive.uri, "tsk_1", option, days).exit_code == 2
     assert run("vacuum", archive.uri, "--older-than", days).exit_code == 2
+
+
+def test_max_age_and_batch(run, sandbox, archive):
+    """Tasks that were last fetched longer ago than ``--max-age`` are fetched again, so many at a time."""
+    run("sync", archive.uri, *sandbox.task_ids[:5], "--settle", "0")
+    before = archive.status().version
+    again = ["sync", archive.uri, "--settle", "0", "-v"]
+    assert "0 fetched, 5 skipped" in run(*again, "--max-age", "1").output
+    assert "5 fetched, 0 skipped" in run(*again, "--max-age", "0", "--batch", "1").output
+    assert archive.status().version >= before + 5
 
 
 def test_vacuum(run, sandbox, archive):

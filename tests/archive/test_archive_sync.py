@@ -279,6 +279,27 @@ def test_forgotten_tasks_can_be_taken_up_again(archive):
     assert (archive.status().forgotten, archive.status().missing) == (0, 1)
 
 
+def test_progress_moves_within_a_batch(archive):
+    """It counts each task as its answer comes, beyond the end of a batch too, and never goes back."""
+    told = []
+    with Sandbox(tasks=60, latency=0.05) as slow, slow.client(max_connections=8) as client:
+        names = [*slow.task_ids[:30], "gone", *slow.task_ids[30:]]
+        archive.sync(names, client=client, batch=50, progress=lambda *numbers: told.append(numbers))
+    assert told[0] == (0, 0, 61)
+    assert told[-1] == (61, 1, 61)
+    assert told == sorted(set(told))
+    assert {done for done, _, _ in told} - {0, 50, 61}
+
+
+@pytest.mark.slow
+def test_bar_of_a_sync_says_when_the_server_makes_us_wait(archive, serve, capsys):
+    """The pause is shown with its seconds."""
+    server = serve(Reply(b"", 429, {"Retry-After": "0.7"}), Reply(body_a("tsk_1")))
+    with server.client() as client:
+        archive.sync(["tsk_1"], client=client, progress=True)
+    assert "rate limited, 1 s" in capsys.readouterr().err
+
+
 def test_links_and_repeats_count_once(archive, sandbox, client):
     """Ids may come as dashboard links and more than once."""
     task_id = sandbox.task_ids[0]
