@@ -10,7 +10,7 @@ import datetime as dt
 import json
 import os
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -19,9 +19,8 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from handinger_analytics import provenance
-from handinger_analytics.archive.layout import MONTH, Layout
-from handinger_analytics.archive.storage import filesystem
+from handinger_analytics.archive.layout import BATCH, MONTH, TURNS_LAYOUT, Layout
+from handinger_analytics.archive.storage import batch_of, filesystem
 from handinger_analytics.locations import fsync
 from handinger_analytics.times import milliseconds, now
 
@@ -81,7 +80,7 @@ def replace_files(
     layout: Layout,
     parts: Iterable[pa.Table],
     replaced: Collection[str],
-    metadata: dict[str, int] | None,
+    transactions: Mapping[str, int] | None,
     *,
     change: bool = True,
 ) -> int:
@@ -97,13 +96,14 @@ def replace_files(
         Stored rows for one file each, all of one month.
     replaced : collection of str
         Paths of the files that they replace.
-    metadata : dict or None
-        To write into the commit.
+    transactions : mapping or None
+        Names and numbers that the table notes from now on, see `Pointer`. A change of rows of ``turns``
+        counts up `BATCH` there by itself.
     change : bool
         False if the rows stay the same.
     """
-    from deltalake import CommitProperties
-    from deltalake.transaction import RemoveAction
+    from deltalake import CommitProperties, PostCommitHookProperties
+    from deltalake.transaction import RemoveAction, Transaction
 
     columns = ["path", "size_bytes", *(["partition"] if layout.partition_by else [])]
     present = pa.table(table.get_add_actions()).select(columns)
@@ -114,6 +114,10 @@ def replace_files(
         for row in present.to_pylist()
         if row["path"] in replaced
     ]
+    turns = layout is TURNS_LAYOUT
+    if turns and change:
+        transactions = {**(transactions or {}), BATCH: batch_of(table) + 1}
+    noted = [Transaction(name, number) for name, number in (transactions or {}).items()]
     # Files of a commit that fails are left to a vacuum: if an answer of the storage was lost, the commit
     # may have been made all the same.
     table.create_write_transaction(
@@ -121,7 +125,9 @@ def replace_files(
         "append",
         table.schema(),
         layout.partition_by,
-        commit_properties=CommitProperties(metadata and {provenance.KEY: metadata}, max_commit_retries=0),
+        commit_properties=CommitProperties(max_commit_retries=0, app_transactions=noted),
+        # The hooks could delete the state of turns that tasks still names; `publish` does their work.
+        post_commithook_properties=PostCommitHookProperties(False, False) if turns else None,
     )
     log = f"_delta_log/{table.version() + 1:020}.json"
     fsync(files, log, os.path.dirname(log))

@@ -39,6 +39,9 @@ FAILED_AT = "failed_at"
 FORGOTTEN = "forgotten"
 """Value of ``stage`` for an id that is not to be fetched any more."""
 
+BATCH = "handinger.batch"
+"""Application transaction of ``turns`` that counts the commits of this package which change rows."""
+
 _STORED_TIME = pa.timestamp("us", tz="UTC")
 
 

@@ -8,6 +8,7 @@ pyarrow cannot filter (``string_view``), and because it cannot delete rows of so
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ def merge(
     task_ids: pa.Array,
     times: tuple[pa.Scalar, pa.Scalar] | None = None,
     since: dt.datetime | None = None,
-    metadata: dict[str, int] | None = None,
+    transactions: Mapping[str, int] | None = None,
 ) -> Merged:
     """Make ``rows`` all that a table has of some tasks.
 
@@ -71,8 +72,8 @@ def merge(
         between. One stamped later than the present comes from a wrong clock.
     since : datetime, optional
         The table has no rows of these tasks before this.
-    metadata : dict, optional
-        To write into the commit, even if no row changes.
+    transactions : mapping, optional
+        For the table to note, even if no row changes, see `replace_files`.
 
     Returns
     -------
@@ -93,9 +94,9 @@ def merge(
             remaining.append(old.filter(pa.array(kept)))
     fresh = rows.filter(pa.array(~stored))
     version = int(table.version())
-    if fresh.num_rows or replaced or metadata is not None:
+    if fresh.num_rows or replaced or transactions is not None:
         parts = split_by_file(pa.concat_tables([*remaining, fresh]), layout)
-        replace_files(table, layout, parts, replaced, metadata)
+        replace_files(table, layout, parts, replaced, transactions)
         version += 1  # a commit follows the version it was based on, or fails
     return Merged(version, fresh.num_rows - changed, changed)
 

@@ -25,8 +25,8 @@ from handinger_analytics.archive.layout import (
     stamp,
 )
 from handinger_analytics.archive.merging import Merged, is_newer, last_of_each, merge
-from handinger_analytics.archive.snapshot import Snapshot, dataset, marked_ids, pointer_of, same_rows
-from handinger_analytics.archive.storage import Storage
+from handinger_analytics.archive.snapshot import Pointer, Snapshot, dataset, marked_ids, pointer_of
+from handinger_analytics.archive.storage import CHECKPOINT_EVERY, Storage, batch_of
 from handinger_analytics.tables.build import Failure, Rows, table
 from handinger_analytics.tables.schema import FAILURES, FETCHED_AT, FINAL, UNFINISHED
 
@@ -52,18 +52,31 @@ def publish(
     *,
     turns: int = 0,
     ids: int = 0,
+    batch: int = -1,
     sync: tuple[dt.datetime, dt.datetime] | None = None,
 ) -> None:
-    """Commit a new `Pointer` to ``tasks``: versions of the other tables, and the time of a sync."""
+    """Let ``tasks`` note a later `Pointer`: versions of the other tables, and the time of a sync."""
 
     def write() -> None:
         tasks = storage.open(TASKS_LAYOUT)
         before = pointer_of(tasks)
-        after = before.advanced(turns, ids, sync)
+        after = before.advanced(turns, ids, batch, sync)
         if after != before:
-            replace_files(tasks, TASKS_LAYOUT, [], [], after.metadata)
+            replace_files(tasks, TASKS_LAYOUT, [], [], after.transactions)
+            _shorten_log(storage, before, after)
 
     storage.change(write)
+
+
+def _shorten_log(storage: Storage, before: Pointer, after: Pointer) -> None:
+    """Make a checkpoint of ``turns`` now and then, and delete commits from before it after 30 days.
+
+    At the version that ``tasks`` names by now, since that is the one that readers need.
+    """
+    if after.turns // CHECKPOINT_EVERY > before.turns // CHECKPOINT_EVERY:
+        turns = storage.open(TURNS_LAYOUT, after.turns)
+        turns.create_checkpoint()
+        turns.cleanup_metadata()
 
 
 def record_failures(
@@ -133,11 +146,14 @@ def record_rows(
         ids, before = tasks["task_id"].combine_chunks(), pointer_of(target)
         since = _first_start(recorded[BEGAN_AT], all_tasks[BEGAN_AT], all_turns["started_at"])
         # A writer that was killed after it committed turns may have left some in any month.
-        since_of_turns = since if same_rows(target_turns, before.turns) else None
+        batch = batch_of(target_turns)
+        since_of_turns = since if batch == before.batch else None
         merged = merge(target_turns, TURNS_LAYOUT, turns, ids, times, since_of_turns)
         new, changed = new + merged.new, changed + merged.changed
-        after = before.advanced(merged.version, ids_version, (begun, now))
-        merge(target, TASKS_LAYOUT, tasks, ids, times, since, after.metadata)
+        batch += merged.version > target_turns.version()
+        after = before.advanced(merged.version, ids_version, batch, (begun, now))
+        merge(target, TASKS_LAYOUT, tasks, ids, times, since, after.transactions)
+        _shorten_log(storage, before, after)
         return merged.version
 
     version = storage.change(write)  # a second attempt finds the turns that the first one wrote

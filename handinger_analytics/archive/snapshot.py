@@ -8,7 +8,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +23,7 @@ from handinger_analytics.archive.layout import (
     TURNS_LAYOUT,
     Layout,
 )
-from handinger_analytics.archive.storage import Storage, filesystem
+from handinger_analytics.archive.storage import Storage, batch_of, filesystem
 from handinger_analytics.errors import FileError
 from handinger_analytics.provenance import KEY, Provenance, made
 from handinger_analytics.times import EPOCH, MILLISECOND, milliseconds
@@ -32,9 +32,13 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 
+_ATTEMPTS = 3
+_UNKNOWN = 2**62  # no table has such a version
+
+
 @dataclass(frozen=True)
 class Pointer:
-    """Versions of the other tables that belong to a version of ``tasks``; part of its commit.
+    """What ``tasks`` notes, as application transactions of Delta Lake, about the tables it belongs with.
 
     Attributes
     ----------
@@ -42,14 +46,22 @@ class Pointer:
         Versions of the other tables that belong to this one.
     synced : int
         When the archive was last synced, in milliseconds since 1970 UTC; 0 for never.
+    batch : int
+        The `BATCH` of ``turns`` that was recorded last; -1 where ``turns`` did not count them yet. A higher
+        number there is a batch whose tasks are not recorded.
     """
 
     turns: int = 0
     ids: int = 0
     synced: int = 0
+    batch: int = 0
 
     def advanced(
-        self, turns: int = 0, ids: int = 0, sync: tuple[dt.datetime, dt.datetime] | None = None
+        self,
+        turns: int = 0,
+        ids: int = 0,
+        batch: int = -1,
+        sync: tuple[dt.datetime, dt.datetime] | None = None,
     ) -> Pointer:
         """Return a pointer to the later version of each table: versions never go back.
 
@@ -58,7 +70,7 @@ class Pointer:
         """
         began, now = map(milliseconds, sync) if sync else (0, self.synced)  # without a sync it stays
         synced = max(began, self.synced if self.synced <= now else 0)
-        return Pointer(max(self.turns, turns), max(self.ids, ids), synced)
+        return Pointer(max(self.turns, turns), max(self.ids, ids), synced, max(self.batch, batch))
 
     @property
     def synced_at(self) -> dt.datetime | None:
@@ -66,35 +78,35 @@ class Pointer:
         return EPOCH + self.synced * MILLISECOND if self.synced else None
 
     @property
-    def metadata(self) -> dict[str, int]:
-        """The pointer as it is written into a commit."""
-        return dataclasses.asdict(self)
+    def transactions(self) -> dict[str, int]:
+        """The pointer as ``tasks`` notes it."""
+        return {f"{KEY}.{name}": number for name, number in dataclasses.asdict(self).items()}
 
 
 def pointer_of(tasks: DeltaTable) -> Pointer:
-    """Return the pointer in the latest commit of this package up to this version of ``tasks``.
+    """Return the pointer that ``tasks`` noted last, up to this version.
 
-    Commits of other tools, such as an OPTIMIZE by Spark, have none and change no rows. The log is read
-    here because ``DeltaTable.history`` counts from the latest commit, whichever version is open.
+    It survives checkpoints, the cleanup of the log, and whatever other tools do to the table.
     """
+    noted = [tasks.transaction_version(name) for name in Pointer().transactions]
+    numbers = [number for number in noted if number is not None]
+    return Pointer(*numbers) if len(numbers) == len(noted) else _earlier_pointer(tasks)
+
+
+def _earlier_pointer(tasks: DeltaTable) -> Pointer:
+    """Look in the commits, where earlier versions of this package noted it."""
+    files = filesystem(tasks)
     for version in range(tasks.version(), 0, -1):
-        for action in _actions(tasks, version):
+        try:
+            with files.open_input_file(f"_delta_log/{version:020}.json") as file:
+                actions = [json.loads(line) for line in file.read().splitlines()]
+        except FileNotFoundError:
+            return Pointer(turns=_UNKNOWN, batch=-1)
+        for action in actions:
             found = action.get("commitInfo", {}).get(KEY)
             if isinstance(found, dict):
-                return Pointer(**found)
+                return Pointer(**found, batch=-1)
     return Pointer()
-
-
-def same_rows(table: DeltaTable, version: int) -> bool:
-    """Tell whether a table has the rows of an earlier version, because later commits only moved rows."""
-    since = (action for later in range(version + 1, table.version() + 1) for action in _actions(table, later))
-    moved = (action.get("add") or action.get("remove") for action in since)
-    return not any(file["dataChange"] for file in moved if file)
-
-
-def _actions(table: DeltaTable, version: int) -> list[dict[str, Any]]:
-    with filesystem(table).open_input_file(f"_delta_log/{version:020}.json") as file:
-        return [json.loads(line) for line in file.read().splitlines()]
 
 
 @dataclass(frozen=True)
@@ -105,17 +117,21 @@ class Snapshot:
     ----------
     ids, turns, tasks : DeltaTable
         Opened at versions that belong together.
-    synced_at : datetime or None
-        When the archive was last synced, UTC.
+    pointer : Pointer
+        What ``tasks`` notes about them.
+    paired : bool
+        False if the state that ``tasks`` names cannot be opened: the tables are at their latest versions,
+        so turns may be of a batch whose tasks are not recorded.
     """
 
     ids: DeltaTable
     turns: DeltaTable
     tasks: DeltaTable
-    synced_at: dt.datetime | None
+    pointer: Pointer
+    paired: bool = True
 
     @classmethod
-    def open(cls, storage: Storage, version: int | None = None) -> Snapshot:
+    def open(cls, storage: Storage, version: int | None = None, attempts: int = _ATTEMPTS) -> Snapshot:
         """Open the state after the last batch that was written in full, or an earlier one.
 
         Parameters
@@ -125,19 +141,32 @@ class Snapshot:
         version : int, optional
             Version of ``tasks``. The latest state comes with the latest ``ids``, which may know more
             tasks than were fetched.
+        attempts : int
+            How often to try. Writers may move on while a reader opens one table after the other, and
+            delete from the log what it wants to open next.
         """
         with ThreadPoolExecutor(2) as pool:  # opening is mostly waiting for the storage
             opened = [pool.submit(storage.open, layout) for layout in (IDS_LAYOUT, TURNS_LAYOUT)]
             tasks = storage.open(TASKS_LAYOUT, version)
         ids, turns = (each.result() for each in opened)
+        try:
+            with storage.errors("read"):
+                pointer = pointer_of(tasks)
+                recorded = turns.version() >= pointer.turns and batch_of(turns) <= pointer.batch
+            if turns.version() != pointer.turns and (version is not None or not recorded):
+                turns = storage.open(TURNS_LAYOUT, pointer.turns)
+            if version is not None:
+                ids = storage.open(IDS_LAYOUT, pointer.ids)
+            elif ids.version() < pointer.ids:
+                ids = storage.open(IDS_LAYOUT)
+            return cls(ids, turns, tasks, pointer, ids.version() >= pointer.ids)
+        except FileError:
+            if version is not None:
+                raise
+        if attempts > 1:
+            return cls.open(storage, attempts=attempts - 1)
         with storage.errors("read"):
-            pointer = pointer_of(tasks)
-            half_written = not same_rows(turns, pointer.turns)
-        if version is not None or half_written or turns.version() < pointer.turns:
-            turns = storage.open(TURNS_LAYOUT, pointer.turns)
-        if version is not None or ids.version() < pointer.ids:
-            ids = storage.open(IDS_LAYOUT, pointer.ids)
-        return cls(ids, turns, tasks, pointer.synced_at)
+            return cls(ids, turns, tasks, pointer_of(tasks), paired=False)
 
     def table(self, layout: Layout) -> DeltaTable:
         """Return the table of a layout."""
@@ -176,7 +205,7 @@ class Snapshot:
         """Provenance of the frames that are read from this state."""
         failed = self.missing + self._recorded(self.failures["task_id"])
         requested = self.tasks.count() + self.missing
-        return made(requested, failed, failed == 0, self.synced_at)
+        return made(requested, failed, failed == 0 and self.paired, self.pointer.synced_at)
 
 
 def marked_ids(ids: DeltaTable) -> tuple[pa.Table, pa.ChunkedArray]:

@@ -98,7 +98,7 @@ def status(snapshot: Snapshot) -> ArchiveStatus:
         turns=snapshot.turns.count(),
         first_turn=pc.min(_from_log(snapshot.turns, "min.started_at")).as_py(),
         last_turn=pc.max(_from_log(snapshot.turns, "max.started_at")).as_py(),
-        last_sync=snapshot.synced_at,
+        last_sync=snapshot.pointer.synced_at,
         size_bytes=sum(pc.sum(each).as_py() or 0 for each in sizes),
         files=sum(map(len, sizes)),
         version=snapshot.tasks.version(),

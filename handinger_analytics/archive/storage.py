@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from handinger_analytics import provenance
-from handinger_analytics.archive.layout import LAYOUTS, Layout
+from handinger_analytics.archive.layout import BATCH, LAYOUTS, Layout
 from handinger_analytics.errors import ArgumentError, FileError
 from handinger_analytics.locations import Place, located, place_text
 from handinger_analytics.provenance import SCHEMA_VERSION
@@ -29,7 +29,8 @@ T = TypeVar("T")
 
 _SCHEMA_KEY = f"{provenance.KEY}.schema"
 _FILE_SIZE = 32 * 2**20  # for other tools that compact: a merge holds the files it changes in memory
-_CHECKPOINT_EVERY = 10  # opening a table reads the commits since the last checkpoint
+CHECKPOINT_EVERY = 10
+"""Versions; opening a table reads the commits since the last checkpoint."""
 _ATTEMPTS = 30
 _LONGEST_PAUSE = 2.0
 _UNUSABLE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\\x01-\x1f\x7f]")  # deltalake misreads or crashes
@@ -100,20 +101,27 @@ class Storage:
 
     def exists(self) -> bool:
         """Tell whether there is an archive."""
-        with self.errors("read") as deltalake:
-            return bool(deltalake.DeltaTable.is_deltatable(self._uri(LAYOUTS[-1]), self._options))
+        *others, tasks = map(self._find, LAYOUTS)
+        return tasks is not None or any(table is not None and table.version() for table in others)
 
-    def create(self) -> None:
-        """Make the tables that are not there yet, and bring those of an earlier schema to this one."""
+    def create(self) -> dict[str, DeltaTable]:
+        """Make the tables that are not there yet, and add to the others the columns that they lack.
+
+        Returns
+        -------
+        dict of str to DeltaTable
+            The tables that were there, by name.
+        """
         with self.errors("write") as deltalake:
-            changes = []
-            for layout in LAYOUTS:  # a later schema is refused before anything is changed
-                if not deltalake.DeltaTable.is_deltatable(self._uri(layout), self._options):
-                    changes.append(functools.partial(self._create, deltalake, layout))
-                elif _noted_schema(self.open(layout)) < SCHEMA_VERSION:
-                    changes.append(functools.partial(self._upgrade, deltalake, layout))
-            for change in changes:
-                self.change(change)
+            found = {layout.name: table for layout in LAYOUTS if (table := self._find(layout)) is not None}
+            for table in found.values():  # a later schema is refused before anything is changed
+                self._check_schema(table)
+            for layout in LAYOUTS:
+                if (table := found.get(layout.name)) is None:
+                    self.change(functools.partial(self._create, deltalake, layout))
+                elif _lacking(table, layout) or _noted_schema(table) < SCHEMA_VERSION:
+                    self.change(functools.partial(self._upgrade, deltalake, layout))
+        return found
 
     def _create(self, deltalake: Any, layout: Layout) -> None:
         # "ignore", because another process may have made the table in the meantime.
@@ -127,7 +135,7 @@ class Storage:
                 _SCHEMA_KEY: str(SCHEMA_VERSION),
                 "delta.targetFileSize": str(_FILE_SIZE),
                 "delta.deletedFileRetentionDuration": "interval 30 days",  # as long as the log
-                "delta.checkpointInterval": str(_CHECKPOINT_EVERY),
+                "delta.checkpointInterval": str(CHECKPOINT_EVERY),
                 "delta.dataSkippingStatsColumns": ",".join(layout.statistics),
             },
             raise_if_key_not_exists=False,
@@ -141,10 +149,11 @@ class Storage:
         has, and files of writers that did not know the columns, have nulls there.
         """
         table, once = self.open(layout), deltalake.CommitProperties(max_commit_retries=0)
-        present = {field.name for field in table.schema().fields}
-        later = pa.schema([field for field in layout.schema if field.name not in present])
-        if len(later):
-            table.alter.add_columns(deltalake.Schema.from_arrow(later).fields, commit_properties=once)
+        if later := _lacking(table, layout):
+            fields = deltalake.Schema.from_arrow(pa.schema(later)).fields
+            table.alter.add_columns(fields, commit_properties=once)
+        if _noted_schema(table) == SCHEMA_VERSION:
+            return
         noted = {_SCHEMA_KEY: str(SCHEMA_VERSION)}
         table.alter.set_table_properties(noted, raise_if_not_exists=False, commit_properties=once)
 
@@ -157,25 +166,54 @@ class Storage:
             If it is not there, or its columns are of a later schema than this package knows.
         """
         table = self.open_any(layout, version)
+        self._check_schema(table)
+        return table
+
+    def open_any(self, layout: Layout, version: int | None = None) -> DeltaTable:
+        """Open a table like `open`, of a later schema, too."""
+        table = self._find(layout, version)
+        if table is None:
+            raise FileError(self._absence(layout, version))
+        return table
+
+    def _find(self, layout: Layout, version: int | None = None) -> DeltaTable | None:
+        """Open a table; None if it is not there.
+
+        ``DeltaTable.is_deltatable`` would keep the interpreter's lock while it waits for the storage.
+        """
+        with self.errors("read") as deltalake:
+            try:
+                table: DeltaTable = deltalake.DeltaTable(
+                    self._uri(layout), version=version, storage_options=self._options
+                )
+            except deltalake.exceptions.TableNotFoundError:
+                return None
+            if not _noted_schema(table):
+                raise FileError(
+                    f"{self.uri!r} holds Delta tables that this package did not write; choose another folder"
+                )
+        return table
+
+    def _absence(self, layout: Layout, version: int | None) -> str:
+        """Say what it means that a table, or a version of it, is not there."""
+        present = [other.name for other in LAYOUTS if self._find(other) is not None]
+        if layout.name in present:
+            return (
+                f"cannot read the archive {self.uri!r}: version {version} of its table {layout.name} is gone "
+                "from the log, which is kept for 30 days; read a later state"
+            )
+        if present:
+            advice = "sync() makes it again and fetches what was lost with it"
+            return f"the archive {self.uri!r} lacks its table {layout.name}: its folder is gone; {advice}"
+        return f"there is no archive at {self.uri!r}; Archive(…).sync(task_ids) makes one"
+
+    def _check_schema(self, table: DeltaTable) -> None:
         if (found := _noted_schema(table)) > SCHEMA_VERSION:
             advice = "upgrade handinger-analytics, or sync its known_ids() into a new archive"
             raise FileError(
                 f"the archive {self.uri!r} has columns of version {found}, this package knows "
                 f"{SCHEMA_VERSION}: {advice}"
             )
-        return table
-
-    def open_any(self, layout: Layout, version: int | None = None) -> DeltaTable:
-        """Open a table like `open`, of a later schema, too."""
-        with self.errors("read") as deltalake:
-            table: DeltaTable = deltalake.DeltaTable(
-                self._uri(layout), version=version, storage_options=self._options
-            )
-            if not _noted_schema(table):
-                raise FileError(
-                    f"{self.uri!r} holds Delta tables that this package did not write; choose another folder"
-                )
-        return table
 
     def change(self, change: Callable[[], T]) -> T:
         """Make a change, again while other writers commit first.
@@ -206,9 +244,6 @@ class Storage:
         except FileError:
             raise
         except (deltalake.exceptions.DeltaError, OSError, pa.ArrowException) as error:
-            if verb == "read" and isinstance(error, deltalake.exceptions.TableNotFoundError):
-                advice = "Archive(…).sync(task_ids) makes one"
-                raise FileError(f"there is no archive at {self.uri!r}; {advice}") from None
             conflict = isinstance(error, deltalake.exceptions.CommitFailedError)
             raise FileError(self._message(verb, str(error), conflict)) from None
 
@@ -238,6 +273,12 @@ def _noted_schema(table: DeltaTable) -> int:
     return int(found) if found.isdecimal() else 0
 
 
+def _lacking(table: DeltaTable, layout: Layout) -> list[pa.Field]:
+    """Columns of a layout that a table was made without."""
+    present = {field.name for field in table.schema().fields}
+    return [field for field in layout.schema if field.name not in present]
+
+
 def _checked_options(options: Mapping[str, str] | None) -> dict[str, str]:
     """Return a copy of the options; a message names types alone, since a value may be a secret."""
     if options is None:
@@ -249,6 +290,11 @@ def _checked_options(options: Mapping[str, str] | None) -> dict[str, str]:
     if found:
         raise ArgumentError.unexpected("storage_options", "a mapping of str to str", found)
     return dict(options)
+
+
+def batch_of(turns: DeltaTable) -> int:
+    """Return the number of the last batch that changed rows of ``turns``."""
+    return turns.transaction_version(BATCH) or 0
 
 
 def filesystem(table: DeltaTable) -> pafs.FileSystem:

@@ -21,8 +21,8 @@ from handinger_analytics.archive.files import (
 )
 from handinger_analytics.archive.layout import LAYOUTS, MONTH, TASKS_LAYOUT, TURNS_LAYOUT, Layout
 from handinger_analytics.archive.recording import publish
-from handinger_analytics.archive.snapshot import Snapshot, pointer_of, same_rows
-from handinger_analytics.archive.storage import Storage
+from handinger_analytics.archive.snapshot import Snapshot, pointer_of
+from handinger_analytics.archive.storage import Storage, batch_of
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -60,13 +60,12 @@ def _compact(storage: Storage, layout: Layout, least: int) -> int:
     ]
     if not groups:
         return 0
-    pointer = pointer_of(storage.open(TASKS_LAYOUT))
-    if layout is TURNS_LAYOUT and not same_rows(table, pointer.turns):
+    if layout is TURNS_LAYOUT and batch_of(table) != pointer_of(storage.open(TASKS_LAYOUT)).batch:
         return 0  # a batch is half written, by a process at work or killed: readers must not see it
     files = open_files(table, layout.schema)
     parts = (part for group in groups for part in split_by_file(read_files(files, group), layout))
     replaced = {path for group in groups for path in group}
-    added = replace_files(table, layout, parts, replaced, pointer.metadata, change=False)
+    added = replace_files(table, layout, parts, replaced, None, change=False)
     if layout is TURNS_LAYOUT:
         publish(storage, turns=table.version() + 1)
     return len(replaced) - added

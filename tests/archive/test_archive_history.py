@@ -138,8 +138,8 @@ def test_pointer_never_goes_back(archive, record):
     record(body_a("a", turns=2))
     record(body_a("b", turns=2))
     before = pointer_of(delta_table(archive, "tasks"))
-    assert before == Pointer(turns=2, ids=2, synced=1_780_315_200_000)
-    assert before.advanced(1, 3) == Pointer(turns=2, ids=3, synced=1_780_315_200_000)
+    assert before == Pointer(turns=2, ids=2, synced=1_780_315_200_000, batch=2)
+    assert before.advanced(1, 3, 1) == Pointer(turns=2, ids=3, synced=1_780_315_200_000, batch=2)
     rows = fetched_of(ha.parse_bodies([body_a("a", turns=2)])).rows
     record_rows(Storage.at(archive.uri), rows, 0, NOON + HOUR, NOON + HOUR)
     after = pointer_of(delta_table(archive, "tasks"))

@@ -129,8 +129,9 @@ def test_tables_without_what_came_later(archive, record):
         pq.write_table(pq.ParquetFile(path).read().drop_columns(["began_at"]), path)
     for log in Path(archive.uri, "tasks", "_delta_log").glob("*.json"):
         actions = [json.loads(line) for line in log.read_text().splitlines()]
+        actions = [action for action in actions if "txn" not in action]
         for action in actions:
-            action.get("commitInfo", {}).get("handinger", {}).pop("synced", None)
+            action.get("commitInfo", {})["handinger"] = {"turns": 1, "ids": 1}
             if metadata := action.get("metaData"):
                 schema = json.loads(metadata["schemaString"])
                 schema["fields"] = [field for field in schema["fields"] if field["name"] != "began_at"]
