@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from handinger_analytics.errors import ArgumentError, FileError, HandingerError
+from handinger_analytics.text import masked
 
 Place = str | os.PathLike[str]
 """A path, or a URI that ``pyarrow.fs`` knows: ``s3://…``, ``gs://…``, ``file://…``."""
@@ -51,8 +52,20 @@ def place_text(place: Place, argument: str = "path") -> str:
         raise ArgumentError.unexpected(argument, "a path or URI", place)
     if not text or re.search("[\0\ud800-\udfff]", text):
         expected = "a path or URI in UTF-8, without NUL"
-        raise FileError(str(ArgumentError.unexpected(argument, expected, text)))
+        raise FileError(str(ArgumentError.unexpected(argument, expected, masked(text))))
     return text
+
+
+def shown_place(place: Place) -> str:
+    """Return a place as messages show it: an address without user name, password and query.
+
+    Examples
+    --------
+    >>> shown_place("s3://KEY:SECRET@bucket/turns"), shown_place("ids.csv")
+    ('s3://***@bucket/turns', 'ids.csv')
+    """
+    text = os.fspath(place)
+    return masked(text, text)
 
 
 def located(place: Place, argument: str = "path") -> tuple[pafs.FileSystem, str]:
@@ -70,9 +83,12 @@ def located(place: Place, argument: str = "path") -> tuple[pafs.FileSystem, str]
         try:
             filesystem, within = pafs.FileSystem.from_uri(text)
         except (pa.ArrowException, OSError) as error:
-            raise FileError(f"{text!r} is not a URI that can be used: {error}") from None
+            found = f"{shown_place(text)!r} is not a URI that can be used"
+            raise FileError(f"{found}: {masked(error, text)}") from None
         if not within or "\0" in within:
-            raise FileError(f"{text!r} is not a URI that can be used: it names no file or folder")
+            raise FileError(
+                f"{shown_place(text)!r} is not a URI that can be used: it names no file or folder"
+            )
         return filesystem, within
     return pafs.LocalFileSystem(), str(Path(os.path.expanduser(text)).absolute())
 
@@ -86,10 +102,11 @@ def file_errors(verb: str, place: Place) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         advice = "" if verb == "read" else "; make its folder first"
-        what = f"cannot {verb} {os.fspath(place)!r}: no such file or folder"
-        raise FileError(f"{what} ({error}){advice}") from None
+        what = f"cannot {verb} {shown_place(place)!r}: no such file or folder"
+        raise FileError(f"{what} ({masked(error, os.fspath(place))}){advice}") from None
     except (OSError, UnicodeError, pa.ArrowException) as error:
-        raise FileError(f"cannot {verb} {os.fspath(place)!r}: {error}") from error
+        reason = masked(error, os.fspath(place))
+        raise FileError(f"cannot {verb} {shown_place(place)!r}: {reason}") from None
 
 
 @contextlib.contextmanager

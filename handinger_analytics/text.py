@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
+from urllib.parse import unquote
 
 NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
@@ -32,6 +33,13 @@ _AROUND = re.compile(rf"\A[\s{_UNSEEN}]+|(?<![\s{_UNSEEN}])[\s{_UNSEEN}]+\Z")
 """The lookbehind keeps a long run of spaces in the middle from being tried from each of its spaces."""
 _INVISIBLE = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10))))
 """Further characters that show nothing: a joiner, fillers of Hangul and Braille, variation selectors."""
+_USER = re.compile(
+    r"""(?<=://)(?:[^\s?'"<>]*:[^\s?'"<>]*|(?<!abfs://)(?<!abfss://)(?<!wasb://)(?<!wasbs://)[^\s/@'"<>]*)@"""
+)
+"""User name and password of an address; what stands there in those of Azure is a container."""
+_QUERY = re.compile(r"""(://[^\s?'"<>]*\?)[^\s'"<>]+""")
+SECRET_NAME = re.compile("key|secret|token|password|sas|sig|credential", re.IGNORECASE)
+"""What names of settings have in them whose values nobody may see."""
 _UNITS = ((2e9, 1e9, "B"), (2e6, 1e6, "M"), (2e5, 1e3, "k"))
 """Size from which a unit is used, the unit, its name."""
 _EXCERPT = 200
@@ -57,6 +65,40 @@ def message_text(value: object, length: int = _EXCERPT) -> str:
     'no such bucket'
     """
     return " ".join(_UNSAFE_IN_LINE.sub(" ", str(value)).split())[:length]
+
+
+def masked(text: object, address: str = "") -> str:
+    """Return text with ``***`` for user names, passwords and queries of the addresses in it.
+
+    Parameters
+    ----------
+    text : object
+        For example the message of a library.
+    address : str
+        One whose secrets may stand in the text by themselves, too.
+
+    Examples
+    --------
+    >>> masked("s3://KEY:SECRET@bucket/turns?sig=abc")
+    's3://***@bucket/turns?***'
+    >>> masked("no user KEY at s3://bucket", "s3://KEY:SECRET@bucket")
+    'no user *** at s3://bucket'
+    """
+    shown = str(text)
+    if secrets := _secrets_of(address):
+        shown = re.sub(rf"(?<!\w)(?:{'|'.join(map(re.escape, secrets))})(?!\w)", "***", shown)
+    return _QUERY.sub(r"\1***", _USER.sub("***@", shown))
+
+
+def _secrets_of(address: str) -> list[str]:
+    """Return parts of an address that nobody may see, as they stand there and decoded, the longest first."""
+    _, _, rest = address.partition("://")
+    before, _, query = rest.partition("?")
+    user = before.rpartition("@")[0]
+    parts = user.split(":", 1) if ":" in user else []
+    settings = (each.partition("=") for each in query.split("&"))
+    parts += [value for name, _, value in settings if SECRET_NAME.search(name)]
+    return sorted({form for part in parts if part for form in (part, unquote(part))}, key=len, reverse=True)
 
 
 def page_text(value: object) -> str:

@@ -35,6 +35,7 @@ from handinger_analytics import (
 from handinger_analytics.api.client import requester_of
 from handinger_analytics.api.transport import Transport
 from handinger_analytics.sandbox import Faults, Sandbox
+from tests.commands import run
 from tests.samples import body_a, encoded
 from tests.scripted import Reply
 
@@ -453,3 +454,63 @@ def test_custom_headers_are_not_shown(serve, monkeypatch):
         assert PIECE not in repr(requester_of(client).settings)
     assert server.headers[0]["X-Gateway"] == CANARY
     assert PIECE not in shown_by(caught.value)
+
+
+ADDRESSES = [
+    "https://user:CANARY@127.0.0.1:1/x",
+    "https://CANARY@127.0.0.1:1/x",
+    "s3://CANARY1:CANARY+2/CANARY3@bucket/x",
+    "s3://CANARY1:CANARY2%2FCANARY3@bucket/x?region=none&endpoint_override=127.0.0.1:1&scheme=none",
+    "az://container/x?se=2027&sig=CANARY%3D",
+    "file:///nowhere/x?sig=CANARY",
+]
+
+
+def said_of(error):
+    """Return all that a person sees of an error: its text, its repr and its traceback."""
+    return "\n".join([str(error), repr(error), *traceback.format_exception(error)])
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(ha.load_parquet, id="load"),
+        pytest.param(lambda place: ha.parse_bodies(f"{place}.jsonl"), id="bodies"),
+        pytest.param(lambda place: Client("hdg_live_x", base_url=place), id="base_url"),
+    ],
+)
+def test_secrets_of_an_address_are_in_no_error(use, address):
+    """User names, passwords and signatures of a place are not said, whatever is wrong with it."""
+    with pytest.raises(HandingerError) as caught:
+        use(address)
+    assert "CANARY" not in said_of(caught.value)
+
+
+@pytest.mark.parametrize("address", [each for each in ADDRESSES if "region" not in each])
+@pytest.mark.parametrize("command", ["spend", "report"])
+def test_commands_do_not_print_the_secrets_of_an_address(command, address):
+    """What a command says of a place that it cannot read goes into logs."""
+    ended = run(command, address)
+    assert ended.exit_code == 1
+    assert "CANARY" not in ended.output
+    assert "***" in ended.output
+
+
+def test_a_place_with_a_secret_is_read(tmp_path):
+    """The address still works, and what is read names it without the secret."""
+    saved = tmp_path / "saved.jsonl"
+    saved.write_bytes(body_a("t1") + b"\n<html>\n")
+    result = ha.parse_bodies(f"{saved.as_uri()}?sig=CANARY.jsonl", on_error="collect")
+    assert result.tasks["task_id"].tolist() == ["t1"]
+    assert result.failures["task_id"].tolist() == [f"{saved.as_uri()}?***:2"]
+    assert "CANARY" not in result.failures.to_string()
+
+
+def test_redirects_are_shown_without_their_secrets(serve):
+    """A gateway may redirect to an address that is signed."""
+    server = serve(Reply(b"", 302, {"Location": "https://user:CANARY@files.example/x?X-Sig=CANARY"}))
+    with server.client(max_attempts=1) as client, pytest.raises(HandingerError) as caught:
+        client.retrieve_task("tsk_1")
+    assert "CANARY" not in said_of(caught.value)
+    assert "files.example/x" in str(caught.value)

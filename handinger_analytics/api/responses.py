@@ -20,7 +20,7 @@ from handinger_analytics.errors import (
     APIResponseValidationError,
     status_error_class,
 )
-from handinger_analytics.text import message_text
+from handinger_analytics.text import masked, message_text
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -173,4 +173,4 @@ def _server_text(body: bytes) -> str:
 
 
 def _quoted(text: str, settings: Settings) -> str:
-    return message_text(settings.without_secrets(text))
+    return message_text(masked(settings.without_secrets(text)))

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from handinger_analytics.api.identifiers import id_in_link
 from handinger_analytics.arguments import check_number, check_whole_number
 from handinger_analytics.errors import SettingsError
+from handinger_analytics.text import masked
 
 API_KEY_VARIABLE = "HANDINGER_API_KEY"
 BASE_URL_VARIABLE = "HANDINGER_BASE_URL"
@@ -180,29 +181,30 @@ def _check_base_url(base_url: str) -> None:
         host = parts.hostname
         parts.port  # noqa: B018 - reading it is what checks it
     except ValueError as error:
+        reason = "it has a user name or password" if "@" in base_url else error  # which may quote half of it
         raise SettingsError(
-            f"base_url: expected something like {DEFAULT_BASE_URL!r}, found one that cannot be read: {error}"
+            f"base_url: expected something like {DEFAULT_BASE_URL!r}, found one that cannot be read: {reason}"
         ) from None
     if parts.username or parts.password:
         raise SettingsError(
             "base_url: expected one without user name or password; leave them out, the key is enough"
         )
     expected = f"something like {DEFAULT_BASE_URL!r} (from base_url= or {BASE_URL_VARIABLE})"
-    quoted = base_url != base_url.strip(_QUOTES)
+    quoted, shown = base_url != base_url.strip(_QUOTES), masked(base_url)
     if parts.scheme not in ("https", "http") or not host or quoted or "?" in base_url or "#" in base_url:
         advice = "leave the quotes out" if quoted else ""
-        raise SettingsError.unexpected("base_url", expected, base_url, advice)
+        raise SettingsError.unexpected("base_url", expected, shown, advice)
     if id_in_link(base_url, "worker"):
         advice = f"this is a link to the dashboard: use {DEFAULT_BASE_URL!r}, and give the link as an id"
-        raise SettingsError.unexpected("base_url", expected, base_url, advice)
+        raise SettingsError.unexpected("base_url", expected, shown, advice)
     if parts.path.endswith("/api") or "/api/" in parts.path:
         advice = "leave out /api and what comes after it: it is part of every request"
-        raise SettingsError.unexpected("base_url", expected, base_url, advice)
+        raise SettingsError.unexpected("base_url", expected, shown, advice)
     if parts.scheme == "http" and not _is_loopback(host):
         raise SettingsError.unexpected(
             "base_url",
             "https, or plain http to this machine",
-            base_url,
+            shown,
             "over plain http anyone on the way could read the key",
         )
 

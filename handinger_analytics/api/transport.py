@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import re
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
@@ -33,6 +32,7 @@ from handinger_analytics.errors import (
     APITimeoutError,
     SettingsError,
 )
+from handinger_analytics.text import masked
 
 Session = requests.Session
 
@@ -263,7 +263,7 @@ def _no_answer(error: Exception) -> NoAnswer:
     if problem := _problem_of_settings(error):
         return NoAnswer(f"no answer ({problem})", APIConnectionError, worth_another_attempt=False)
     known = isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError)
-    cause = _without_passwords(str(error) if known else f"{type(error).__name__}: {error}")
+    cause = masked(str(error) if known else f"{type(error).__name__}: {error}")
     # urllib3 counts a refused connection among the timeouts, too.
     refused = isinstance(error, urllib3.exceptions.NewConnectionError)
     if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError) and not refused:
@@ -316,8 +316,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _set_in_environment(*names: str) -> str:
     return " and ".join(name for name in names if os.environ.get(name))
-
-
-def _without_passwords(text: str) -> str:
-    """Take user names and passwords out of the addresses in a text."""
-    return re.sub(r"(?<=//)[^/\s]*@", "***@", text)

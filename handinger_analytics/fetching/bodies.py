@@ -19,6 +19,7 @@ from handinger_analytics.errors import APIResponseValidationError, ArgumentError
 from handinger_analytics.fetching.fetched import Fetched
 from handinger_analytics.fetching.result import FetchResult, OnError, check_options, report_failures
 from handinger_analytics.fetching.text_files import encoding_of, opened
+from handinger_analytics.locations import shown_place
 from handinger_analytics.tables.build import Failure, RowBuilder
 from handinger_analytics.tables.frames import DtypeBackend
 
@@ -211,7 +212,7 @@ def _bodies_of(given: Any, place: str) -> Iterator[tuple[str, bytes]]:
     if isinstance(given, os.PathLike) or (isinstance(given, str) and _FILE_NAME.search(given[-12:])):
         with opened(given) as stream:
             lines = io.TextIOWrapper(stream, encoding_of(stream.peek(2)), "replace", newline="\n")
-            yield from _bodies_in(lines, os.fspath(given))
+            yield from _bodies_in(lines, shown_place(given))
     elif hasattr(given, "readline"):
         yield from _bodies_in(given, str(getattr(given, "name", place)))
     elif isinstance(given, bytes | bytearray | str):

@@ -18,7 +18,7 @@ import pandas as pd
 from handinger_analytics.api.identifiers import as_given, id_in_link, link_to
 from handinger_analytics.errors import FileError, FrameError
 from handinger_analytics.fetching.text_files import opened, text_of
-from handinger_analytics.locations import Place
+from handinger_analytics.locations import Place, shown_place
 from handinger_analytics.text import is_missing, terminal_text, trimmed
 
 COLUMN = "task_id"
@@ -175,11 +175,11 @@ def ids_in_file(place: Place, column: str = COLUMN, *, lines: bool = False) -> l
         running = any(_IN_TEXT.search(str(line)) and not _is_id(line) for line in found)
         return list(ids_in_text(text)) if running and not lines else found
     except FrameError as error:
-        raise FrameError(f"{os.fspath(place)!r}: {error}") from None
+        raise FrameError(f"{shown_place(place)!r}: {error}") from None
     except ImportError:
         raise FileError("an .xlsx file needs openpyxl: pip install 'handinger-analytics[excel]'") from None
     except Exception as error:  # pandas and openpyxl let through whatever a damaged file makes them meet
-        raise FileError(f"cannot read task ids from {os.fspath(place)!r}: {error}") from None
+        raise FileError(f"cannot read task ids from {shown_place(place)!r}: {error}") from None
 
 
 # Text as text: an id may look like a number, or like a missing value.

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from handinger_analytics import provenance
 from handinger_analytics.arguments import column_names, utc_instant
 from handinger_analytics.errors import ArgumentError, FileError, FrameError
-from handinger_analytics.locations import Place, file_errors, located, written
+from handinger_analytics.locations import Place, file_errors, located, shown_place, written
 from handinger_analytics.parquet import datasets
 from handinger_analytics.provenance import SCHEMA_VERSION
 from handinger_analytics.tables.frames import DtypeBackend, encode_categories, from_pandas, to_pandas
@@ -175,7 +175,7 @@ def load_parquet(
             for key in (provenance.PANDAS_ATTRS, _DTYPES_KEY)
         )
         present = dataset.schema.names
-        wanted = selected_columns(columns, present, repr(os.fspath(path)))
+        wanted = selected_columns(columns, present, repr(shown_place(path)))
         table = dataset.to_table(columns=wanted, filter=row_filter(present, start, end))
         known = [_KNOWN[name] for name in wanted if name in _KNOWN]
         frame = to_pandas(encode_categories(table, known), known, dtype_backend=dtype_backend)
@@ -289,6 +289,6 @@ def _refuse_archive(filesystem: pafs.FileSystem, source: str, path: Place) -> No
     for log, folder in zip(logs, (os.path.dirname(source), source), strict=True):
         if log.type != pafs.FileType.NotFound:
             raise FileError(
-                f"cannot read {os.fspath(path)!r} as Parquet: it is a Delta table, whose files hold replaced "
-                f"rows, too. Archive({folder!r}) reads it if it is an archive, deltalake if it is not"
+                f"cannot read {shown_place(path)!r} as Parquet: it is a Delta table, whose files hold "
+                f"replaced rows, too. Archive({folder!r}) reads it if it is an archive, deltalake otherwise"
             )
