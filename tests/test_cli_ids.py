@@ -182,9 +182,10 @@ def test_a_line_is_one_id(run, sandbox, tmp_path, source):
 def test_a_file_without_ids(run, tmp_path):
     """Blank lines are no ids, and nothing is fetched."""
     (tmp_path / "ids.txt").write_text("\n \n")
-    done = run("fetch", "--ids-from", "ids.txt", "--out", "o")
-    assert done.exit_code == 2
-    assert "give task ids" in done.stderr
+    for more in ([], ["tsk_1"]):
+        done = run("fetch", *more, "--ids-from", "ids.txt", "--out", "o")
+        assert done.exit_code == 2
+        assert "found none in 'ids.txt'; give task ids" in done.stderr
 
 
 @pytest.mark.slow

@@ -36,6 +36,7 @@ _days = functools.partial(click.option, type=float, callback=_span, metavar="DAY
     "--worker", "worker_ids", multiple=True, help="Remember the ids in this worker's webhook log before."
 )
 @options.ids_from
+@options.allow_empty
 @_days("--settle", default=7.0, help="How long after its end a task is still fetched again, for follow-ups.")
 @_days("--max-age", help="Fetch also what was last fetched longer ago than this.")
 @click.option("--all", "everything", is_flag=True, help="Fetch finished tasks again, too.")

@@ -22,9 +22,10 @@ from handinger_analytics.metrics.names import check_names
 from handinger_analytics.text import count, terminal_text, trimmed
 
 _SEPARATORS = ",;\t|"
+_ALLOW_EMPTY = f"{__name__}.allow_empty"
 
 
-def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> tuple[object, ...] | None:
+def _ids_in(context: click.Context, _: click.Parameter, path: str | None) -> tuple[object, ...] | None:
     """Ids and links in a file, as they stand there; None without a file."""
     if path is None:
         return None
@@ -39,6 +40,10 @@ def _ids_in(_: click.Context, __: click.Parameter, path: str | None) -> tuple[ob
     ids = [cell for cell in cells if not is_blank(cell)]
     if blank := len(cells) - len(ids):
         click.echo(f"--ids-from: {count(blank, 'blank cell')} left out", err=True)
+    allowed = context.meta.get(_ALLOW_EMPTY)
+    if not ids and not allowed:
+        advice = "give task ids in it" + ("" if allowed is None else ", or --allow-empty")
+        raise click.BadParameter(f"expected ids or dashboard links, found none in {path!r}; {advice}")
     return _without_padding(ids)
 
 
@@ -121,6 +126,14 @@ ids_from = click.option(
     callback=_ids_in,
     help="File with ids or dashboard links: text with one a line, or a table by its name, such as ids.csv or "
     "ids.xlsx; - is text on stdin.",
+)
+allow_empty = click.option(
+    "--allow-empty",
+    is_flag=True,
+    is_eager=True,  # before --ids-from is read
+    expose_value=False,
+    callback=lambda context, _, allowed: context.meta.update({_ALLOW_EMPTY: allowed}),
+    help="Let --ids-from pass if no ids are in it.",
 )
 overwrite = click.option(
     "--overwrite", is_flag=True, help="Replace what is in the folder by less, too, if anything came."

@@ -50,9 +50,22 @@ def test_ids_from_standard_input(run, sandbox, archive):
 
 
 def test_a_file_without_ids(run, sandbox, archive):
+    """It is an error, since what was to write it may have failed, and nothing is done."""
+    for words in (["--all"], ["-v"], []):
+        result = run("sync", archive.uri, "--ids-from", "-", *words, stdin="\n \n")
+        assert result.exit_code == 2
+        assert "expected ids or dashboard links, found none in '-'" in result.output
+        assert "--allow-empty" in result.output
+    assert not archive.exists()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_without_ids_that_is_let_pass(run, sandbox, archive, order):
     """It asks for nothing, not for everything."""
     run("sync", archive.uri, sandbox.task_ids[0])
-    result = run("sync", archive.uri, "--ids-from", "-", "--all", "-v", stdin="\n \n")
+    words = [["--ids-from", "-"], ["--allow-empty"]][::order]
+    result = run("sync", archive.uri, *words[0], *words[1], "--all", "-v", stdin="\n \n")
+    assert result.exit_code == 0
     assert "tasks     0 fetched, 0 skipped" in result.output
 
 
