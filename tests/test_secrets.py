@@ -487,6 +487,18 @@ def test_secrets_of_an_address_are_in_no_error(use, address):
     assert "CANARY" not in said_of(caught.value)
 
 
+@pytest.mark.parametrize("address", ADDRESSES[:3])
+def test_an_archive_does_not_show_the_secrets_of_its_address(address):
+    """Neither its repr nor its errors do, and the address is used as it was given."""
+    archive = ha.Archive(address)
+    assert archive.uri == address
+    assert "CANARY" not in repr(archive)
+    for use in (archive.status, archive.sync, lambda: archive.forget("tsk_1")):
+        with pytest.raises(HandingerError) as caught:
+            use()
+        assert "CANARY" not in said_of(caught.value)
+
+
 @pytest.mark.parametrize("address", [each for each in ADDRESSES if "region" not in each])
 @pytest.mark.parametrize("command", ["spend", "report"])
 def test_commands_do_not_print_the_secrets_of_an_address(command, address):

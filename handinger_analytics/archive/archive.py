@@ -149,7 +149,9 @@ class Archive(ArchiveView):
         moment = utc_instant(now, "now")
         ids = None if task_ids is None else normalize_task_ids(task_ids)
         if ids is None and not self.exists():
-            raise FileError(f"there is no archive at {self.uri!r} whose ids could be synced: give task ids")
+            raise FileError(
+                f"there is no archive at {self._storage.shown!r} whose ids could be synced: give task ids"
+            )
         self._storage.create()
         todo = plan(self._storage, ids, policy, moment or clock())
         return Sync(self._storage, todo, moment).run(client, int(batch), progress, cancel)
@@ -317,6 +319,8 @@ class Archive(ArchiveView):
         check_whole_number(version, "version", "a number, 0 or more, or a time", least=0)
         latest = self._storage.open(TASKS_LAYOUT).version()
         if version > latest:
-            raise FileError(f"the archive {self.uri!r} has no version {version}; the latest is {latest}")
+            raise FileError(
+                f"the archive {self._storage.shown!r} has no version {version}; the latest is {latest}"
+            )
         self._storage.open(TASKS_LAYOUT, int(version))
         return ArchiveView(self._storage, int(version))

@@ -267,6 +267,6 @@ def version_at(storage: Storage, moment: dt.datetime) -> int:
             return int(commit["version"])
     first = EPOCH + commits[-1]["timestamp"] * MILLISECOND
     raise FileError(
-        f"the archive {storage.uri!r} has no state at {moment.isoformat()}: its log begins at "
+        f"the archive {storage.shown!r} has no state at {moment.isoformat()}: its log begins at "
         f"{first.isoformat(timespec='seconds')}"
     )

@@ -18,9 +18,9 @@ import pyarrow.fs as pafs
 from handinger_analytics import provenance
 from handinger_analytics.archive.layout import BATCH, LAYOUTS, Layout
 from handinger_analytics.errors import ArgumentError, FileError
-from handinger_analytics.locations import Place, located, place_text
+from handinger_analytics.locations import Place, located, place_text, shown_place
 from handinger_analytics.provenance import SCHEMA_VERSION
-from handinger_analytics.text import message_text
+from handinger_analytics.text import SECRET_NAME, masked, message_text
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -34,7 +34,6 @@ CHECKPOINT_EVERY = 10
 _ATTEMPTS = 30
 _LONGEST_PAUSE = 2.0
 _UNUSABLE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\\x01-\x1f\x7f]")  # deltalake misreads or crashes
-_SECRET = re.compile("key|secret|token|password|sas|credential", re.IGNORECASE)
 _HINTS = (
     ("os error 28|No space left|StorageFull", "the disk is full: free some space and sync again"),
     ("os error 122|Disk quota", "the quota is used up: free some space and sync again"),
@@ -68,13 +67,19 @@ class Storage:
     Attributes
     ----------
     uri : str
-        Folder, or ``s3://…``, ``gs://…``, ``abfss://…``.
+        Folder, or ``s3://…``, ``gs://…``, ``abfss://…``; not shown by ``repr``, as it may hold secrets.
     options : mapping of str to str
         Credentials and settings of the bucket, as ``deltalake`` takes them; not shown by ``repr``.
+    shown : str
+        The address as people may see it.
     """
 
-    uri: str
+    uri: str = field(repr=False)
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    shown: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shown", shown_place(self.uri))
 
     @classmethod
     def at(cls, uri: Place, options: Mapping[str, str] | None = None) -> Storage:
@@ -190,7 +195,8 @@ class Storage:
                 return None
             if not _noted_schema(table):
                 raise FileError(
-                    f"{self.uri!r} holds Delta tables that this package did not write; choose another folder"
+                    f"{self.shown!r} holds Delta tables that this package did not write; "
+                    "choose another folder"
                 )
         return table
 
@@ -199,19 +205,19 @@ class Storage:
         present = [other.name for other in LAYOUTS if self._find(other) is not None]
         if layout.name in present:
             return (
-                f"cannot read the archive {self.uri!r}: version {version} of its table {layout.name} is gone "
-                "from the log, which is kept for 30 days; read a later state"
+                f"cannot read the archive {self.shown!r}: version {version} of its table {layout.name} is "
+                "gone from the log, which is kept for 30 days; read a later state"
             )
         if present:
             advice = "sync() makes it again and fetches what was lost with it"
-            return f"the archive {self.uri!r} lacks its table {layout.name}: its folder is gone; {advice}"
-        return f"there is no archive at {self.uri!r}; Archive(…).sync(task_ids) makes one"
+            return f"the archive {self.shown!r} lacks its table {layout.name}: its folder is gone; {advice}"
+        return f"there is no archive at {self.shown!r}; Archive(…).sync(task_ids) makes one"
 
     def _check_schema(self, table: DeltaTable) -> None:
         if (found := _noted_schema(table)) > SCHEMA_VERSION:
             advice = "upgrade handinger-analytics, or sync its known_ids() into a new archive"
             raise FileError(
-                f"the archive {self.uri!r} has columns of version {found}, this package knows "
+                f"the archive {self.shown!r} has columns of version {found}, this package knows "
                 f"{SCHEMA_VERSION}: {advice}"
             )
 
@@ -249,15 +255,16 @@ class Storage:
 
     def _message(self, verb: str, text: str, conflict: bool) -> str:
         for name, value in self.options.items():
-            if _SECRET.search(name) and value:
+            if SECRET_NAME.search(name) and value:
                 text = text.replace(value, "***")
-        text = message_text(text.replace("↳", " "), 500)  # the arrow precedes the cause of an error
+        text = masked(text.replace("↳", " "), self.uri)  # the arrow precedes the cause of an error
+        text = message_text(text, 500)
         otherwise = "other processes write to it all the time; try again later" if conflict else _UNKNOWN
         hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), otherwise)
         if verb == "read":
-            return f"cannot read the archive {self.uri!r}: {hint.format(done='read')}. ({text})"
+            return f"cannot read the archive {self.shown!r}: {hint.format(done='read')}. ({text})"
         hint = f"{hint.format(done='written')}. What was in the archive is as it was."
-        return f"cannot write the archive {self.uri!r}: {hint} ({text})"
+        return f"cannot write the archive {self.shown!r}: {hint} ({text})"
 
     def _uri(self, layout: Layout) -> str:
         return f"{self.uri.rstrip('/')}/{layout.name}"

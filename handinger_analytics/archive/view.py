@@ -50,11 +50,11 @@ class ArchiveView:
 
     def __repr__(self) -> str:
         at = "" if self._version is None else f" as of version {self._version}"
-        return f"<{type(self).__name__} {self.uri}{at}>"
+        return f"<{type(self).__name__} {self._storage.shown}{at}>"
 
     @property
     def uri(self) -> str:
-        """Where it is."""
+        """Where it is, as it was given; ``repr`` shows it without secrets."""
         return self._storage.uri
 
     @overload

@@ -11,6 +11,7 @@ import click
 from handinger_analytics.archive.archive import Archive
 from handinger_analytics.cli import exit_codes, options
 from handinger_analytics.cli.output import show_failures, show_lines
+from handinger_analytics.locations import shown_place
 from handinger_analytics.text import terminal_text
 
 
@@ -76,7 +77,7 @@ def sync(
     if verbose:
         show_lines(report.summary())
     if not report.complete:
-        show_failures(f"Tasks of {terminal_text(archive.uri)} not fetched", report.failed)
+        show_failures(f"Tasks of {terminal_text(shown_place(archive.uri))} not fetched", report.failed)
         if report.failed["error"].eq("NotFoundError").any():
             click.echo("Of tasks that are deleted, `handinger-analytics forget` stops asking.", err=True)
         sys.exit(exit_codes.INCOMPLETE)

@@ -125,3 +125,14 @@ def test_bucket_that_is_not_there(bucket):
     with pytest.raises(FileError, match="there is no such bucket: check the address") as error:
         archive.sync(["tsk_1"])
     assert "CANARY" not in str(error.value)
+
+
+def test_an_address_with_a_secret_is_used_and_not_shown(bucket, sandbox, client):
+    """A user name and password in the address are in no repr and no error, and the bucket is reached."""
+    archive = Archive("s3://KEY:CANARY@bucket/secret", storage_options=bucket)
+    assert archive.sync(sandbox.task_ids[:3], client=client).complete
+    assert len(archive.turns()) == len(Archive("s3://bucket/secret", storage_options=bucket).turns())
+    assert repr(archive) == "<Archive s3://***@bucket/secret>"
+    with pytest.raises(FileError) as caught:
+        archive.as_of(1000)
+    assert "CANARY" not in str(caught.value)
