@@ -19,7 +19,7 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from handinger_analytics.archive.layout import BATCH, MONTH, TURNS_LAYOUT, Layout
+from handinger_analytics.archive.layout import BATCH, MONTH, TURNS_LAYOUT, Layout, month_of
 from handinger_analytics.archive.storage import batch_of, filesystem
 from handinger_analytics.locations import fsync
 from handinger_analytics.times import milliseconds, now
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
 
-ROWS_PER_FILE = 16_384
-"""At most; what a merge or a compaction holds in memory does not grow with the archive."""
 _BYTES_PER_FILE = 2**28
-"""At most, of rows in memory; only a single row may have more."""
+"""At most, of rows in memory, where a merge holds them; only a single row may have more."""
 
 
 def open_files(table: DeltaTable, schema: pa.Schema, pruning: Any = None) -> ds.FileSystemDataset:
@@ -46,8 +44,7 @@ def months(
 ) -> list[tuple[str, str, str]] | None:
     """Return the condition that leaves out the months before ``since`` and after ``until``."""
     bounds = ((">=", since), ("<=", until)) if layout.time is not None else ()
-    # strftime would leave out the zeros of early years.
-    return [(MONTH, sign, moment.isoformat()[:7]) for sign, moment in bounds if moment is not None] or None
+    return [(MONTH, sign, month_of(moment)) for sign, moment in bounds if moment is not None] or None
 
 
 def newest_first(table: DeltaTable) -> list[str]:
@@ -69,8 +66,7 @@ def split_by_file(rows: pa.Table, layout: Layout) -> Iterator[pa.Table]:
     names = [] if layout.time is None else sorted(pc.unique(rows[MONTH]).to_pylist())
     parts = [rows] if len(names) < 2 else (rows.filter(pc.equal(rows[MONTH], name)) for name in names)
     for part in parts:
-        fitting = part.num_rows * _BYTES_PER_FILE // max(part.nbytes, 1)
-        rows_per_file = min(max(fitting, 1), ROWS_PER_FILE)
+        rows_per_file = max(part.num_rows * _BYTES_PER_FILE // max(part.nbytes, 1), 1)
         for start in range(0, part.num_rows, rows_per_file):
             yield part.slice(start, rows_per_file)
 
@@ -81,10 +77,8 @@ def replace_files(
     parts: Iterable[pa.Table],
     replaced: Collection[str],
     transactions: Mapping[str, int] | None,
-    *,
-    change: bool = True,
-) -> int:
-    """Write files that replace others in one commit; return how many were written.
+) -> None:
+    """Write files that replace others in one commit.
 
     Parameters
     ----------
@@ -99,25 +93,20 @@ def replace_files(
     transactions : mapping or None
         Names and numbers that the table notes from now on, see `Pointer`. A change of rows of ``turns``
         counts up `BATCH` there by itself.
-    change : bool
-        False if the rows stay the same.
     """
-    from deltalake import CommitProperties, PostCommitHookProperties
-    from deltalake.transaction import RemoveAction, Transaction
+    from deltalake.transaction import RemoveAction
 
     columns = ["path", "size_bytes", *(["partition"] if layout.partition_by else [])]
     present = pa.table(table.get_add_actions()).select(columns)
     files = filesystem(table)
-    added = _write_all(files, layout, parts, change)
+    added = _write_all(files, layout, parts)
     removed = [
-        RemoveAction(row["path"], change, milliseconds(now()), row["size_bytes"], row.get("partition") or {})
+        RemoveAction(row["path"], True, milliseconds(now()), row["size_bytes"], row.get("partition") or {})
         for row in present.to_pylist()
         if row["path"] in replaced
     ]
-    turns = layout is TURNS_LAYOUT
-    if turns and change:
+    if layout is TURNS_LAYOUT:
         transactions = {**(transactions or {}), BATCH: batch_of(table) + 1}
-    noted = [Transaction(name, number) for name, number in (transactions or {}).items()]
     # Files of a commit that fails are left to a vacuum: if an answer of the storage was lost, the commit
     # may have been made all the same.
     table.create_write_transaction(
@@ -125,23 +114,37 @@ def replace_files(
         "append",
         table.schema(),
         layout.partition_by,
-        commit_properties=CommitProperties(max_commit_retries=0, app_transactions=noted),
-        # The hooks could delete the state of turns that tasks still names; `publish` does their work.
-        post_commithook_properties=PostCommitHookProperties(False, False) if turns else None,
+        **commit_options(layout, transactions),
     )
-    log = f"_delta_log/{table.version() + 1:020}.json"
-    fsync(files, log, os.path.dirname(log))
-    return len(added)
+    keep_commit(files, table.version() + 1)
 
 
-def _write_all(
-    files: pafs.FileSystem, layout: Layout, parts: Iterable[pa.Table], change: bool
-) -> list[AddAction]:
+def commit_options(layout: Layout, transactions: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Return the options of a commit that fails if another writer committed first."""
+    from deltalake import CommitProperties, PostCommitHookProperties
+    from deltalake.transaction import Transaction
+
+    noted = [Transaction(name, number) for name, number in (transactions or {}).items()]
+    # The hooks could delete the state of turns that tasks still names; `publish` does their work.
+    hooks = PostCommitHookProperties(False, False) if layout is TURNS_LAYOUT else None
+    return {
+        "commit_properties": CommitProperties(max_commit_retries=0, app_transactions=noted),
+        "post_commithook_properties": hooks,
+    }
+
+
+def keep_commit(files: pafs.FileSystem, version: int, written: Iterable[str] = ()) -> None:
+    """Make a commit, and data files that it added, survive a power cut."""
+    for path in (*written, f"_delta_log/{version:020}.json"):
+        fsync(files, path, os.path.dirname(path))
+
+
+def _write_all(files: pafs.FileSystem, layout: Layout, parts: Iterable[pa.Table]) -> list[AddAction]:
     """Write all files; delete those already written if an error comes in between."""
     written: list[AddAction] = []
     try:
         for part in parts:
-            written.append(_write(files, layout, part, change))
+            written.append(_write(files, layout, part))
     except BaseException:
         for action in written:
             with contextlib.suppress(OSError):
@@ -150,7 +153,7 @@ def _write_all(
     return written
 
 
-def _write(files: pafs.FileSystem, layout: Layout, part: pa.Table, change: bool) -> AddAction:
+def _write(files: pafs.FileSystem, layout: Layout, part: pa.Table) -> AddAction:
     from deltalake.transaction import AddAction
 
     partition = {name: part[name][0].as_py() for name in layout.partition_by}
@@ -165,7 +168,7 @@ def _write(files: pafs.FileSystem, layout: Layout, part: pa.Table, change: bool)
     with files.open_output_stream(path, buffer_size=content.size + 1) as stream:
         stream.write(content)
     fsync(files, path, os.path.dirname(path))
-    return AddAction(path, content.size, partition, milliseconds(now()), change, _statistics(part, layout))
+    return AddAction(path, content.size, partition, milliseconds(now()), True, _statistics(part, layout))
 
 
 def _statistics(part: pa.Table, layout: Layout) -> str:

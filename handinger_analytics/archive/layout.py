@@ -115,6 +115,11 @@ def _stored_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+def month_of(moment: dt.datetime) -> str:
+    """Return the name of the month of a time in UTC."""
+    return moment.isoformat()[:7]  # strftime would leave out the zeros of early years
+
+
 def stamp(moment: dt.datetime) -> pa.Scalar:
     """Return a time as it is stored, cut to milliseconds, the unit of the statistics in the log."""
     return pa.scalar(moment.replace(microsecond=moment.microsecond // 1000 * 1000), _STORED_TIME)

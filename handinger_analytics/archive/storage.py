@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+FILE_SIZE = 32 * 2**20
+"""Bytes of a data file when tables are compacted: a merge holds the files it changes in memory."""
+
 _SCHEMA_KEY = f"{provenance.KEY}.schema"
-_FILE_SIZE = 32 * 2**20  # for other tools that compact: a merge holds the files it changes in memory
 CHECKPOINT_EVERY = 10
 """Versions; opening a table reads the commits since the last checkpoint."""
 _ATTEMPTS = 30
@@ -138,7 +140,7 @@ class Storage:
             name=f"handinger {layout.name}",
             configuration={
                 _SCHEMA_KEY: str(SCHEMA_VERSION),
-                "delta.targetFileSize": str(_FILE_SIZE),
+                "delta.targetFileSize": str(FILE_SIZE),
                 "delta.deletedFileRetentionDuration": "interval 30 days",  # as long as the log
                 "delta.checkpointInterval": str(CHECKPOINT_EVERY),
                 "delta.dataSkippingStatsColumns": ",".join(layout.statistics),
