@@ -228,9 +228,10 @@ class Sync:
             if len(due):
                 with client_or_default(client) as used:
                     self._work(batch, used, bar, cancel)
-        left = len(due) - self._done
-        ended = None if left else (begun, self._moment or now())
-        publish(self._storage, ids=self._ids_version, sync=ended)
+        left, ended = len(due) - self._done, self._moment or now()
+        if not left:
+            compact_if_scattered(self._storage, ended)
+        publish(self._storage, ids=self._ids_version, sync=None if left else (begun, ended))
         return SyncReport(
             fetched=self._fetched,
             skipped=self._todo.skipped,
@@ -262,7 +263,6 @@ class Sync:
                 raise_with_result(error, FetchResult(fetched))
             if cancel is not None and cancel.is_set():
                 return
-        compact_if_scattered(self._storage)
 
     def _record(self, fetched: Fetched, begun: dt.datetime) -> None:
         rows, failures = fetched.whole_tasks(), list(fetched.failed.values())

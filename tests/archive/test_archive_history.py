@@ -12,7 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 import handinger_analytics as ha
-from handinger_analytics import ArgumentError, FileError
+from handinger_analytics import ArgumentError, FileError, Sandbox
 from handinger_analytics.archive.layout import TURNS_LAYOUT
 from handinger_analytics.archive.recording import record_rows
 from handinger_analytics.archive.snapshot import Pointer, Snapshot, pointer_of
@@ -38,6 +38,14 @@ def half_written(archive, record):
 def delta_table(archive, name: str) -> DeltaTable:
     """Open one of the tables as any Delta tool does."""
     return DeltaTable(f"{archive.uri}/{name}")
+
+
+def files_by_month(archive, table: str) -> dict[str, list[str]]:
+    """Files of a table, sorted, by the name of their month."""
+    months: dict[str, list[str]] = {}
+    for path in sorted(archive.files(table)):
+        months.setdefault(path.split("month=")[1][:7], []).append(path)
+    return months
 
 
 def test_half_written_batch_is_not_seen(half_written):
@@ -186,6 +194,31 @@ def test_sync_compacts_what_is_scattered(archive, serve):
         archive.sync(ids, client=client, batch=1)
     assert len(archive.files("turns")) < 16
     assert archive.tasks()["task_id"].sort_values().tolist() == sorted(ids)
+
+
+@pytest.mark.slow
+def test_sync_compacts_a_month_that_is_over(archive):
+    """From then on it is one file of each table, which further syncs leave alone while no row changes."""
+    may = dt.datetime(2026, 5, 27, 12, tzinfo=dt.UTC)
+    settled = {"settle": dt.timedelta(0)}
+    with Sandbox(tasks=100, days=20, seed=7, now=may) as sandbox, sandbox.client() as client:
+        for day in range(5):
+            sandbox.advance(dt.timedelta(days=day > 0))
+            archive.sync(sandbox.task_ids, client=client, now=sandbox.now, **settled)
+        scattered = files_by_month(archive, "turns")
+        assert [*scattered] == ["2026-05"]
+        assert len(scattered["2026-05"]) > 2
+        sandbox.advance(dt.timedelta(hours=12))
+        archive.sync(client=client, now=sandbox.now, **settled)
+        over = {table: files_by_month(archive, table)["2026-05"] for table in ("turns", "tasks")}
+        assert [len(paths) for paths in over.values()] == [1, 1]
+        archive.sync(client=client, now=sandbox.now, **settled)
+        sandbox.advance(dt.timedelta(days=2))
+        archive.sync(sandbox.task_ids[-10:], client=client, now=sandbox.now, **settled)
+        assert {table: files_by_month(archive, table)["2026-05"] for table in over} == over
+        assert len(files_by_month(archive, "turns")) == 2
+    assert archive.tasks()["task_id"].is_unique
+    assert archive.turns()["turn_id"].is_unique
 
 
 def test_vacuum_wants_a_timedelta(archive, record):

@@ -158,11 +158,13 @@ def test_texts_stay_out_of_the_log(archive, record):
 
 
 def test_stored_types_are_those_that_every_engine_knows(archive, record):
-    """Data files hold plain strings, microseconds and lists, and the month in the path only."""
-    record(body("a", turn_of("a", 0)))
-    [path] = archive.files("turns")
+    """Data files, compacted ones too, hold plain strings, microseconds and lists; the path has the month."""
     stored = TURNS_LAYOUT.schema
-    assert pq.read_schema(path).remove_metadata() == stored.remove(stored.get_field_index("month"))
+    for task_id in ("a", "b"):
+        record(body(task_id, turn_of(task_id, 0, files=FILES)))
+        archive.compact()
+        [path] = archive.files("turns")
+        assert pq.read_schema(path).remove_metadata() == stored.remove(stored.get_field_index("month"))
     assert str(stored.field("input").type) == "string"
     assert str(stored.field("started_at").type) == "timestamp[us, tz=UTC]"
 
