@@ -42,7 +42,7 @@ from .errors import (
     UnprocessableEntityError,
 )
 from .fetching.bodies import parse_bodies
-from .fetching.discover import discover_task_ids
+from .fetching.discover import discover_task_ids, fetch_executions
 from .fetching.fetch import fetch, fetch_tasks, fetch_turns
 from .fetching.ids import task_ids_from
 from .fetching.result import FetchResult
@@ -126,6 +126,7 @@ __all__ = [
     "explode_structured_output",
     "export_parquet",
     "fetch",
+    "fetch_executions",
     "fetch_schedules",
     "fetch_tasks",
     "fetch_turns",

@@ -228,8 +228,8 @@ def utc_instant(value: Moment, name: str) -> dt.datetime | None:
         raise ArgumentError.unexpected(name, "an instant of the years 1 to 9999 in UTC", found) from None
 
 
-def warn_caller(message: str) -> None:
-    """Warn about an argument, in the line that called this package, however deep in it we are.
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn about an argument or a result, in the line that called this package, however deep in it we are.
 
     Examples
     --------
@@ -242,4 +242,4 @@ def warn_caller(message: str) -> None:
     frame, level = inspect.currentframe(), 1
     while frame and str(frame.f_globals.get("__name__")).partition(".")[0] == package:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
+    warnings.warn(message, category, stacklevel=level)

@@ -176,7 +176,7 @@ class Webhook(Struct):
     url: str | None = None
 
 
-class Execution(Struct, rename="camel"):
+class Execution(Struct, rename="camel", forbid_unknown_fields=True):
     """One delivery of a webhook."""
 
     id: str
@@ -189,6 +189,7 @@ class Execution(Struct, rename="camel"):
     response_status: Int | None = None
     task_id: str | None = None
     task_title: str | None = None
+    extra: Extra = extra_field()
 
 
 class ExecutionPage(Struct, rename="camel"):

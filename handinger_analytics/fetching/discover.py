@@ -1,25 +1,28 @@
-"""Task ids out of the webhook log of a worker.
+"""The webhook logs of workers: the deliveries in them, and the ids of tasks that these name.
 
 The API cannot list tasks. The log of a worker's webhook deliveries is the one documented place that
-names them.
+names them. It is recent only, newest first, and empty for a worker without a webhook.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal, overload
 
 import pandas as pd
 
 from handinger_analytics.api import wire
 from handinger_analytics.api.client import Client, client_or_default
-from handinger_analytics.errors import PermissionDeniedError
+from handinger_analytics.arguments import warn_caller
+from handinger_analytics.errors import APIError, PartialDataWarning, PermissionDeniedError
 from handinger_analytics.fetching.ids import normalize_worker_ids
 from handinger_analytics.tables.build import table
 from handinger_analytics.tables.frames import to_pandas
-from handinger_analytics.tables.schema import DISCOVERED
+from handinger_analytics.tables.schema import DISCOVERED, EXECUTIONS
 
 
 @overload
@@ -74,6 +77,11 @@ def discover_task_ids(
         If a page cannot be read (`APIError`) or ``cancel`` was set: a list with a hole in it would look
         complete.
 
+    Warns
+    -----
+    PartialDataWarning
+        If the log of a worker names no task, with the reason: without a webhook it stays empty.
+
     Notes
     -----
     Entries move to later pages while new deliveries are logged. Pages are read up to the last one that
@@ -86,32 +94,179 @@ def discover_task_ids(
     >>> len(ids), ids[0] in sandbox.task_ids
     (48, True)
     """
+    logs = read_logs(worker_ids, client, cancel)
+    warn_of_silence(logs)
+    return discovered(logs) if as_frame else list(_latest(logs))
+
+
+def fetch_executions(
+    worker_ids: str | Iterable[str],
+    *,
+    client: Client | None = None,
+    cancel: threading.Event | None = None,
+) -> pd.DataFrame:
+    """Fetch the webhook logs of workers, one row per delivery.
+
+    Parameters
+    ----------
+    worker_ids : str or iterable of str
+        Workers, each once; ids or dashboard links. Only a worker's creator may read its log.
+    client : Client, optional
+        By default one from the environment, closed after use.
+    cancel : threading.Event, optional
+        Set it from another thread to stop soon, with an error.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in ``schema.EXECUTIONS``, workers in the order given, of each the newest delivery
+        first. The log is recent only: how far back it reaches is up to the server.
+
+    Raises
+    ------
+    PermissionDeniedError, TaskIdError, HandingerError
+        As `discover_task_ids`.
+
+    Warns
+    -----
+    PartialDataWarning
+        If the log of a worker names no task, with the reason.
+
+    Examples
+    --------
+    The share of deliveries that failed:
+
+    >>> with ha.Sandbox(tasks=50) as sandbox, sandbox.client() as client:
+    ...     log = ha.fetch_executions(sandbox.worker_ids, client=client)
+    >>> round(float(log["request_status"].eq("error").mean()), 3)
+    0.046
+    """
+    logs = read_logs(worker_ids, client, cancel)
+    warn_of_silence(logs)
+    deliveries = [
+        delivery
+        for log in logs
+        for delivery in sorted(log.deliveries, key=lambda each: each.created_at, reverse=True)
+    ]
+    return to_pandas(table(EXECUTIONS, deliveries), EXECUTIONS)
+
+
+@dataclass(frozen=True)
+class Log:
+    """What a walk through the webhook log of a worker has met.
+
+    Attributes
+    ----------
+    worker_id : str
+        The worker.
+    deliveries : list of Execution
+        Those on the pages that were read, each once, as the log has them.
+    reached : bool
+        Whether the walk came down to a delivery that was known before.
+    silence : str or None
+        Why no delivery names a task; None if one does.
+    has_webhook : bool
+        Whether the worker is known to have a webhook. If not, its log tells nothing of its tasks.
+    """
+
+    worker_id: str
+    deliveries: list[wire.Execution]
+    reached: bool
+    silence: str | None
+    has_webhook: bool
+
+
+def read_logs(
+    worker_ids: str | Iterable[str], client: Client | None, cancel: threading.Event | None
+) -> list[Log]:
+    """Read the whole logs of workers."""
     workers = normalize_worker_ids(worker_ids)
-    latest: dict[str, wire.Execution] = {}
     with client_or_default(client) as used:
-        logs = (_executions(used, worker_id, cancel) for worker_id in workers)
-        for execution in itertools.chain.from_iterable(logs):
-            if not execution.task_id:
-                continue
-            known = latest.get(execution.task_id)
-            if known is None or execution.created_at > known.created_at:
-                latest[execution.task_id] = execution
-    if not as_frame:
-        return list(latest)
-    return to_pandas(table(DISCOVERED, list(latest.values())), DISCOVERED)
+        return [walk(used, worker_id, cancel) for worker_id in workers]
 
 
-def _executions(client: Client, worker_id: str, cancel: threading.Event | None) -> Iterator[wire.Execution]:
-    """Yield every entry of a worker's log, page by page to the last one, or until somebody cancels."""
-    for page in itertools.count(1):
-        try:
-            answer = client.retrieve_webhook_executions(worker_id, page, cancel=cancel)
-        except PermissionDeniedError as error:
-            raise PermissionDeniedError(
-                f"{error}. Only the creator of a worker may read its webhook log: use a key of that user",
-                http_status=error.http_status,
-                attempts=error.attempts,
-            ) from None
-        yield from answer.logs
-        if page >= answer.page_count:
-            return
+def warn_of_silence(logs: Iterable[Log]) -> None:
+    """Warn of workers whose log names no task."""
+    for log in logs:
+        if log.silence:
+            message = f"the webhook log of worker {log.worker_id!r} names no task: {log.silence}"
+            warn_caller(message, PartialDataWarning)
+
+
+def discovered(logs: Iterable[Log]) -> pd.DataFrame:
+    """Return the tasks that logs name, columns as in ``schema.DISCOVERED``."""
+    return to_pandas(table(DISCOVERED, list(_latest(logs).values())), DISCOVERED)
+
+
+def _latest(logs: Iterable[Log]) -> dict[str, wire.Execution]:
+    """Return the latest delivery of each task."""
+    latest: dict[str, wire.Execution] = {}
+    for delivery in itertools.chain.from_iterable(log.deliveries for log in logs):
+        if delivery.task_id:
+            known = latest.get(delivery.task_id)
+            if known is None or delivery.created_at > known.created_at:
+                latest[delivery.task_id] = delivery
+    return latest
+
+
+def walk(
+    client: Client, worker_id: str, cancel: threading.Event | None, known: dt.datetime | None = None
+) -> Log:
+    """Read a worker's log from its newest page on.
+
+    Parameters
+    ----------
+    client : Client
+        To read with.
+    worker_id : str
+        The worker.
+    cancel : threading.Event or None
+        To stop soon, with an error.
+    known : datetime, optional
+        The newest delivery of the last walk. The walk ends after the page with an older one, if the log
+        is newest first; otherwise it goes on to the last page, as without this.
+    """
+    deliveries: dict[str, wire.Execution] = {}
+    newest_first, previous = True, None
+    for number in itertools.count(1):
+        page = _page(client, worker_id, number, cancel)
+        for delivery in page.logs:
+            if delivery.id not in deliveries:  # pages shift while deliveries are logged
+                newest_first &= previous is None or delivery.created_at <= previous
+                deliveries[delivery.id], previous = delivery, delivery.created_at
+        ended = newest_first and known is not None and previous is not None and previous < known
+        if ended or number >= page.page_count:
+            break
+    found = list(deliveries.values())
+    reached = known is not None and any(delivery.created_at <= known for delivery in found)
+    has_webhook, silence = True, None
+    if not any(delivery.task_id for delivery in found):
+        has_webhook, silence = _silence(client, worker_id, bool(found), cancel)
+    return Log(worker_id, found, reached, silence, has_webhook)
+
+
+def _page(
+    client: Client, worker_id: str, number: int, cancel: threading.Event | None
+) -> wire.ExecutionPage:
+    try:
+        return client.retrieve_webhook_executions(worker_id, number, cancel=cancel)
+    except PermissionDeniedError as error:
+        raise PermissionDeniedError(
+            f"{error}. Only the creator of a worker may read its webhook log: use a key of that user",
+            http_status=error.http_status,
+            attempts=error.attempts,
+        ) from None
+
+
+def _silence(
+    client: Client, worker_id: str, has_deliveries: bool, cancel: threading.Event | None
+) -> tuple[bool, str]:
+    """Tell whether a worker is known to have a webhook, and why its log names no task."""
+    try:
+        url = client.retrieve_webhook(worker_id, cancel=cancel).url
+    except APIError as error:
+        return False, f"whether it has a webhook could not be asked: {error}"
+    if not url:
+        return False, "it has no webhook, so its tasks are not known"
+    what = "no delivery in the log names a task" if has_deliveries else "no delivery is in the log"
+    return True, f"it has a webhook, but {what}"

@@ -221,6 +221,20 @@ DISCOVERED: tuple[Column, ...] = (
     Column("last_seen", "created_at", TIMESTAMP, "latest delivery, UTC"),
 )
 
+EXECUTIONS: tuple[Column, ...] = (
+    Column("execution_id", "id", _STRING, "id of the delivery"),
+    Column("worker_id", "worker_id", _STRING, "worker that reported"),
+    Column("task_id", "task_id", _STRING, "task that was reported, if any", nullable=True),
+    Column("task_title", "task_title", TEXT, "its title", nullable=True, text=True),
+    Column("created_at", "created_at", TIMESTAMP, "when it was sent, UTC"),
+    Column("duration_ms", "duration_ms", _INT, "how long it took, milliseconds"),
+    Column("request_status", "request_status", _STRING, "how it ended", categories=("success", "error")),
+    Column("response_status", "response_status", _INT, "HTTP status of the answer, if any", nullable=True),
+    Column("error_message", "error_message", TEXT, "what went wrong, if anything", nullable=True),
+    Column("url", "url", _STRING, "where it was sent"),
+    EXTRA,
+)
+
 SCHEDULES: tuple[Column, ...] = (
     Column("schedule_id", "id", _STRING, "id of the schedule"),
     Column("worker_id", "worker_id", _STRING, "worker that will run"),
