@@ -7,18 +7,18 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from handinger_analytics.api.client import Client
-from handinger_analytics.archive import upkeep
+from handinger_analytics.api.client import Client, client_or_default
+from handinger_analytics.archive import discovery, upkeep
 from handinger_analytics.archive.layout import TASKS_LAYOUT
-from handinger_analytics.archive.recording import forget, publish, remember
+from handinger_analytics.archive.recording import forget
 from handinger_analytics.archive.snapshot import version_at
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncReport, plan
 from handinger_analytics.archive.view import ArchiveView
 from handinger_analytics.arguments import check_span, check_whole_number, utc_instant
 from handinger_analytics.errors import FileError
-from handinger_analytics.fetching.discover import discover_task_ids
-from handinger_analytics.fetching.ids import normalize_task_ids
+from handinger_analytics.fetching.discover import latest_deliveries, warn_of_silence
+from handinger_analytics.fetching.ids import normalize_task_ids, normalize_worker_ids
 from handinger_analytics.fetching.progress import Progress
 from handinger_analytics.locations import Place
 from handinger_analytics.times import now as clock
@@ -63,6 +63,7 @@ class Archive(ArchiveView):
 
     def __init__(self, uri: Place, *, storage_options: Mapping[str, str] | None = None) -> None:
         super().__init__(Storage.at(uri, storage_options))
+        self._walked: frozenset[str] = frozenset()
 
     def exists(self) -> bool:
         """Tell whether there is an archive at this place.
@@ -104,10 +105,12 @@ class Archive(ArchiveView):
         client : Client, optional
             By default one from the environment, closed after use.
         refresh : {"unfinished", "all"}
-            Fetch again what was not final when it was last fetched, or everything.
+            Fetch again what was not final when it was last fetched, or everything. In either case a task
+            is due that a webhook log names as newer than the last look at it.
         settle : timedelta, default 7 days
             A follow-up can reopen a finished task: it counts as final when it was fetched at least this
-            long after its end. With ``timedelta(0)`` every finished task is final.
+            long after its end. With ``timedelta(0)`` every finished task is final, and so is it where
+            `discover` has just read the log of its worker down to what was known: that names follow-ups.
         max_age : timedelta, optional
             Fetch again also what was last fetched longer ago than this.
         batch : int, default 500
@@ -145,7 +148,7 @@ class Archive(ArchiveView):
         (20, 20, True)
         """
         check_whole_number(batch, "batch", "a number of tasks, 1 or more")
-        policy = Policy(refresh, settle, max_age)
+        policy = Policy(refresh, settle, max_age, self._walked)
         moment = utc_instant(now, "now")
         ids = None if task_ids is None else normalize_task_ids(task_ids)
         if ids is None and not self.exists():
@@ -153,6 +156,7 @@ class Archive(ArchiveView):
                 f"there is no archive at {self._storage.shown!r} whose ids could be synced: give task ids"
             )
         self._storage.create()
+        self._walked = frozenset()
         todo = plan(self._storage, ids, policy, moment or clock())
         return Sync(self._storage, todo, moment).run(client, int(batch), progress, cancel)
 
@@ -165,19 +169,23 @@ class Archive(ArchiveView):
     ) -> list[str]:
         """Find task ids in the webhook logs of workers and remember them for the next `sync`.
 
+        Each delivery in a log means that a task has changed: the next `sync` fetches those that are newer
+        than the last look at their task. A log is read down to the newest delivery that is known.
+
         Parameters
         ----------
         worker_ids : str or iterable of str
-            Workers whose log to read; only a worker's creator may.
+            Workers whose log to read, ids or dashboard links; only a worker's creator may.
         client : Client, optional
             By default one from the environment, closed after use.
         cancel : threading.Event, optional
-            Set it from another thread to stop soon, with an error; nothing is remembered then.
+            Set it from another thread to stop soon, with an error; what was found in the logs that were
+            read is remembered.
 
         Returns
         -------
         list of str
-            The ids found, known or not.
+            The ids on the pages that were read, known or not.
 
         Raises
         ------
@@ -188,6 +196,12 @@ class Archive(ArchiveView):
         HandingerError
             If a log cannot be read (`APIError`) or ``cancel`` was set.
 
+        Warns
+        -----
+        PartialDataWarning
+            If a log names no task, with the reason. Nothing is known of the tasks of a worker without a
+            webhook, so that the archive is not complete.
+
         Examples
         --------
         >>> archive = ha.Archive("archive")
@@ -196,10 +210,12 @@ class Archive(ArchiveView):
         >>> archive.status().missing == len(found)
         True
         """
-        found = discover_task_ids(worker_ids, client=client, cancel=cancel)
-        self._storage.create()
-        publish(self._storage, ids=remember(self._storage, found))
-        return found
+        workers = normalize_worker_ids(worker_ids)
+        with client_or_default(client) as used:
+            logs = discovery.discover(self._storage, used, workers, cancel)
+        self._walked = frozenset(log.worker_id for log in logs if log.reached)
+        warn_of_silence(logs)
+        return list(latest_deliveries(logs))
 
     def forget(self, task_ids: str | Iterable[str]) -> None:
         """Do not fetch these tasks any more, such as deleted ones; what is recorded of them stays.

@@ -1,4 +1,4 @@
-"""The three tables as they are stored: columns, types, partitions.
+"""The tables as they are stored: columns, types, partitions.
 
 Delta Lake has no dictionaries, no ``large_string`` and no milliseconds: categories and texts are stored
 as strings and times as microseconds. Reading gives back the types of ``schema.py``.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics.tables.schema import FAILURES, FETCHED_AT, TASKS, TURNS, Column
+from handinger_analytics.tables.schema import FAILURES, FETCHED_AT, TASKS, TURNS, WORKER_LOGS, Column
 
 MONTH = "month"
 """Partition column: the UTC month in which a turn started or a task was created, as ``2026-05``."""
@@ -35,6 +35,12 @@ Null for tasks that were recorded before this column existed.
 
 FAILED_AT = "failed_at"
 """When an id could not be fetched or was forgotten; null for all others."""
+
+DELIVERED_AT = "delivered_at"
+"""The newest delivery of a task that is known of its worker's webhook log, in the server's time; null for none.
+
+Of a recorded task: the newest that was known when the task was last looked at.
+"""
 
 FORGOTTEN = "forgotten"
 """Value of ``stage`` for an id that is not to be fetched any more."""
@@ -94,14 +100,14 @@ class Layout:
         return [] if self.time is None else [MONTH]
 
     def stored(self, rows: pa.Table, **columns: pa.Array | pa.Scalar) -> pa.Table:
-        """Return rows as they are stored, with the month and these ``columns``."""
+        """Return rows as they are stored, with the month and these ``columns``; null where there is none."""
         arrays = {name: rows[name] for name in rows.column_names}
         for name, value in columns.items():
             arrays[name] = pa.repeat(value, rows.num_rows) if isinstance(value, pa.Scalar) else value
         if self.time is not None:
             arrays[MONTH] = pc.strftime(rows[self.time], "%Y-%m")
-        schema = self.schema
-        return pa.table([arrays[field.name].cast(field.type) for field in schema], schema=schema)
+        schema, nulls = self.schema, pa.nulls(rows.num_rows)
+        return pa.table([arrays.get(field.name, nulls).cast(field.type) for field in schema], schema=schema)
 
 
 def _stored_type(kind: pa.DataType) -> pa.DataType:
@@ -140,7 +146,10 @@ TASKS_LAYOUT = Layout(
     name="tasks",
     key="task_id",
     columns=TASKS,
-    internal=(_SYNCED_AT, pa.field(FINISHED_AT, _STORED_TIME), pa.field(BEGAN_AT, _STORED_TIME)),
+    internal=(
+        _SYNCED_AT,
+        *(pa.field(name, _STORED_TIME) for name in (FINISHED_AT, BEGAN_AT, DELIVERED_AT)),
+    ),
     statistics=("created_at", SYNCED_AT, FINISHED_AT),
     time="created_at",
 )
@@ -148,9 +157,11 @@ IDS_LAYOUT = Layout(
     name="ids",
     key="task_id",
     columns=tuple(dataclasses.replace(column, nullable=column.name != "task_id") for column in FAILURES),
-    internal=(pa.field(FAILED_AT, _STORED_TIME),),
+    internal=(pa.field(FAILED_AT, _STORED_TIME), pa.field(DELIVERED_AT, _STORED_TIME)),
     statistics=(FAILED_AT,),
 )
+WORKERS_LAYOUT = Layout(name="workers", key="worker_id", columns=WORKER_LOGS, internal=(), statistics=())
+"""Made by the first discovery; tasks and turns are read without it, too."""
 
 LAYOUTS = (IDS_LAYOUT, TURNS_LAYOUT, TASKS_LAYOUT)
 """In the order in which they are made: where there is a tasks table, the others are there."""

@@ -17,6 +17,7 @@ from handinger_analytics.arguments import check_word, utc_instant
 from handinger_analytics.errors import ArgumentError, PartialDataWarning
 from handinger_analytics.tables.frames import DtypeBackend, encode_categories, to_pandas
 from handinger_analytics.tables.selection import Columns, row_filter, selected_columns
+from handinger_analytics.text import count
 from handinger_analytics.times import Moment
 
 Engine = Literal["pandas", "polars", "duckdb", "pyarrow"]
@@ -65,13 +66,16 @@ def read(
 
 
 def warn_if_incomplete(snapshot: Snapshot, unmarked: str, *, stacklevel: int) -> None:
-    """Warn if known tasks are missing, for results that cannot carry provenance."""
+    """Warn if tasks are missing, for results that cannot carry provenance."""
     requested = snapshot.provenance["requested"]
     if not snapshot.provenance["complete"]:
         message = (
             f"{snapshot.missing:,} of {requested:,} known tasks are missing and {len(snapshot.failures):,} "
-            f"could not be fetched (see archive.status()); {unmarked} will not say so"
+            "could not be fetched"
         )
+        if snapshot.silent:
+            message += f", and nothing is known of the tasks of {count(snapshot.silent, 'worker')}"
+        message += f" (see archive.status()); {unmarked} will not say so"
         warnings.warn(message, PartialDataWarning, stacklevel=stacklevel)
 
 

@@ -6,15 +6,16 @@ Each function opens its tables anew on every attempt, see `Storage.change`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics.archive.files import replace_files
+from handinger_analytics.archive.files import open_files, replace_files
 from handinger_analytics.archive.layout import (
     BEGAN_AT,
+    DELIVERED_AT,
     FAILED_AT,
     FINISHED_AT,
     FORGOTTEN,
@@ -34,15 +35,34 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 
-def remember(storage: Storage, task_ids: Iterable[str]) -> int:
-    """Add ids to the known ones; return the version of ``ids`` that has them all."""
+def remember(
+    storage: Storage, task_ids: Collection[str], delivered_at: Iterable[dt.datetime] | None = None
+) -> int:
+    """Add ids to the known ones; return the version of ``ids`` that has them all.
+
+    Parameters
+    ----------
+    storage : Storage
+        Where the archive is.
+    task_ids : collection of str
+        The ids, each once.
+    delivered_at : iterable of datetime, optional
+        A delivery of each; the newest that is known is kept.
+    """
     asked = pa.array(task_ids, pa.string())
+    type_of_time = IDS_LAYOUT.schema.field(DELIVERED_AT).type
+    delivered = pa.nulls(len(asked)) if delivered_at is None else pa.array(delivered_at)
+    delivered = delivered.cast(type_of_time)
 
     def add() -> int:
         ids = storage.open(IDS_LAYOUT)
-        known = dataset(ids, IDS_LAYOUT).to_table(columns=["task_id"])["task_id"]
-        new = asked.filter(pc.invert(pc.is_in(asked, value_set=known)))
-        return merge(ids, IDS_LAYOUT, _id_rows(new), new).version
+        stored = _stored_ids(ids, asked)
+        is_newer = pc.coalesce(pc.greater(delivered, stored[DELIVERED_AT]), delivered.is_valid())
+        newest = pc.if_else(is_newer, delivered, stored[DELIVERED_AT])
+        arrays = dict(zip(stored.column_names, stored.columns, strict=True))
+        rows = pa.table({**arrays, "task_id": asked, DELIVERED_AT: newest}, schema=stored.schema)
+        rows = rows.filter(pc.or_(is_newer, stored["task_id"].is_null()))
+        return merge(ids, IDS_LAYOUT, rows, rows["task_id"].combine_chunks()).version
 
     return storage.change(add)
 
@@ -93,8 +113,7 @@ def record_failures(
     def write() -> int:
         ids = storage.open(IDS_LAYOUT)
         _, forgotten = marked_ids(ids)
-        recorded = _without(rows, forgotten)
-        return merge(ids, IDS_LAYOUT, recorded, recorded["task_id"].combine_chunks()).version
+        return _replace_ids(ids, _without(rows, forgotten))
 
     return storage.change(write) if rows.num_rows else 0
 
@@ -106,6 +125,7 @@ def record_rows(
     begun: dt.datetime,
     now: dt.datetime,
     moment: dt.datetime | None = None,
+    delivered: pa.Table | None = None,
 ) -> Merged:
     """Write tasks and their turns, turns first; without tasks of which a later fetch is recorded.
 
@@ -123,6 +143,8 @@ def record_rows(
         Current time. A recorded ``synced_at`` after it comes from a wrong clock and does not count as newer.
     moment : datetime, optional
         What ``fetched_at`` is to say, instead of when each answer came.
+    delivered : pyarrow.Table, optional
+        Ids and their newest delivery that was known before the fetch.
 
     Returns
     -------
@@ -132,7 +154,10 @@ def record_rows(
     times = stamp(begun), stamp(now)
     stamps = {SYNCED_AT: times[0]} | ({FETCHED_AT.name: stamp(moment)} if moment else {})
     all_turns = last_of_each(TURNS_LAYOUT.stored(rows.turns, **stamps), TURNS_LAYOUT)
-    all_tasks = TASKS_LAYOUT.stored(rows.tasks, **stamps, **_spans(rows.tasks, rows.turns))
+    columns = {**stamps, **_spans(rows.tasks, rows.turns)}
+    if delivered is not None:
+        columns[DELIVERED_AT] = rows_of(delivered, rows.tasks["task_id"])[DELIVERED_AT]
+    all_tasks = TASKS_LAYOUT.stored(rows.tasks, **columns)
     new = changed = 0
 
     def write() -> int:
@@ -164,26 +189,44 @@ def forget(storage: Storage, task_ids: Sequence[str], now: dt.datetime) -> None:
     """Mark ids as not to be fetched any more."""
     Snapshot.open(storage)  # an archive of a later schema is refused before anything is changed
     marks = {"stage": FORGOTTEN, FAILED_AT: stamp(now).as_py()}
-    _replace_ids(storage, _id_rows(pa.array(task_ids, pa.string()), **marks))
+    _change_ids(storage, _id_rows(pa.array(task_ids, pa.string()), **marks))
 
 
 def revive(storage: Storage, task_ids: pa.Array) -> None:
     """Make forgotten ids known again."""
-    _replace_ids(storage, _id_rows(task_ids))
+    _change_ids(storage, _id_rows(task_ids))
 
 
-def _replace_ids(storage: Storage, rows: pa.Table) -> None:
+def _change_ids(storage: Storage, rows: pa.Table) -> None:
     if rows.num_rows:
-        task_ids = rows["task_id"].combine_chunks()
-        version = storage.change(lambda: merge(storage.open(IDS_LAYOUT), IDS_LAYOUT, rows, task_ids).version)
+        version = storage.change(lambda: _replace_ids(storage.open(IDS_LAYOUT), rows))
         publish(storage, ids=version)
+
+
+def _replace_ids(ids: DeltaTable, rows: pa.Table) -> int:
+    """Replace the rows of some ids, which keep what is known of their deliveries; return the version."""
+    task_ids = rows["task_id"].combine_chunks()
+    delivered = _stored_ids(ids, task_ids)[DELIVERED_AT]
+    rows = rows.set_column(rows.column_names.index(DELIVERED_AT), DELIVERED_AT, delivered)
+    return merge(ids, IDS_LAYOUT, rows, task_ids).version
+
+
+def _stored_ids(ids: DeltaTable, task_ids: pa.Array) -> pa.Table:
+    """Return the stored row of each id, all null for an id that is not known."""
+    named = pc.field("task_id").isin(task_ids)
+    return rows_of(open_files(ids, IDS_LAYOUT.schema).to_table(filter=named), task_ids)
+
+
+def rows_of(rows: pa.Table, task_ids: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Return the row of each id, all null for an id without one."""
+    return rows.take(pc.index_in(task_ids, value_set=rows["task_id"].combine_chunks()))
 
 
 def _spans(tasks: pa.Table, turns: pa.Table) -> dict[str, pa.ChunkedArray]:
     """Start and end of each task, its turns included; the end is null while any of them is unfinished."""
     spans = pa.concat_tables([_span(tasks, "created_at"), _span(turns, "started_at")])
     grouped = spans.group_by("task_id").aggregate([("final", "all"), ("begin", "min"), ("end", "max")])
-    of_task = grouped.take(pc.index_in(tasks["task_id"], value_set=grouped["task_id"].combine_chunks()))
+    of_task = rows_of(grouped, tasks["task_id"])
     unfinished = pa.scalar(None, of_task["end_max"].type)
     finished_at = pc.if_else(of_task["final_all"], of_task["end_max"], unfinished)
     return {BEGAN_AT: of_task["begin_min"], FINISHED_AT: finished_at}

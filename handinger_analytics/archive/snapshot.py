@@ -21,6 +21,7 @@ from handinger_analytics.archive.layout import (
     IDS_LAYOUT,
     TASKS_LAYOUT,
     TURNS_LAYOUT,
+    WORKERS_LAYOUT,
     Layout,
 )
 from handinger_analytics.archive.storage import Storage, batch_of, filesystem
@@ -115,6 +116,8 @@ class Snapshot:
 
     Attributes
     ----------
+    storage : Storage
+        Where the archive is.
     ids, turns, tasks : DeltaTable
         Opened at versions that belong together.
     pointer : Pointer
@@ -124,6 +127,7 @@ class Snapshot:
         so turns may be of a batch whose tasks are not recorded.
     """
 
+    storage: Storage
     ids: DeltaTable
     turns: DeltaTable
     tasks: DeltaTable
@@ -159,14 +163,14 @@ class Snapshot:
                 ids = storage.open(IDS_LAYOUT, pointer.ids)
             elif ids.version() < pointer.ids:
                 ids = storage.open(IDS_LAYOUT)
-            return cls(ids, turns, tasks, pointer, ids.version() >= pointer.ids)
+            return cls(storage, ids, turns, tasks, pointer, ids.version() >= pointer.ids)
         except FileError:
             if version is not None:
                 raise
         if attempts > 1:
             return cls.open(storage, attempts=attempts - 1)
         with storage.errors("read"):
-            return cls(ids, turns, tasks, pointer_of(tasks), paired=False)
+            return cls(storage, ids, turns, tasks, pointer_of(tasks), paired=False)
 
     def table(self, layout: Layout) -> DeltaTable:
         """Return the table of a layout."""
@@ -200,12 +204,23 @@ class Snapshot:
         named = pc.field("task_id").isin(task_ids.combine_chunks())
         return int(dataset(self.tasks, TASKS_LAYOUT).count_rows(filter=named))
 
+    @cached_property
+    def logs(self) -> pa.Table:
+        """How far the webhook logs of workers are known by now, whatever state this is."""
+        return known_logs(self.storage)
+
+    @property
+    def silent(self) -> int:
+        """How many workers have a log that tells nothing of their tasks."""
+        return len(self.logs) - self.logs["silent"].null_count
+
     @property
     def provenance(self) -> Provenance:
         """Provenance of the frames that are read from this state."""
         failed = self.missing + self._recorded(self.failures["task_id"])
         requested = self.tasks.count() + self.missing
-        return made(requested, failed, failed == 0 and self.paired, self.pointer.synced_at)
+        complete = failed == 0 and self.paired and not self.silent
+        return made(requested, failed, complete, self.pointer.synced_at)
 
 
 def marked_ids(ids: DeltaTable) -> tuple[pa.Table, pa.ChunkedArray]:
@@ -222,6 +237,14 @@ def known_ids(ids: DeltaTable) -> pa.ChunkedArray:
     """Return all ids but those that are forgotten."""
     rows = open_files(ids, IDS_LAYOUT.schema).to_table(columns=["task_id", "stage"])
     return rows.filter(pc.fill_null(pc.not_equal(rows["stage"], FORGOTTEN), True))["task_id"]
+
+
+def known_logs(storage: Storage) -> pa.Table:
+    """Return how far the webhook logs of workers are known, columns as in ``schema.WORKER_LOGS``."""
+    workers = storage.find(WORKERS_LAYOUT)
+    if workers is None:  # nothing was discovered yet
+        return WORKERS_LAYOUT.public_schema.empty_table()
+    return dataset(workers, WORKERS_LAYOUT).to_table()
 
 
 def dataset(

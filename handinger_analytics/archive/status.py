@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from handinger_analytics.archive.layout import FINISHED_AT, LAYOUTS, TASKS_LAYOUT
 from handinger_analytics.archive.snapshot import Snapshot, dataset
 from handinger_analytics.tables.frames import to_pandas
-from handinger_analytics.tables.schema import FAILURES
-from handinger_analytics.text import summary_html, summary_text
+from handinger_analytics.tables.schema import FAILURES, WORKER_LOGS
+from handinger_analytics.text import count, summary_html, summary_text
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -45,6 +45,9 @@ class ArchiveStatus:
         Ids that are not fetched any more, see `Archive.forget`.
     failures : DataFrame
         Ids that could not be fetched, columns as in ``schema.FAILURES``.
+    logs : DataFrame
+        One row per worker whose webhook log was read, columns as in ``schema.WORKER_LOGS``: since when it
+        is known (ids before that are not), and why nothing is known of the worker's tasks, if so.
     """
 
     tasks: int
@@ -59,11 +62,16 @@ class ArchiveStatus:
     missing: int
     forgotten: int
     failures: pd.DataFrame
+    logs: pd.DataFrame
 
     @property
     def complete(self) -> bool:
-        """Whether every known task is there, as of the last sync."""
-        return not self.missing and not len(self.failures)
+        """Whether every known task is there, as of the last sync, and no worker is silent."""
+        return not self.missing and not len(self.failures) and not self._silent
+
+    @property
+    def _silent(self) -> int:
+        return int(self.logs["silent"].count())
 
     def summary(self) -> Iterator[tuple[str, str]]:
         """Yield what it says, as names and texts."""
@@ -77,8 +85,12 @@ class ArchiveStatus:
         yield "version", f"{self.version}"
         if self.forgotten:
             yield "forgotten", f"{self.forgotten:,}"
-        missing = f"{self.missing:,} missing, {len(self.failures):,} could not be fetched; see .failures"
-        yield "complete", "yes" if self.complete else f"NO: {missing}"
+        if len(self.logs):
+            yield "logs", f"of {count(len(self.logs), 'worker')}; ids before .logs.known_since are not known"
+        lacking = f"{self.missing:,} missing, {len(self.failures):,} could not be fetched; see .failures"
+        if self._silent:
+            lacking += f"; nothing is known of the tasks of {count(self._silent, 'worker')}; see .logs"
+        yield "complete", "yes" if self.complete else f"NO: {lacking}"
 
     def __repr__(self) -> str:
         return summary_text("ArchiveStatus", self.summary())
@@ -106,6 +118,7 @@ def status(snapshot: Snapshot) -> ArchiveStatus:
         missing=snapshot.missing,
         forgotten=len(snapshot.forgotten),
         failures=to_pandas(snapshot.failures, FAILURES),
+        logs=to_pandas(snapshot.logs, WORKER_LOGS),
     )
 
 

@@ -14,13 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from handinger_analytics.api.client import Client, client_or_default
-from handinger_analytics.archive.layout import FINISHED_AT, IDS_LAYOUT, SYNCED_AT, TASKS_LAYOUT
+from handinger_analytics.archive.layout import (
+    DELIVERED_AT,
+    FINISHED_AT,
+    IDS_LAYOUT,
+    SYNCED_AT,
+    TASKS_LAYOUT,
+)
 from handinger_analytics.archive.recording import (
     publish,
     record_failures,
     record_rows,
     remember,
     revive,
+    rows_of,
 )
 from handinger_analytics.archive.snapshot import Snapshot, dataset
 from handinger_analytics.archive.storage import Storage
@@ -55,6 +62,9 @@ class Policy:
         after its end.
     max_age : datetime.timedelta or None
         Fetch also what was last fetched longer ago than this.
+    walked : frozenset of str
+        Workers whose webhook log was just read down to what was known. It names the follow-ups of their
+        tasks, so that ``settle`` is not needed.
 
     Raises
     ------
@@ -65,6 +75,7 @@ class Policy:
     refresh: Refresh
     settle: dt.timedelta
     max_age: dt.timedelta | None
+    walked: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         check_word(self.refresh, "refresh", get_args(Refresh))
@@ -138,12 +149,15 @@ class Plan:
         Ids with a failure in the archive.
     ids_version : int
         Version of ``ids`` that has them all.
+    delivered : pyarrow.Table
+        The newest delivery that is known of each known id.
     """
 
     due: pa.ChunkedArray
     skipped: int
     failing: frozenset[str]
     ids_version: int
+    delivered: pa.Table
 
 
 def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, moment: dt.datetime) -> Plan:
@@ -152,12 +166,16 @@ def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, momen
     snapshot = Snapshot.open(storage)
     with storage.errors("read"):
         failing, forgotten = snapshot.failures["task_id"].combine_chunks(), snapshot.forgotten
-        wanted = _known(snapshot) if task_ids is None else pa.array(task_ids, pa.string())
-        seen = dataset(snapshot.tasks, TASKS_LAYOUT, internal=(SYNCED_AT, FINISHED_AT)).to_table(
-            columns=["task_id", SYNCED_AT, FINISHED_AT]
+        known = dataset(snapshot.ids, IDS_LAYOUT, internal=(DELIVERED_AT,)).to_table(
+            columns=["task_id", DELIVERED_AT]
+        )
+        wanted = known["task_id"].combine_chunks() if task_ids is None else pa.array(task_ids, pa.string())
+        internal = (SYNCED_AT, FINISHED_AT, DELIVERED_AT)
+        seen = dataset(snapshot.tasks, TASKS_LAYOUT, internal=internal).to_table(
+            columns=["task_id", "worker_id", *internal]
         )
     others = pc.invert(pc.is_in(wanted, value_set=failing))
-    due = pc.and_(others, _is_due(wanted, seen, policy, moment))
+    due = pc.and_(others, _is_due(rows_of(seen, wanted), rows_of(known, wanted), policy, moment))
     if task_ids is not None and policy.refresh == "all":
         revive(storage, forgotten.filter(pc.is_in(forgotten, value_set=wanted)).combine_chunks())
     else:
@@ -167,20 +185,21 @@ def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, momen
         skipped=others.true_count - due.true_count,
         failing=frozenset(failing.to_pylist()),
         ids_version=ids_version,
+        delivered=known,
     )
 
 
-def _known(snapshot: Snapshot) -> pa.Array:
-    return dataset(snapshot.ids, IDS_LAYOUT).to_table(columns=["task_id"])["task_id"].combine_chunks()
-
-
-def _is_due(task_ids: pa.Array, seen: pa.Table, policy: Policy, moment: dt.datetime) -> pa.Array:
+def _is_due(seen: pa.Table, known: pa.Table, policy: Policy, moment: dt.datetime) -> pa.Array:
+    """Decide by what was recorded of each task, and what is known of its id now."""
     if policy.refresh == "all":
-        return pa.repeat(True, len(task_ids))
-    row = seen.take(pc.index_in(task_ids, value_set=seen["task_id"].combine_chunks()))
-    settled = pc.greater_equal(pc.subtract(row[SYNCED_AT], row[FINISHED_AT]), _span(policy.settle))
-    due = pc.invert(pc.fill_null(settled, False))
-    age = pc.subtract(pa.scalar(moment, row[SYNCED_AT].type), row[SYNCED_AT])
+        return pa.repeat(True, seen.num_rows)
+    settled = pc.greater_equal(pc.subtract(seen[SYNCED_AT], seen[FINISHED_AT]), _span(policy.settle))
+    was_walked = pc.is_in(seen["worker_id"], value_set=pa.array(policy.walked, pa.string()))
+    settled = pc.or_(pc.fill_null(settled, False), pc.and_(was_walked, seen[FINISHED_AT].is_valid()))
+    was_delivered = pc.greater(known[DELIVERED_AT], seen[DELIVERED_AT])
+    was_delivered = pc.coalesce(was_delivered, known[DELIVERED_AT].is_valid())
+    due = pc.or_(pc.invert(settled), was_delivered)
+    age = pc.subtract(pa.scalar(moment, seen[SYNCED_AT].type), seen[SYNCED_AT])
     due = pc.or_(due, pc.fill_null(pc.less(age, _span(dt.timedelta(0))), True))  # stamped by a wrong clock
     if policy.max_age is not None:
         due = pc.or_(due, pc.greater(age, _span(policy.max_age)))
@@ -271,7 +290,9 @@ class Sync:
         self._ids_version = max(self._ids_version, recorded)
         if rows.tasks.num_rows:
             present = self._moment or now()
-            written = record_rows(self._storage, rows, self._ids_version, begun, present, self._moment)
+            written = record_rows(
+                self._storage, rows, self._ids_version, begun, present, self._moment, self._todo.delivered
+            )
             self._new += written.new
             self._changed += written.changed
         self._fetched += rows.tasks.num_rows

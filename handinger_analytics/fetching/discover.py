@@ -96,7 +96,7 @@ def discover_task_ids(
     """
     logs = read_logs(worker_ids, client, cancel)
     warn_of_silence(logs)
-    return discovered(logs) if as_frame else list(_latest(logs))
+    return discovered(logs) if as_frame else list(latest_deliveries(logs))
 
 
 def fetch_executions(
@@ -195,10 +195,10 @@ def warn_of_silence(logs: Iterable[Log]) -> None:
 
 def discovered(logs: Iterable[Log]) -> pd.DataFrame:
     """Return the tasks that logs name, columns as in ``schema.DISCOVERED``."""
-    return to_pandas(table(DISCOVERED, list(_latest(logs).values())), DISCOVERED)
+    return to_pandas(table(DISCOVERED, list(latest_deliveries(logs).values())), DISCOVERED)
 
 
-def _latest(logs: Iterable[Log]) -> dict[str, wire.Execution]:
+def latest_deliveries(logs: Iterable[Log]) -> dict[str, wire.Execution]:
     """Return the latest delivery of each task."""
     latest: dict[str, wire.Execution] = {}
     for delivery in itertools.chain.from_iterable(log.deliveries for log in logs):

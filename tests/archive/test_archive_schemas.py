@@ -152,7 +152,7 @@ def test_a_column_that_came_earlier_comes_along(old):
     with Sandbox(tasks=3, seed=7) as sandbox, sandbox.client() as client:
         old.sync(sandbox.task_ids, client=client)
     names = [field.name for field in DeltaTable(f"{old.uri}/tasks").schema().fields]
-    assert names[-3:] == ["fetched_at", "extra", "began_at"]
+    assert names[-4:] == ["fetched_at", "extra", "began_at", "delivered_at"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,78 @@
+"""Discovery: reads the webhook logs of workers and remembers what they name, and how far each is known."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from handinger_analytics.api.client import Client
+from handinger_analytics.archive.files import open_files, replace_files
+from handinger_analytics.archive.layout import LAYOUTS, WORKERS_LAYOUT
+from handinger_analytics.archive.recording import publish, remember
+from handinger_analytics.archive.snapshot import known_logs
+from handinger_analytics.archive.storage import Storage
+from handinger_analytics.fetching.discover import Log, latest_deliveries, walk
+from handinger_analytics.tables.build import table
+from handinger_analytics.tables.schema import WORKER_LOGS
+from handinger_analytics.times import now
+
+
+def discover(
+    storage: Storage, client: Client, worker_ids: Sequence[str], cancel: threading.Event | None
+) -> list[Log]:
+    """Read each log down to what is known and remember what is new, worker by worker.
+
+    The ids of a log are remembered before how far it is known, and a walk that broke off counts as none:
+    whatever ends this, the next walk misses nothing.
+    """
+    storage.create((*LAYOUTS, WORKERS_LAYOUT))
+    known = {row["worker_id"]: row for row in known_logs(storage).to_pylist()}
+    logs, rows, ids_version = [], [], 0
+    try:
+        for worker_id in worker_ids:
+            before = known.get(worker_id, {})
+            log = walk(client, worker_id, cancel, before.get("newest_at"))
+            delivered = {
+                task_id: delivery.created_at for task_id, delivery in latest_deliveries([log]).items()
+            }
+            ids_version = remember(storage, delivered, delivered.values())
+            logs.append(log)
+            rows.append(_row(log, before))
+    finally:
+        _record(storage, table(WORKER_LOGS, rows))
+        publish(storage, ids=ids_version)
+    return logs
+
+
+def _row(log: Log, before: Mapping[str, Any]) -> SimpleNamespace:
+    """Say how far a log is known after a walk, by what was known before."""
+    times = [delivery.created_at for delivery in log.deliveries]
+    newest_before = before.get("newest_at")
+    has_named_tasks = newest_before is not None and before["silent"] is None
+    return SimpleNamespace(
+        worker_id=log.worker_id,
+        known_since=before["known_since"] if log.reached else min(times, default=None),
+        newest_at=max([*times, *filter(None, [newest_before])], default=None),
+        walked_at=now(),
+        silent=None if log.has_webhook or has_named_tasks else log.silence,
+    )
+
+
+def _record(storage: Storage, rows: pa.Table) -> None:
+    """Replace the rows of some workers."""
+    rows = WORKERS_LAYOUT.stored(rows)
+
+    def write() -> None:
+        workers = storage.open(WORKERS_LAYOUT)
+        files = open_files(workers, WORKERS_LAYOUT.schema)
+        stored = files.to_table()
+        others = stored.filter(pc.invert(pc.is_in(stored["worker_id"], value_set=rows["worker_id"])))
+        replace_files(workers, WORKERS_LAYOUT, [pa.concat_tables([others, rows])], files.files, None)
+
+    if rows.num_rows:
+        storage.change(write)
