@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable, Sequence
 from email.message import Message
@@ -12,9 +13,18 @@ from urllib.parse import unquote, urlsplit
 
 from handinger_analytics import Client
 from handinger_analytics.sandbox.server import HttpServer, Reply, Request
-from tests.samples import body_a
+from tests.samples import body_a, encoded
 
-__all__ = ["RawServer", "Reply", "ScriptedServer", "asked_id", "framed", "task_asked_for"]
+__all__ = [
+    "LogServer",
+    "RawServer",
+    "Reply",
+    "ScriptedServer",
+    "asked_id",
+    "delivery",
+    "framed",
+    "task_asked_for",
+]
 
 
 def asked_id(request: Request) -> str:
@@ -52,6 +62,66 @@ class ScriptedServer(HttpServer):
             self.headers.append(request.headers)
             reply = self._replies[min(len(self.paths), len(self._replies)) - 1]
         return reply if isinstance(reply, Reply) else reply(request)
+
+
+def delivery(task_id: str | None, moment: dt.datetime, **changes: Any) -> dict[str, Any]:
+    """Return an entry of a webhook log, with some fields changed; its id follows from task and time."""
+    return {
+        "id": f"whx_{task_id}_{moment.timestamp()}",
+        "createdAt": moment.isoformat().replace("+00:00", "Z"),
+        "durationMs": 1,
+        "errorMessage": None,
+        "requestStatus": "success",
+        "responseStatus": 200,
+        "taskId": task_id,
+        "taskTitle": f"title of {task_id}",
+        "url": "https://example.com",
+        "workerId": "wrk_1",
+    } | changes
+
+
+class LogServer(HttpServer):
+    """Serves a webhook log that a test writes and changes, 50 entries a page, and any task that is asked for.
+
+    Attributes
+    ----------
+    log : list of dict
+        The entries, in the order in which they are served.
+    webhook : Reply
+        The answer to whether there is a webhook.
+    before_page : callable
+        Called with the number of each page of the log that is asked for.
+    paths : list of str
+        What was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.log: list[dict[str, Any]] = []
+        self.webhook = Reply(encoded({"url": None, "token": None}))
+        self.before_page: Callable[[int], object] = id
+        self.paths: list[str] = []
+        super().__init__(self._reply)
+
+    def client(self) -> Client:
+        """Open a client for this server."""
+        return Client("hdg_live_scripted", base_url=self.url, max_attempts=1)
+
+    def pages(self) -> list[int]:
+        """Numbers of the pages of the log that were asked for, which are forgotten."""
+        numbers = [int(path.rpartition("=")[2]) for path in self.paths if "page=" in path]
+        self.paths.clear()
+        return numbers
+
+    def _reply(self, request: Request) -> Reply:
+        self.paths.append(request.target)
+        if request.target.startswith("/api/tasks/"):
+            return task_asked_for(request)
+        if request.target.endswith("/webhook"):
+            return self.webhook
+        page = int(request.target.rpartition("=")[2])
+        self.before_page(page)
+        logs, count = self.log[50 * page - 50 : 50 * page], len(self.log)
+        return Reply(encoded({"logs": logs, "page": page, "pageCount": -(-count // 50), "totalCount": count}))
 
 
 class RawServer(ThreadingTCPServer):

@@ -1,5 +1,6 @@
 """Task ids from the webhook log, text, files and columns."""
 
+import datetime as dt
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,9 @@ import pytest
 
 import handinger_analytics as ha
 from handinger_analytics.sandbox import Faults, Sandbox
-from tests.scripted import Reply
+from handinger_analytics.tables.schema import EXECUTIONS
+from tests.samples import encoded
+from tests.scripted import Reply, delivery
 
 
 def page(number, of, *task_ids, worker_id="wrk_1"):
@@ -79,7 +82,8 @@ def test_a_link_names_its_worker(serve):
 def test_an_empty_log_gives_an_empty_frame_of_the_same_dtypes(serve):
     """No entries, no rows, the same columns and dtypes."""
     with serve(page(1, 0)).client() as client, serve(page(1, 1, "a")).client() as other:
-        empty = ha.discover_task_ids("wrk_1", client=client, as_frame=True)
+        with pytest.warns(ha.PartialDataWarning, match="'wrk_1' names no task: it has no webhook"):
+            empty = ha.discover_task_ids("wrk_1", client=client, as_frame=True)
         full = ha.discover_task_ids("wrk_1", client=other, as_frame=True)
     assert len(empty) == 0
     assert list(empty.dtypes.items()) == list(full.dtypes.items())
@@ -102,3 +106,78 @@ def test_a_worker_of_somebody_else(sandbox, client):
     """A 403 says who may read the log."""
     with pytest.raises(ha.PermissionDeniedError, match="Only the creator of a worker may read"):
         ha.discover_task_ids(sandbox.forbidden_worker_id, client=client)
+
+
+DELIVERY = delivery("tsk_1", dt.datetime(2026, 5, 11, 9, 14, 49, tzinfo=dt.UTC))
+OTHER = delivery(
+    None,
+    dt.datetime(2026, 5, 12, 9, 14, 49, 5000, tzinfo=dt.UTC),
+    requestStatus="error",
+    responseStatus=None,
+    errorMessage="connection refused",
+    taskTitle=None,
+    attempt={"number": 2},
+)
+
+
+def log_page(number: int, of: int, *logs: dict[str, object]) -> Reply:
+    """Return a page of the log with these entries."""
+    return Reply(encoded({"logs": logs, "page": number, "pageCount": of, "totalCount": 9}))
+
+
+def test_executions_are_rows_with_all_that_was_sent(serve):
+    """One row per delivery, each once, newest first; what has no column is in extra."""
+    server = serve(log_page(1, 2, DELIVERY), log_page(2, 2, DELIVERY, OTHER))
+    with server.client() as client:
+        log = ha.fetch_executions("wrk_1", client=client)
+    assert log.columns.to_list() == [column.name for column in EXECUTIONS]
+    kinds = log[["created_at", "duration_ms", "request_status", "response_status"]].dtypes.astype(str)
+    assert kinds.to_list() == ["datetime64[ms, UTC]", "int64", "category", "Int64"]
+    other, first = log.astype(object).where(log.notna(), None).to_dict("records")
+    assert first == {
+        "execution_id": DELIVERY["id"],
+        "worker_id": "wrk_1",
+        "task_id": "tsk_1",
+        "task_title": "title of tsk_1",
+        "created_at": pd.Timestamp("2026-05-11 09:14:49Z"),
+        "duration_ms": 1,
+        "request_status": "success",
+        "response_status": 200,
+        "error_message": None,
+        "url": "https://example.com",
+        "extra": None,
+    }
+    assert other["created_at"] == pd.Timestamp("2026-05-12 09:14:49.005Z")
+    assert (other["error_message"], other["response_status"]) == ("connection refused", None)
+    assert json.loads(other["extra"]) == {"attempt": {"number": 2}}
+
+
+def test_executions_of_an_empty_log_have_the_same_columns(serve):
+    """No deliveries, no rows, the same dtypes, and a warning that says why."""
+    with serve(log_page(1, 0)).client() as client, serve(log_page(1, 1, DELIVERY)).client() as other:
+        with pytest.warns(ha.PartialDataWarning, match="names no task"):
+            empty = ha.fetch_executions("wrk_1", client=client)
+        full = ha.fetch_executions("wrk_1", client=other)
+    assert len(empty) == 0
+    assert empty.dtypes.astype(str).to_dict() == full.dtypes.astype(str).to_dict()
+    assert list(empty["request_status"].cat.categories) == ["success", "error"]
+
+
+def test_executions_of_several_workers(sandbox, client):
+    """Workers come in the order given, of each the newest delivery first; the tasks are those discovered."""
+    workers = sandbox.worker_ids[::-1]
+    log = ha.fetch_executions([*workers, workers[0]], client=client)
+    assert log["execution_id"].is_unique
+    assert list(log["worker_id"].unique()) == workers
+    for _, rows in log.groupby("worker_id"):
+        assert rows["created_at"].is_monotonic_decreasing
+    assert set(log["task_id"].dropna()) == set(ha.discover_task_ids(workers, client=client))
+
+
+def test_a_worker_without_a_webhook_is_said(sandbox, client):
+    """Its log stays empty however much it spends, which is not the same as no spend."""
+    with pytest.warns(ha.PartialDataWarning, match="it has no webhook, so its tasks are not known") as caught:
+        ids = ha.discover_task_ids([sandbox.silent_worker_id, sandbox.worker_ids[0]], client=client)
+    assert ids
+    assert len(caught) == 1
+    assert caught[0].filename == __file__

@@ -37,7 +37,7 @@ FAILED_AT = "failed_at"
 """When an id could not be fetched or was forgotten; null for all others."""
 
 DELIVERED_AT = "delivered_at"
-"""The newest delivery of a task that is known of its worker's webhook log, in the server's time; null for none.
+"""The newest delivery of a task in its worker's webhook log, in the server's time; null for none.
 
 Of a recorded task: the newest that was known when the task was last looked at.
 """

@@ -212,7 +212,7 @@ class Snapshot:
     @property
     def silent(self) -> int:
         """How many workers have a log that tells nothing of their tasks."""
-        return len(self.logs) - self.logs["silent"].null_count
+        return int(pc.count(self.logs["silent"]).as_py())
 
     @property
     def provenance(self) -> Provenance:

@@ -8,7 +8,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -108,11 +108,16 @@ class Storage:
 
     def exists(self) -> bool:
         """Tell whether there is an archive."""
-        *others, tasks = map(self._find, LAYOUTS)
+        *others, tasks = map(self.find, LAYOUTS)
         return tasks is not None or any(table is not None and table.version() for table in others)
 
-    def create(self) -> dict[str, DeltaTable]:
+    def create(self, layouts: Sequence[Layout] = LAYOUTS) -> dict[str, DeltaTable]:
         """Make the tables that are not there yet, and add to the others the columns that they lack.
+
+        Parameters
+        ----------
+        layouts : sequence of Layout
+            Of these tables.
 
         Returns
         -------
@@ -120,10 +125,10 @@ class Storage:
             The tables that were there, by name.
         """
         with self.errors("write") as deltalake:
-            found = {layout.name: table for layout in LAYOUTS if (table := self._find(layout)) is not None}
+            found = {layout.name: table for layout in layouts if (table := self.find(layout)) is not None}
             for table in found.values():  # a later schema is refused before anything is changed
                 self._check_schema(table)
-            for layout in LAYOUTS:
+            for layout in layouts:
                 if (table := found.get(layout.name)) is None:
                     self.change(functools.partial(self._create, deltalake, layout))
                 elif _lacking(table, layout) or _noted_schema(table) < SCHEMA_VERSION:
@@ -178,12 +183,12 @@ class Storage:
 
     def open_any(self, layout: Layout, version: int | None = None) -> DeltaTable:
         """Open a table like `open`, of a later schema, too."""
-        table = self._find(layout, version)
+        table = self.find(layout, version)
         if table is None:
             raise FileError(self._absence(layout, version))
         return table
 
-    def _find(self, layout: Layout, version: int | None = None) -> DeltaTable | None:
+    def find(self, layout: Layout, version: int | None = None) -> DeltaTable | None:
         """Open a table; None if it is not there.
 
         ``DeltaTable.is_deltatable`` would keep the interpreter's lock while it waits for the storage.
@@ -204,7 +209,7 @@ class Storage:
 
     def _absence(self, layout: Layout, version: int | None) -> str:
         """Say what it means that a table, or a version of it, is not there."""
-        present = [other.name for other in LAYOUTS if self._find(other) is not None]
+        present = [other.name for other in LAYOUTS if self.find(other) is not None]
         if layout.name in present:
             return (
                 f"cannot read the archive {self.shown!r}: version {version} of its table {layout.name} is "

@@ -12,7 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from handinger_analytics.archive.files import commit_options, keep_commit
-from handinger_analytics.archive.layout import LAYOUTS, MONTH, TASKS_LAYOUT, TURNS_LAYOUT, Layout, month_of
+from handinger_analytics.archive.layout import (
+    LAYOUTS,
+    MONTH,
+    TASKS_LAYOUT,
+    TURNS_LAYOUT,
+    WORKERS_LAYOUT,
+    Layout,
+    month_of,
+)
 from handinger_analytics.archive.recording import publish
 from handinger_analytics.archive.snapshot import Snapshot, pointer_of
 from handinger_analytics.archive.storage import FILE_SIZE, Storage, batch_of, filesystem
@@ -75,22 +83,23 @@ def _compact(
 def vacuum(storage: Storage, older_than: dt.timedelta) -> int:
     """Delete files that no state younger than ``older_than`` needs; return how many."""
     snapshot = Snapshot.open(storage)
+    kept = [(layout, snapshot.table(layout).version()) for layout in LAYOUTS]
+    if workers := storage.find(WORKERS_LAYOUT):
+        kept.append((WORKERS_LAYOUT, workers.version()))
     return sum(
-        len(storage.change(functools.partial(_vacuum, storage, layout, snapshot, span, full)))
-        for layout in LAYOUTS
+        len(storage.change(functools.partial(_vacuum, storage, layout, version, span, full)))
+        for layout, version in kept
         # Files that no commit names were left by a killed writer, or belong to a batch under way.
         for span, full in ((older_than, False), (max(older_than, _LONGEST_BATCH), True))
     )
 
 
-def _vacuum(
-    storage: Storage, layout: Layout, snapshot: Snapshot, span: dt.timedelta, full: bool
-) -> list[str]:
+def _vacuum(storage: Storage, layout: Layout, version: int, span: dt.timedelta, full: bool) -> list[str]:
     deleted: list[str] = storage.open(layout).vacuum(
         retention_hours=math.ceil(span / dt.timedelta(hours=1)),
         dry_run=False,
         enforce_retention_duration=False,
         full=full,
-        keep_versions=[snapshot.table(layout).version()],
+        keep_versions=[version],
     )
     return deleted

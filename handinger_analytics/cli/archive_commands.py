@@ -10,7 +10,8 @@ import click
 
 from handinger_analytics.archive.archive import Archive
 from handinger_analytics.cli import exit_codes, options
-from handinger_analytics.cli.output import show_failures, show_lines
+from handinger_analytics.cli.output import show_failures, show_lines, show_table
+from handinger_analytics.fetching.ids import normalize_worker_ids
 from handinger_analytics.locations import shown_place
 from handinger_analytics.text import terminal_text
 
@@ -59,8 +60,9 @@ def sync(
     """Bring the archive at URI up to date: a folder, or s3://, gs://, abfss://.
 
     Without ids, all that the archive knows are looked after. Prints nothing if all went well; tasks that
-    were not fetched are listed (exit code 3) and tried first the next time. Buckets are reached with
-    the usual environment variables, such as AWS_ACCESS_KEY_ID and AWS_REGION.
+    were not fetched are listed (exit code 3) and tried first the next time. A --worker whose tasks cannot
+    be known, since it has no webhook, is exit code 3, too. Buckets are reached with the usual environment
+    variables, such as AWS_ACCESS_KEY_ID and AWS_REGION.
     """
     if sum((bool(task_ids), bool(worker_ids), ids_from is not None)) > 1:
         raise click.UsageError("give task ids, or --worker, or --ids-from, not several of them")
@@ -80,7 +82,14 @@ def sync(
         show_failures(f"Tasks of {terminal_text(shown_place(archive.uri))} not fetched", report.failed)
         if report.failed["error"].eq("NotFoundError").any():
             click.echo("Of tasks that are deleted, `handinger-analytics forget` stops asking.", err=True)
+    if not report.complete or (worker_ids and _any_silent(archive, worker_ids)):
         sys.exit(exit_codes.INCOMPLETE)
+
+
+def _any_silent(archive: Archive, worker_ids: tuple[str, ...]) -> bool:
+    logs = archive.status().logs
+    asked = logs["worker_id"].isin(normalize_worker_ids(worker_ids))
+    return bool(logs.loc[asked, "silent"].notna().any())
 
 
 @click.command()
@@ -102,9 +111,14 @@ def vacuum(uri: str, older_than: dt.timedelta) -> None:
 @click.command()
 @click.argument("uri")
 def status(uri: str) -> None:
-    """Say what the archive at URI holds; exit code 3 if known tasks are missing."""
+    """Say what the archive at URI holds, and since when the webhook log of each worker is known.
+
+    Exit code 3 if known tasks are missing, or the tasks of a worker cannot be known.
+    """
     found = Archive(uri).status()
     show_lines(found.summary())
+    if len(found.logs):
+        show_table("Webhook logs; ids before known_since are not known", found.logs)
     if len(found.failures):
         show_failures("Tasks not fetched", found.failures)
     if not found.complete:

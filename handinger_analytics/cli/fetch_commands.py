@@ -19,7 +19,7 @@ from handinger_analytics.cli.output import show_failures, show_measures, show_ta
 from handinger_analytics.cli.signals import held_back
 from handinger_analytics.errors import HandingerError
 from handinger_analytics.fetching import fetch as fetching
-from handinger_analytics.fetching.discover import discover_task_ids
+from handinger_analytics.fetching.discover import discovered, read_logs, warn_of_silence
 from handinger_analytics.fetching.id_sources import id_line
 from handinger_analytics.fetching.ids import normalize_task_ids
 from handinger_analytics.fetching.result import FetchResult
@@ -60,12 +60,17 @@ def discover(worker_ids: tuple[str, ...]) -> None:
     """Print the ids of the tasks that workers reported to their webhooks, one a line.
 
     Give them to `fetch --ids-from -`. An id that would be read as something else, such as one with white
-    space at its end, is printed as a dashboard link.
+    space at its end, is printed as a dashboard link. Exit code 3 if a worker brings no id and is not known
+    to have a webhook: without one its log stays empty, whatever it spends.
     """
-    found = discover_task_ids(worker_ids, as_frame=True)
+    logs = read_logs(worker_ids, client=None, cancel=None)
+    warn_of_silence(logs)
+    found = discovered(logs)
     ascii_only = str(getattr(sys.stdout, "encoding", None)).lower().replace("-", "") != "utf8"
     for task_id, worker_id in zip(found["task_id"], found["worker_id"], strict=True):
         click.echo(id_line(task_id, worker_id, ascii_only=ascii_only))
+    if not all(log.has_webhook for log in logs):
+        sys.exit(exit_codes.INCOMPLETE)
 
 
 @click.command()

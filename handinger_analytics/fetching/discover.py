@@ -245,9 +245,7 @@ def walk(
     return Log(worker_id, found, reached, silence, has_webhook)
 
 
-def _page(
-    client: Client, worker_id: str, number: int, cancel: threading.Event | None
-) -> wire.ExecutionPage:
+def _page(client: Client, worker_id: str, number: int, cancel: threading.Event | None) -> wire.ExecutionPage:
     try:
         return client.retrieve_webhook_executions(worker_id, number, cancel=cancel)
     except PermissionDeniedError as error:

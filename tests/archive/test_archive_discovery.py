@@ -1,0 +1,313 @@
+"""What an archive makes of the webhook logs of workers: which tasks are due, and how far a log is read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Iterator
+
+import pandas as pd
+import pytest
+
+import handinger_analytics as ha
+from handinger_analytics import Archive, PartialDataWarning, Sandbox
+from tests.archive.conftest import NOON, assert_same_rows
+from tests.samples import encoded
+from tests.scripted import LogServer, Reply, delivery
+
+DAY = dt.timedelta(days=1)
+MINUTE = dt.timedelta(minutes=1)
+HAS_WEBHOOK = Reply(encoded({"url": "https://example.com/hook", "token": "whsec_of_a_user"}))
+
+
+@pytest.fixture
+def server() -> Iterator[LogServer]:
+    """Run a server with an empty log."""
+    running = LogServer()
+    yield running
+    running.stop()
+
+
+def newest_first(count: int, end: dt.datetime = NOON) -> list[dict[str, object]]:
+    """Return a log of so many tasks, one a minute, the last of them at ``end``."""
+    return [delivery(f"tsk_{count - at}", end - at * MINUTE) for at in range(count)]
+
+
+def test_a_follow_up_that_the_log_names_is_fetched(archive, server):
+    """A task is due when its newest delivery is newer than the newest known at the last look at it."""
+    server.log = [delivery("tsk_1", NOON)]
+    with server.client() as client:
+        for moment in (NOON, NOON + 20 * DAY):
+            archive.discover("wrk_1", client=client)
+            assert archive.sync(client=client, now=NOON + 30 * DAY, settle=dt.timedelta(0)).fetched == 1
+            assert archive.sync(client=client, now=NOON + 30 * DAY, settle=dt.timedelta(0)).fetched == 0
+            server.log.insert(0, delivery("tsk_1", moment + DAY))
+        archive.discover("wrk_1", client=client)
+        report = archive.sync(["tsk_1", "tsk_2"], client=client, settle=dt.timedelta(0))
+    assert (report.fetched, report.skipped) == (2, 0)
+
+
+def test_the_clock_of_the_server_is_not_ours(archive, server):
+    """Deliveries that are years ahead of our clock, or behind it, make a task due once each."""
+    for year in (1999, 2090):
+        server.log = [delivery("tsk_1", NOON.replace(year=year))]
+        with server.client() as client:
+            archive.discover("wrk_1", client=client)
+            assert archive.sync(client=client, settle=dt.timedelta(0)).fetched == 1
+            archive.discover("wrk_1", client=client)
+            assert archive.sync(client=client, settle=dt.timedelta(0)).fetched == 0
+
+
+def test_settling_is_not_needed_where_the_log_was_walked(archive, server):
+    """Tasks that ended yesterday are final in the sync after a walk that met what was known, in no other."""
+    server.log = [delivery("tsk_1", NOON)]
+    ended = dt.datetime(2026, 5, 11, 9, 14, 48, tzinfo=dt.UTC)
+    with server.client() as client:
+
+        def fetched(discover: bool, workers: str = "wrk_vk81XUHKHG-qr4") -> int:
+            if discover:
+                archive.discover(workers, client=client)
+            return archive.sync(client=client, now=ended + DAY).fetched
+
+        assert [fetched(discover=True), fetched(discover=False)] == [1, 1]
+        assert fetched(discover=True) == 0
+        assert fetched(discover=False) == 1
+        assert fetched(discover=True, workers="wrk_of_other_tasks") == 1
+        server.log = [delivery("tsk_2", NOON + DAY)]
+        assert fetched(discover=True) == 2, "what was known is gone from the log: something may be in between"
+
+
+def test_a_failed_fetch_is_tried_again_and_keeps_what_is_known_of_its_deliveries(archive):
+    """A task that could not be fetched is due at the next sync, and not any more after it was."""
+    with Sandbox(tasks=30, seed=7, faults=ha.Faults(rate=0)) as calm:
+        bad = ha.discover_task_ids(calm.worker_ids, client=calm.client())[0]
+    faults = ha.Faults(rate=0, always={bad: "404"})
+    with Sandbox(tasks=30, seed=7, faults=faults) as sandbox, sandbox.client() as client:
+        archive.discover(sandbox.worker_ids, client=client)
+        assert set(archive.sync(client=client).failed["task_id"]) == {bad}
+        assert archive.sync(client=client, settle=dt.timedelta(0)).failed["task_id"].to_list() == [bad]
+    with Sandbox(tasks=30, seed=7) as sandbox, sandbox.client() as client:
+        archive.sync(client=client, settle=dt.timedelta(0))
+        assert archive.sync(client=client, settle=dt.timedelta(0)).fetched == archive.status().unfinished
+        archive.discover(sandbox.worker_ids, client=client)
+        assert archive.sync(client=client).fetched == archive.status().unfinished
+
+
+def test_what_is_known_is_not_read_again(archive, server):
+    """A log of 1,000 deliveries takes 20 pages, then one, and more only if there are more new ones."""
+    server.log = newest_first(1000)
+    with server.client() as client:
+        assert len(archive.discover("wrk_1", client=client)) == 1000
+        assert server.pages() == [*range(1, 21)]
+        assert archive.discover("wrk_1", client=client) == [f"tsk_{at}" for at in range(1000, 950, -1)]
+        assert Archive(archive.uri).discover("wrk_1", client=client)
+        assert server.pages() == [1, 1]
+        server.log = newest_first(1120, NOON + 120 * MINUTE)
+        archive.discover("wrk_1", client=client)
+        assert server.pages() == [1, 2, 3]
+    assert archive.status().missing == 1120
+
+
+def test_entries_of_one_time_are_all_read(archive, server):
+    """As long as entries are as old as the newest that is known, some of them may be new."""
+    server.log = [delivery(f"tsk_{at}", NOON) for at in range(120)] + newest_first(200, NOON - DAY)
+    with server.client() as client:
+        archive.discover("wrk_1", client=client)
+        server.pages()
+        server.log.insert(110, delivery("tsk_late", NOON))
+        assert "tsk_late" in archive.discover("wrk_1", client=client)
+    assert server.pages() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("order", ["oldest first", "mixed"])
+def test_a_log_in_another_order_is_read_to_its_end(archive, server, order):
+    """Where entries are not newest first, new ones may be anywhere."""
+    log = newest_first(170)
+    server.log = log[::-1] if order == "oldest first" else log[1:4] + log[:1] + log[4:]
+    with server.client() as client:
+        for _ in range(2):
+            assert len(archive.discover("wrk_1", client=client)) == 170
+            assert server.pages() == [1, 2, 3, 4]
+
+
+def test_entries_that_shift_while_they_are_read(archive, server):
+    """An entry that is met twice is no disorder; one that came during a walk is found by the next."""
+    server.log = newest_first(200)
+
+    def shift(page: int) -> None:
+        if page > 1:
+            server.log.insert(0, delivery(f"tsk_during_{len(server.log)}", NOON + len(server.log) * MINUTE))
+
+    server.before_page = shift
+    with server.client() as client:
+        assert len(archive.discover("wrk_1", client=client)) == 200
+        assert server.pages() == [1, 2, 3, 4, 5]
+        server.log[:0] = newest_first(60, NOON + DAY)
+        found = archive.discover("wrk_1", client=client)
+        assert server.pages() == [1, 2]
+    assert {f"tsk_during_{at}" for at in range(200, 204)} < {*found}
+
+
+@pytest.mark.parametrize("how", ["error", "cancel"])
+def test_a_walk_that_broke_off_counts_as_none(archive, server, how):
+    """The next walk reads as far as if the broken one had not been; logs that were read before are kept."""
+    server.log = newest_first(100)
+    cancel = threading.Event()
+    with server.client() as client:
+        archive.discover("wrk_1", client=client)
+        server.log = newest_first(300, NOON + DAY)
+        server.pages()
+
+        def end(page: int) -> None:
+            if page == 3 and how == "cancel":
+                cancel.set()
+            elif page == 3:
+                raise ConnectionAbortedError
+
+        server.before_page = end
+        with pytest.raises(ha.HandingerError):
+            archive.discover(["wrk_1"], client=client, cancel=cancel)
+        server.before_page = id
+        server.pages()
+        assert len(archive.discover("wrk_1", client=client)) == 300
+        assert server.pages() == [1, 2, 3, 4, 5, 6]
+
+
+def test_logs_that_were_read_before_an_error_are_kept(archive):
+    """What the first worker's log named is known, and so is how far it was read."""
+    with Sandbox(tasks=100) as sandbox, sandbox.client() as client:
+        first = sandbox.worker_ids[0]
+        with pytest.raises(ha.PermissionDeniedError):
+            archive.discover([first, sandbox.forbidden_worker_id], client=client)
+        assert archive.status().missing == len(ha.discover_task_ids(first, client=client))
+        assert archive.status().logs["worker_id"].to_list() == [first]
+
+
+def test_status_says_since_when_a_log_is_known(archive, server):
+    """It is known from its oldest entry on; where what was known is gone from it, anew."""
+    server.log = newest_first(3)
+    with server.client() as client:
+        assert archive.discover("wrk_1", client=client)
+        assert archive.discover("wrk_1", client=client)
+        logs = archive.status().logs
+        assert logs["known_since"].to_list() == [pd.Timestamp(NOON - 2 * MINUTE)]
+        assert logs["newest_at"].to_list() == [pd.Timestamp(NOON)]
+        assert logs["silent"].isna().all()
+        server.log = newest_first(4, NOON + DAY)
+        archive.discover("wrk_1", client=client)
+        assert archive.status().logs["known_since"].to_list() == [pd.Timestamp(NOON + DAY - 3 * MINUTE)]
+    assert "logs: of 1 worker; ids before .logs.known_since are not known" in repr(archive.status())
+
+
+def test_a_worker_without_a_webhook_makes_the_archive_incomplete(archive):
+    """Discovery warns of it, and status, frames and other engines say that its tasks are not known."""
+    with Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        with pytest.warns(PartialDataWarning, match="names no task: it has no webhook, so its tasks are not"):
+            archive.discover([sandbox.silent_worker_id, *sandbox.worker_ids], client=client)
+        archive.sync(client=client)
+        status = archive.status()
+        assert (status.missing, len(status.failures), status.complete) == (0, 0, False)
+        silent = status.logs.set_index("worker_id")["silent"].dropna()
+        assert silent.index.to_list() == [sandbox.silent_worker_id]
+        assert "NO: 0 missing, 0 could not be fetched; see .failures; nothing is known" in repr(status)
+    assert archive.turns().attrs["handinger"]["complete"] is False
+    with pytest.warns(PartialDataWarning, match="and nothing is known of the tasks of 1 worker"):
+        archive.turns(engine="polars")
+    ha.Archive(archive.uri).vacuum(dt.timedelta(0))
+    assert not archive.status().complete
+
+
+def test_a_silent_worker_that_speaks_is_silent_no_more(archive, server):
+    """With its first delivery the archive is complete; an empty log later is said, and changes nothing."""
+    with server.client() as client:
+        with pytest.warns(PartialDataWarning, match="it has no webhook"):
+            archive.discover("wrk_1", client=client)
+        server.webhook = HAS_WEBHOOK
+        with pytest.warns(PartialDataWarning, match="it has a webhook, but no delivery is in the log"):
+            archive.discover("wrk_1", client=client)
+        assert archive.status().complete
+        server.log = newest_first(2)
+        archive.discover("wrk_1", client=client)
+        archive.sync(client=client)
+        assert archive.status().complete
+        server.log, server.webhook = [], Reply(encoded({"url": None, "token": None}))
+        with pytest.warns(PartialDataWarning, match="it has no webhook"):
+            archive.discover("wrk_1", client=client)
+        assert archive.status().complete
+        assert archive.status().logs["known_since"].isna().all()
+
+
+def test_deliveries_without_a_task_tell_nothing(archive, server):
+    """A log that names no task is said like an empty one, at each walk."""
+    server.log, server.webhook = [delivery(None, NOON)], HAS_WEBHOOK
+    with server.client() as client:
+        for _ in range(2):
+            with pytest.warns(PartialDataWarning, match="has a webhook, but no delivery in the log names a"):
+                assert archive.discover("wrk_1", client=client) == []
+
+
+def test_whether_there_is_a_webhook_may_not_be_known(archive, server):
+    """An error of that question is the reason that is given, and the archive is not complete."""
+    server.webhook = Reply(b'{"error": "no"}', 404)
+    with (
+        server.client() as client,
+        pytest.warns(PartialDataWarning, match="whether it has a webhook could not be asked: .*404"),
+    ):
+        archive.discover("wrk_1", client=client)
+    assert not archive.status().complete
+
+
+def test_the_token_of_a_webhook_is_kept_nowhere(archive, server, tmp_path):
+    """Neither it nor the address is in a file of the archive or in a warning."""
+    server.webhook = HAS_WEBHOOK
+    with server.client() as client, pytest.warns(PartialDataWarning) as caught:
+        archive.discover("wrk_1", client=client)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 4
+    for content in (str(caught[0].message).encode(), *(path.read_bytes() for path in files)):
+        assert b"whsec" not in content
+        assert b"example.com/hook" not in content
+
+
+def test_a_forgotten_task_is_not_asked_for_when_a_log_names_it(archive, server):
+    """Also not by new deliveries, until it is asked for by name with ``refresh="all"``."""
+    server.log = newest_first(3)
+    with server.client() as client:
+        archive.discover("wrk_1", client=client)
+        archive.sync(client=client)
+        archive.forget("tsk_1")
+        server.log = [delivery("tsk_1", NOON + DAY), *server.log]
+        archive.discover("wrk_1", client=client)
+        report = archive.sync(client=client, settle=dt.timedelta(0))
+        assert (report.fetched, report.skipped, archive.status().forgotten) == (0, 3, 1)
+        assert archive.sync("tsk_1", client=client, refresh="all").fetched == 1
+        assert archive.sync("tsk_1", client=client, settle=dt.timedelta(0)).fetched == 0
+
+
+def test_an_archive_without_workers_is_read(archive, sandbox, client):
+    """Ids given to a sync need no log: there is no table of workers, and nothing is said of any."""
+    archive.sync(sandbox.task_ids[:5], client=client)
+    assert archive.status().complete
+    assert archive.status().logs.empty
+    assert "logs" not in repr(archive.status())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("generation", ["A", "B"])
+def test_sixty_days_of_late_follow_ups(archive, generation):
+    """With discovery and a sync a day, the archive is what a fetch of everything gives."""
+    with (
+        Sandbox(tasks=60, seed=7, generation=generation, now=NOON, follow_up_days=40) as sandbox,
+        sandbox.client() as client,
+    ):
+        for _ in range(60):
+            archive.discover(sandbox.worker_ids, client=client)
+            archive.sync(client=client, now=sandbox.now)
+            sandbox.advance(DAY)
+        archive.discover(sandbox.worker_ids, client=client)
+        archive.sync(client=client, now=sandbox.now)
+        fetched = ha.fetch(archive.known_ids(), client=client)
+        known = ha.discover_task_ids(sandbox.worker_ids, client=client)
+    assert set(archive.known_ids()) == set(known)
+    assert_same_rows(archive.tasks(), fetched.tasks)
+    assert_same_rows(archive.turns(), fetched.turns)
