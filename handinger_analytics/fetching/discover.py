@@ -226,14 +226,15 @@ def walk(
         The newest delivery of the last walk. The walk ends after the page with an older one, if the log
         is newest first; otherwise it goes on to the last page, as without this.
     """
-    deliveries: dict[str, wire.Execution] = {}
+    deliveries: dict[object, wire.Execution] = {}
     newest_first, previous = True, None
     for number in itertools.count(1):
         page = _page(client, worker_id, number, cancel)
         for delivery in page.logs:
-            if delivery.id not in deliveries:  # pages shift while deliveries are logged
+            key = delivery.id, delivery.task_id, delivery.created_at
+            if key not in deliveries:  # pages shift while deliveries are logged
                 newest_first &= previous is None or delivery.created_at <= previous
-                deliveries[delivery.id], previous = delivery, delivery.created_at
+                deliveries[key], previous = delivery, delivery.created_at
         ended = newest_first and known is not None and previous is not None and previous < known
         if ended or number >= page.page_count:
             break
