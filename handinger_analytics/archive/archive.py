@@ -10,7 +10,7 @@ from typing import cast
 from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.archive import discovery, upkeep
 from handinger_analytics.archive.layout import TASKS_LAYOUT
-from handinger_analytics.archive.recording import forget
+from handinger_analytics.archive.recording import delete, erase, forget
 from handinger_analytics.archive.snapshot import version_at
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncReport, plan
@@ -156,6 +156,7 @@ class Archive(ArchiveView):
                 f"there is no archive at {self._storage.shown!r} whose ids could be synced: give task ids"
             )
         self._storage.create()
+        erase(self._storage)
         self._walked = frozenset()
         todo = plan(self._storage, ids, policy, moment or clock())
         return Sync(self._storage, todo, moment).run(client, int(batch), progress, cancel)
@@ -242,7 +243,43 @@ class Archive(ArchiveView):
         >>> archive.status().forgotten
         3
         """
-        forget(self._storage, normalize_task_ids(task_ids), clock())
+        forget(self._storage, normalize_task_ids(task_ids))
+
+    def delete(self, task_ids: str | Iterable[str]) -> None:
+        """Erase tasks for good: their rows, and after a `vacuum` the files that had them.
+
+        The ids stay known as deleted: whoever names them, a caller of `sync`, also with
+        ``refresh="all"``, or a webhook log, they are not asked for again. Ids that the archive does not
+        know are kept as such, too.
+
+        `as_of` shows the tasks until ``vacuum(timedelta(0))``, which takes all earlier states with it;
+        files that a killed process left behind go with the first vacuum after a day. A deletion that is
+        killed is completed by the next `sync` or `vacuum`.
+
+        Parameters
+        ----------
+        task_ids : str or iterable of str
+            Task ids or dashboard links.
+
+        Raises
+        ------
+        TaskIdError
+            For something that cannot be an id.
+        FileError
+            If there is no archive or it cannot be written.
+
+        Examples
+        --------
+        >>> from datetime import timedelta
+        >>> archive = ha.Archive("archive")
+        >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        ...     report = archive.sync(sandbox.task_ids, client=client)
+        >>> archive.delete(sandbox.task_ids[:3])
+        >>> files = archive.vacuum(timedelta(0))
+        >>> len(archive.tasks()), archive.status().deleted, archive.status().complete
+        (17, 3, True)
+        """
+        delete(self._storage, normalize_task_ids(task_ids))
 
     def compact(self) -> int:
         """Rewrite many small files as few larger ones; `sync` does so by itself where reading gets slow.

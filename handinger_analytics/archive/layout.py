@@ -34,7 +34,7 @@ Null for tasks that were recorded before this column existed.
 """
 
 FAILED_AT = "failed_at"
-"""When an id could not be fetched or was forgotten; null for all others."""
+"""When an id could not be fetched, was forgotten or deleted; null for all others."""
 
 DELIVERED_AT = "delivered_at"
 """The newest delivery of a task in its worker's webhook log, in the server's time; null for none.
@@ -44,6 +44,13 @@ Of a recorded task: the newest that was known when the task was last looked at.
 
 FORGOTTEN = "forgotten"
 """Value of ``stage`` for an id that is not to be fetched any more."""
+
+DELETING, DELETED = "deleting", "deleted"
+"""Values of ``stage`` for an id that is never fetched again: its rows are to be deleted, or they are."""
+
+GONE = (DELETING, DELETED)
+NOT_FETCHED = (FORGOTTEN, *GONE)
+"""Values of ``stage`` that stand for no failure."""
 
 BATCH = "handinger.batch"
 """Application transaction of ``turns`` that counts the commits of this package which change rows."""

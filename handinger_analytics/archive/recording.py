@@ -15,21 +15,26 @@ import pyarrow.compute as pc
 from handinger_analytics.archive.files import open_files, replace_files
 from handinger_analytics.archive.layout import (
     BEGAN_AT,
+    DELETED,
+    DELETING,
     DELIVERED_AT,
     FAILED_AT,
     FINISHED_AT,
     FORGOTTEN,
+    GONE,
     IDS_LAYOUT,
+    NOT_FETCHED,
     SYNCED_AT,
     TASKS_LAYOUT,
     TURNS_LAYOUT,
     stamp,
 )
 from handinger_analytics.archive.merging import Merged, is_newer, last_of_each, merge
-from handinger_analytics.archive.snapshot import Pointer, Snapshot, dataset, marked_ids, pointer_of
+from handinger_analytics.archive.snapshot import Pointer, Snapshot, dataset, marked_ids, pointer_of, staged
 from handinger_analytics.archive.storage import CHECKPOINT_EVERY, Storage, batch_of
 from handinger_analytics.tables.build import Failure, Rows, table
 from handinger_analytics.tables.schema import FAILURES, FETCHED_AT, FINAL, UNFINISHED
+from handinger_analytics.times import now as clock
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -104,16 +109,15 @@ def record_failures(
 ) -> int:
     """Keep the failures of a batch, and delete those of ids that were fetched this time.
 
-    Ids that were forgotten meanwhile stay so. Returns the version of ``ids`` that has all this, 0 if there
-    was nothing to record.
+    Ids that were forgotten or deleted meanwhile stay so. Returns the version of ``ids`` that has all this,
+    0 if there was nothing to record.
     """
     failures = IDS_LAYOUT.stored(table(FAILURES, list(failed)), **{FAILED_AT: stamp(now)})
     rows = pa.concat_tables([failures, _id_rows(pa.array(list(fetched), pa.string()))])
 
     def write() -> int:
         ids = storage.open(IDS_LAYOUT)
-        _, forgotten = marked_ids(ids)
-        return _replace_ids(ids, _without(rows, forgotten))
+        return _replace_ids(ids, _without(rows, staged(marked_ids(ids), *NOT_FETCHED)))
 
     return storage.change(write) if rows.num_rows else 0
 
@@ -128,6 +132,9 @@ def record_rows(
     delivered: pa.Table | None = None,
 ) -> Merged:
     """Write tasks and their turns, turns first; without tasks of which a later fetch is recorded.
+
+    Tasks that were deleted meanwhile are left out, too. Their marks come before the deletion of their rows,
+    and are read here after the tables were opened: of the commits to these, one would be in conflict.
 
     Parameters
     ----------
@@ -167,7 +174,9 @@ def record_rows(
             target, pa.chunked_array([*all_tasks["task_id"].chunks, *all_turns["task_id"].chunks])
         )
         newer = recorded.filter(is_newer(recorded, times))["task_id"]
-        tasks, turns = _without(all_tasks, newer), _without(all_turns, newer)
+        deleted = staged(marked_ids(storage.open(IDS_LAYOUT)), *GONE)
+        stale = pa.chunked_array([*newer.chunks, *deleted.chunks], pa.string())
+        tasks, turns = _without(all_tasks, stale), _without(all_turns, stale)
         ids, before = tasks["task_id"].combine_chunks(), pointer_of(target)
         since = _first_start(recorded[BEGAN_AT], all_tasks[BEGAN_AT], all_turns["started_at"])
         # A writer that was killed after it committed turns may have left some in any month.
@@ -185,22 +194,57 @@ def record_rows(
     return Merged(version, new, changed)
 
 
-def forget(storage: Storage, task_ids: Sequence[str], now: dt.datetime) -> None:
+def forget(storage: Storage, task_ids: Sequence[str]) -> None:
     """Mark ids as not to be fetched any more."""
     Snapshot.open(storage)  # an archive of a later schema is refused before anything is changed
-    marks = {"stage": FORGOTTEN, FAILED_AT: stamp(now).as_py()}
-    _change_ids(storage, _id_rows(pa.array(task_ids, pa.string()), **marks))
+    _mark(storage, pa.array(task_ids, pa.string()), FORGOTTEN)
 
 
 def revive(storage: Storage, task_ids: pa.Array) -> None:
     """Make forgotten ids known again."""
-    _change_ids(storage, _id_rows(task_ids))
+    _mark(storage, task_ids, None)
 
 
-def _change_ids(storage: Storage, rows: pa.Table) -> None:
-    if rows.num_rows:
-        version = storage.change(lambda: _replace_ids(storage.open(IDS_LAYOUT), rows))
-        publish(storage, ids=version)
+def delete(storage: Storage, task_ids: Sequence[str]) -> None:
+    """Mark ids as never to be fetched again, and delete the rows of their tasks."""
+    Snapshot.open(storage)  # an archive of a later schema is refused before anything is changed
+    _mark(storage, pa.array(task_ids, pa.string()), DELETING)
+    erase(storage)
+
+
+def erase(storage: Storage) -> None:
+    """Delete the rows of all ids that are marked for it, also by a process that was killed then."""
+    ids = storage.open(IDS_LAYOUT)
+    with storage.errors("read"):
+        task_ids = staged(marked_ids(ids), DELETING).combine_chunks()
+
+    def write() -> None:
+        tasks, turns = storage.open(TASKS_LAYOUT), storage.open(TURNS_LAYOUT)
+        before = pointer_of(tasks)
+        version = merge(turns, TURNS_LAYOUT, TURNS_LAYOUT.schema.empty_table(), task_ids).version
+        batch = batch_of(turns) + (version > turns.version())
+        after = before.advanced(version, ids.version(), batch)
+        none = TASKS_LAYOUT.schema.empty_table()
+        merge(tasks, TASKS_LAYOUT, none, task_ids, transactions=after.transactions)
+        _shorten_log(storage, before, after)
+
+    if len(task_ids):
+        storage.change(write)
+        _mark(storage, task_ids, DELETED)
+
+
+def _mark(storage: Storage, task_ids: pa.Array, stage: str | None) -> None:
+    """Give ids another stage, None for that of a known id; what is deleted stays so."""
+    failed_at = None if stage is None else stamp(clock()).as_py()
+    marked = _id_rows(task_ids, **{"stage": stage, FAILED_AT: failed_at})
+
+    def write() -> int:
+        ids = storage.open(IDS_LAYOUT)
+        rows = marked if stage in GONE else _without(marked, staged(marked_ids(ids), *GONE))
+        return _replace_ids(ids, rows)
+
+    if len(task_ids):
+        publish(storage, ids=storage.change(write))
 
 
 def _replace_ids(ids: DeltaTable, rows: pa.Table) -> int:

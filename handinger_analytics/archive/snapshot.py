@@ -18,7 +18,9 @@ from handinger_analytics.archive.files import months, open_files
 from handinger_analytics.archive.layout import (
     FAILED_AT,
     FORGOTTEN,
+    GONE,
     IDS_LAYOUT,
+    NOT_FETCHED,
     TASKS_LAYOUT,
     TURNS_LAYOUT,
     WORKERS_LAYOUT,
@@ -180,22 +182,29 @@ class Snapshot:
     @property
     def failures(self) -> pa.Table:
         """Ids that could not be fetched, columns as in ``schema.FAILURES``."""
-        return self._marked[0]
+        others = pa.array(NOT_FETCHED)
+        return self._marked.filter(pc.invert(pc.is_in(self._marked["stage"], value_set=others)))
 
     @property
     def forgotten(self) -> pa.ChunkedArray:
         """Ids that are not to be fetched any more."""
-        return self._marked[1]
+        return staged(self._marked, FORGOTTEN)
+
+    @property
+    def deleted(self) -> pa.ChunkedArray:
+        """Ids that are never fetched again."""
+        return staged(self._marked, *GONE)
 
     @cached_property
-    def _marked(self) -> tuple[pa.Table, pa.ChunkedArray]:
+    def _marked(self) -> pa.Table:
         return marked_ids(self.ids)
 
     @cached_property
     def missing(self) -> int:
-        """How many known tasks are not recorded and not forgotten."""
-        forgotten = len(self.forgotten) - self._recorded(self.forgotten)
-        return int(self.ids.count() - self.tasks.count() - forgotten)
+        """How many known tasks are not recorded, and neither forgotten nor deleted."""
+        others = staged(self._marked, *NOT_FETCHED)
+        unrecorded = len(others) - self._recorded(others)
+        return int(self.ids.count() - self.tasks.count() - unrecorded)
 
     def _recorded(self, task_ids: pa.ChunkedArray) -> int:
         """How many of a few ids have their task recorded."""
@@ -223,20 +232,23 @@ class Snapshot:
         return made(requested, failed, complete, self.pointer.synced_at)
 
 
-def marked_ids(ids: DeltaTable) -> tuple[pa.Table, pa.ChunkedArray]:
-    """Return the ids that could not be fetched, as in ``schema.FAILURES``, and those that are forgotten."""
+def marked_ids(ids: DeltaTable) -> pa.Table:
+    """Return the ids that could not be fetched, were forgotten or deleted, as in ``schema.FAILURES``."""
     pruning = f"{FAILED_AT} IS NOT NULL"  # mostly no file has any
-    marked = open_files(ids, IDS_LAYOUT.schema, pruning).to_table(
+    return open_files(ids, IDS_LAYOUT.schema, pruning).to_table(
         columns=IDS_LAYOUT.public_schema.names, filter=pc.field(FAILED_AT).is_valid()
     )
-    forgotten = pc.equal(marked["stage"], FORGOTTEN)
-    return marked.filter(pc.invert(forgotten)), marked.filter(forgotten)["task_id"]
+
+
+def staged(marked: pa.Table, *stages: str) -> pa.ChunkedArray:
+    """Return those of the `marked_ids` that have one of these stages."""
+    return marked.filter(pc.is_in(marked["stage"], value_set=pa.array(stages)))["task_id"]
 
 
 def known_ids(ids: DeltaTable) -> pa.ChunkedArray:
-    """Return all ids but those that are forgotten."""
+    """Return all ids but those that are forgotten or deleted."""
     rows = open_files(ids, IDS_LAYOUT.schema).to_table(columns=["task_id", "stage"])
-    return rows.filter(pc.fill_null(pc.not_equal(rows["stage"], FORGOTTEN), True))["task_id"]
+    return rows.filter(pc.invert(pc.is_in(rows["stage"], value_set=pa.array(NOT_FETCHED))))["task_id"]
 
 
 def known_logs(storage: Storage) -> pa.Table:

@@ -43,6 +43,8 @@ class ArchiveStatus:
         Known ids without a recorded task, because they were not fetched yet or could not be fetched.
     forgotten : int
         Ids that are not fetched any more, see `Archive.forget`.
+    deleted : int
+        Ids whose tasks were deleted, see `Archive.delete`.
     failures : DataFrame
         Ids that could not be fetched, columns as in ``schema.FAILURES``.
     logs : DataFrame
@@ -61,6 +63,7 @@ class ArchiveStatus:
     unfinished: int
     missing: int
     forgotten: int
+    deleted: int
     failures: pd.DataFrame
     logs: pd.DataFrame
 
@@ -85,6 +88,8 @@ class ArchiveStatus:
         yield "version", f"{self.version}"
         if self.forgotten:
             yield "forgotten", f"{self.forgotten:,}"
+        if self.deleted:
+            yield "deleted", f"{self.deleted:,}"
         if len(self.logs):
             yield "logs", f"of {count(len(self.logs), 'worker')}; ids before .logs.known_since are not known"
         lacking = f"{self.missing:,} missing, {len(self.failures):,} could not be fetched; see .failures"
@@ -117,6 +122,7 @@ def status(snapshot: Snapshot) -> ArchiveStatus:
         unfinished=unfinished,
         missing=snapshot.missing,
         forgotten=len(snapshot.forgotten),
+        deleted=len(snapshot.deleted),
         failures=to_pandas(snapshot.failures, FAILURES),
         logs=to_pandas(snapshot.logs, WORKER_LOGS),
     )

@@ -93,7 +93,7 @@ class SyncReport:
     fetched : int
         Tasks that were fetched with all their turns.
     skipped : int
-        Tasks that were in the archive already, and final, or that were forgotten.
+        Tasks that were in the archive already, and final, or that were forgotten or deleted.
     new, changed : int
         Turns that were not in the archive, and turns that replaced an earlier state of theirs (also one
         of schema 1, which lacks ``fetched_at``).
@@ -144,7 +144,7 @@ class Plan:
     due : pyarrow.ChunkedArray of string
         Ids to fetch, beginning with those that could not be fetched before.
     skipped : int
-        Ids that were asked for and need not be fetched, or were forgotten.
+        Ids that were asked for and need not be fetched, or were forgotten or deleted.
     failing : frozenset of str
         Ids with a failure in the archive.
     ids_version : int
@@ -180,6 +180,7 @@ def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, momen
         revive(storage, forgotten.filter(pc.is_in(forgotten, value_set=wanted)).combine_chunks())
     else:
         due = pc.and_not(due, pc.is_in(wanted, value_set=forgotten))
+    due = pc.and_not(due, pc.is_in(wanted, value_set=snapshot.deleted))
     return Plan(
         due=pa.chunked_array([failing, wanted.filter(due)]),
         skipped=others.true_count - due.true_count,

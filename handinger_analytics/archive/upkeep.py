@@ -21,7 +21,7 @@ from handinger_analytics.archive.layout import (
     Layout,
     month_of,
 )
-from handinger_analytics.archive.recording import publish
+from handinger_analytics.archive.recording import erase, publish
 from handinger_analytics.archive.snapshot import Snapshot, pointer_of
 from handinger_analytics.archive.storage import FILE_SIZE, Storage, batch_of, filesystem
 
@@ -82,6 +82,7 @@ def _compact(
 
 def vacuum(storage: Storage, older_than: dt.timedelta) -> int:
     """Delete files that no state younger than ``older_than`` needs; return how many."""
+    erase(storage)
     snapshot = Snapshot.open(storage)
     kept = [(layout, snapshot.table(layout).version()) for layout in LAYOUTS]
     if workers := storage.find(WORKERS_LAYOUT):

@@ -210,7 +210,7 @@ class ArchiveView:
         return [uri if "://" in uri else unquote(uri) for uri in uris]
 
     def known_ids(self) -> list[str]:
-        """Return the ids of all tasks that it knows, fetched or not, but not those that were forgotten.
+        """Return the ids of all tasks that it knows, fetched or not, but not those forgotten or deleted.
 
         Only the table of ids is read: they are given out also if the rest is damaged or of a later schema,
         so that another archive can be synced with them.

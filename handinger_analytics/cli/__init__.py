@@ -26,6 +26,7 @@ COMMANDS = {
     "sync": ("archive_commands", "Bring an archive up to date."),
     "status": ("archive_commands", "Say what an archive holds, and what is missing."),
     "forget": ("archive_commands", "Do not ask for tasks any more, such as deleted ones."),
+    "delete": ("archive_commands", "Erase tasks from an archive for good."),
     "vacuum": ("archive_commands", "Delete the files of an archive that were replaced."),
     "spend": ("spend_commands", "Show the spend of what is kept."),
     "budget": ("spend_commands", "Say whether a limit will hold."),

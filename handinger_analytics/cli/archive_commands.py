@@ -102,6 +102,18 @@ def forget(uri: str, task_ids: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("uri")
+@click.argument("task_ids", nargs=-1, required=True, metavar="TASK_ID...", callback=options.ids_given)
+def delete(uri: str, task_ids: tuple[str, ...]) -> None:
+    """Erase tasks from the archive at URI for good, and never ask for them again.
+
+    Their rows are gone at once. The files that had them, and all earlier states of the archive, are gone
+    after `handinger-analytics vacuum URI --older-than 0`.
+    """
+    Archive(uri).delete(task_ids)
+
+
+@click.command()
+@click.argument("uri")
 @_days("--older-than", default=7.0, help="How far back earlier states of the archive stay readable.")
 def vacuum(uri: str, older_than: dt.timedelta) -> None:
     """Delete the files of the archive at URI that were replaced: without this it grows with every sync."""

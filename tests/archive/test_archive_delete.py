@@ -1,0 +1,208 @@
+"""Tasks that are deleted: their rows go, and nobody brings them back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import resource
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from handinger_analytics import Archive, Client, FileError, TaskIdError
+from tests.archive.conftest import HOUR, assert_same_rows, record_bodies
+from tests.commands import TaskServer, run
+from tests.samples import encoded, task_of, turn_of
+
+NOW = dt.timedelta(0)
+
+
+def secret_task(task_id: str, noise: str = "") -> bytes:
+    """Return the body of a task whose texts nobody else has."""
+    texts = {"input": f"CANARY asks {noise}", "outputText": "CANARY", "structuredOutput": {"is": "CANARY"}}
+    turn = turn_of(task_id, **texts, files=[{"mediaType": "a/CANARY", "url": "https://CANARY", "size": 1}])
+    task = task_of(task_id, title="CANARY title", createdByUserId="usr_CANARY")
+    return encoded({"task": task, "turns": [turn], "new": "CANARY"})
+
+
+def holds(archive: Archive, text: str) -> list[str]:
+    """Return the files of an archive in which a text is, as bytes or in a decoded column."""
+    found = []
+    for file in filter(Path.is_file, Path(archive.uri).rglob("*")):
+        decoded = pq.read_table(file, partitioning=None) if file.suffix == ".parquet" else ""
+        content = str(decoded.to_pylist()) if file.suffix == ".parquet" else ""
+        if text in content or text.encode() in file.read_bytes():
+            found.append(file.name)
+    return found
+
+
+def requests_of(server: TaskServer, task_id: str) -> int:
+    """Count the requests for a task."""
+    return server.asked.count(f"/api/tasks/{task_id}")
+
+
+@pytest.fixture
+def server():
+    """Run a server that has three tasks."""
+    running = TaskServer("t1", "t2", "t3")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def client(server):
+    """Open a client of that server."""
+    with Client("hdg_live_x", base_url=server.url, max_attempts=1) as opened:
+        yield opened
+
+
+@pytest.fixture
+def kept(archive, client):
+    """Return an archive of these three tasks, and of one that nobody has."""
+    archive.sync(["t1", "t2", "t3", "gone"], client=client)
+    return archive
+
+
+def test_rows_are_gone_at_once_and_the_others_stay(kept):
+    """Of the task and of its turns, in one state, in every engine, and it is complete without them."""
+    tasks, turns, before = kept.tasks(), kept.turns(), kept.status()
+    kept.delete(["t2", "gone"])
+    assert_same_rows(kept.tasks(), tasks[tasks["task_id"] != "t2"])
+    assert_same_rows(kept.turns(), turns[turns["task_id"] != "t2"])
+    assert kept.turns(engine="pyarrow").to_table(columns=["task_id"])["task_id"].to_pylist() == ["t1", "t3"]
+    status = kept.status()
+    assert (status.tasks, status.turns, status.deleted, status.missing) == (2, 2, 2, 0)
+    assert len(status.failures) == 0
+    assert status.complete
+    assert kept.known_ids() == ["t1", "t3"]
+    assert kept.tasks().attrs["handinger"]["complete"]
+    for version in range(before.version, status.version + 1):
+        then = kept.as_of(version)
+        assert set(then.tasks()["task_id"]) == set(then.turns()["task_id"])
+
+
+def test_an_earlier_state_has_them_until_a_vacuum(kept):
+    """Afterwards the files are gone, too, and the earlier state cannot be read."""
+    before = kept.as_of(kept.status().version)
+    kept.delete("t2")
+    assert sorted(before.tasks()["task_id"]) == ["t1", "t2", "t3"]
+    kept.vacuum(NOW)
+    with pytest.raises(FileError, match="by a vacuum"):
+        before.tasks()
+    assert sorted(kept.tasks()["task_id"]) == ["t1", "t3"]
+
+
+def test_no_byte_is_left_after_a_vacuum(archive, server, client):
+    """Neither of the texts of a task, nor of the message of a failure: not in data, not in the log."""
+    server.replies["/api/tasks/t1"] = server.replies["/api/tasks/t1"].__class__(secret_task("t1"))
+    server.otherwise = server.otherwise.__class__(encoded({"error": "CANARY has left"}), 404)
+    archive.sync(["t1", "t2", "gone"], client=client)
+    assert len(holds(archive, "CANARY")) >= 3
+    archive.delete(["t1", "gone"])
+    archive.compact()
+    archive.vacuum(NOW)
+    assert holds(archive, "CANARY") == []
+    assert archive.tasks()["task_id"].tolist() == ["t2"]
+
+
+@pytest.mark.parametrize("task_id", ["t2", "gone", "never heard of"])
+def test_nobody_asks_for_them_again(kept, server, client, task_id):
+    """Neither a sync that names them, nor one of everything, nor a retry of what was not fetched."""
+    kept.delete(task_id)
+    server.has("t1", "t2", "t3", "gone", "never heard of")
+    asked = requests_of(server, task_id)
+    kept.sync(client=client)
+    kept.sync([task_id, "t1"], client=client)
+    kept.sync([task_id], client=client, refresh="all")
+    kept.sync(client=client, refresh="all", settle=HOUR)
+    assert requests_of(server, task_id) == asked
+    assert task_id not in kept.tasks()["task_id"].tolist()
+    assert kept.status().deleted == 1
+    assert kept.status().complete
+
+
+def test_a_webhook_log_does_not_bring_them_back(archive, sandbox):
+    """It names tasks that were deleted; they stay so."""
+    with sandbox.client() as client:
+        found = archive.discover(sandbox.worker_ids[0], client=client)
+        archive.sync(client=client)
+        archive.delete(found[:3])
+        archive.discover(sandbox.worker_ids[0], client=client)
+        asked = sandbox.stats.by_route["task"]
+        archive.sync(client=client)
+        archive.sync(found[:3], client=client, refresh="all")
+    assert sandbox.stats.by_route["task"] == asked
+    assert set(found[:3]).isdisjoint(archive.tasks()["task_id"])
+    assert archive.status().deleted == 3
+
+
+def test_what_is_deleted_is_not_forgotten(kept, client):
+    """`forget` does not turn a deletion into something that can be undone; deleting again changes nothing."""
+    kept.forget(["t1", "t3"])
+    kept.delete(["t1", "t2"])
+    kept.delete("t2")
+    kept.forget(["t1", "t2"])
+    kept.sync(["t1", "t2", "t3", "gone"], client=client, refresh="all")
+    status = kept.status()
+    assert (status.tasks, status.turns, status.deleted, status.forgotten, status.missing) == (1, 1, 2, 0, 1)
+
+
+def test_a_sync_under_way_does_not_bring_them_back(kept, server, client):
+    """A task that was deleted after it was fetched and before it was recorded is not recorded."""
+    others = Archive(kept.uri)
+
+    def delete_meanwhile(done: int, *_: int) -> None:
+        if done == 0:
+            others.delete("t2")
+
+    server.has("t1", "t2", "t3", "t4")
+    kept.sync(["t1", "t2", "t4"], client=client, refresh="all", progress=delete_meanwhile)
+    assert requests_of(server, "t2") == 2
+    assert sorted(kept.tasks()["task_id"]) == ["t1", "t3", "t4"]
+    assert sorted(kept.turns()["task_id"]) == ["t1", "t3", "t4"]
+
+
+@pytest.mark.parametrize("finish", ["sync", "vacuum"])
+def test_a_deletion_that_broke_off_is_completed(archive, server, client, small_files, finish):
+    """Here the disk is full after the marks were written; the next sync or vacuum deletes the rows."""
+    noise = "".join(chr(0x4E00 + (number * number * 7919) % 20_000) for number in range(60_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    record_bodies(archive, secret_task("t1", noise), secret_task("t2", noise[::-1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))
+    with pytest.raises(FileError, match="may not grow that large"):
+        archive.delete("t1")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    assert sorted(archive.tasks()["task_id"]) == ["t1", "t2"]
+    assert archive.known_ids() == ["t2"]
+    assert archive.status().complete
+    {"sync": lambda: archive.sync(["t1"], client=client), "vacuum": lambda: archive.vacuum(NOW)}[finish]()
+    assert archive.tasks()["task_id"].tolist() == archive.turns()["task_id"].tolist() == ["t2"]
+    archive.vacuum(NOW)
+    assert holds(archive, "t1") != []  # its mark
+    assert len(holds(archive, noise[:50])) == 0
+
+
+def test_tasks_of_schema_1_are_deleted(old):
+    """An archive whose tables lack the later columns is erased from all the same."""
+    task_id = old.turns()["task_id"][0]
+    old.delete(task_id)
+    assert task_id not in set(old.tasks()["task_id"]) | set(old.turns()["task_id"])
+    assert len(old.tasks()) == 7
+
+
+def test_ids_are_checked_first(archive, kept):
+    """What cannot be an id, and an archive that is not there, are errors."""
+    with pytest.raises(TaskIdError):
+        kept.delete(["t1", ""])
+    assert len(kept.tasks()) == 3
+    with pytest.raises(FileError, match="there is no archive"):
+        Archive(f"{archive.uri}-none").delete("t1")
+
+
+def test_command(kept):
+    """`delete` is quiet, and `status` says how many there are."""
+    done = run("delete", kept.uri, "t1", "https://v3.handinger.com/worker/w/task/t2")
+    assert (done.exit_code, done.output) == (0, "")
+    assert "deleted   2\n" in run("status", kept.uri).output
+    assert kept.tasks()["task_id"].tolist() == ["t3"]
+    assert run("delete", kept.uri).exit_code == 2
