@@ -290,6 +290,7 @@ HANGING = {
     "fetch_worker": lambda client, cancel, _: ha.fetch_worker("w1", client=client, cancel=cancel),
     "fetch_schedules": lambda client, cancel, _: ha.fetch_schedules(["w1"], client=client, cancel=cancel),
     "discover": lambda client, cancel, _: ha.discover_task_ids("w1", client=client, cancel=cancel),
+    "fetch_executions": lambda client, cancel, _: ha.fetch_executions("w1", client=client, cancel=cancel),
     "archive.discover": lambda client, cancel, path: ha.Archive(path).discover(
         "w1", client=client, cancel=cancel
     ),

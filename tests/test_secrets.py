@@ -29,6 +29,7 @@ from handinger_analytics import (
     SettingsError,
     discover_task_ids,
     fetch,
+    fetch_executions,
     fetch_schedules,
     fetch_worker,
 )
@@ -358,6 +359,7 @@ WAITING = {
     "retrieve_task": lambda client: client.retrieve_task("tsk_1"),
     "fetch_worker": lambda client: fetch_worker("wrk_1", client=client),
     "discover_task_ids": lambda client: discover_task_ids("wrk_1", client=client),
+    "fetch_executions": lambda client: fetch_executions("wrk_1", client=client),
     "fetch_schedules": lambda client: fetch_schedules("wrk_1", client=client),
     "fetch": lambda client: fetch(["tsk_1", "tsk_2"], client=client),
     "with_cancel": lambda client: client.retrieve_worker("wrk_1", cancel=threading.Event()),

@@ -49,6 +49,7 @@ def workers() -> None:
     assert_type(state, ha.WorkerState)
     assert_type(state.messages, pd.DataFrame)
     assert_type(ha.fetch_schedules(["wrk_1", "wrk_2"]), pd.DataFrame)
+    assert_type(ha.fetch_executions(["wrk_1", "wrk_2"]), pd.DataFrame)
     assert_type(ha.discover_task_ids("wrk_1"), list[str])
     assert_type(ha.discover_task_ids("wrk_1", as_frame=True), pd.DataFrame)
 
