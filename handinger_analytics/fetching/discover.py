@@ -185,12 +185,19 @@ def read_logs(
         return [walk(used, worker_id, cancel) for worker_id in workers]
 
 
+def silences(logs: Iterable[Log]) -> list[str]:
+    """Say of each worker whose log names no task why that is."""
+    return [
+        f"the webhook log of worker {log.worker_id!r} names no task: {log.silence}"
+        for log in logs
+        if log.silence
+    ]
+
+
 def warn_of_silence(logs: Iterable[Log]) -> None:
     """Warn of workers whose log names no task."""
-    for log in logs:
-        if log.silence:
-            message = f"the webhook log of worker {log.worker_id!r} names no task: {log.silence}"
-            warn_caller(message, PartialDataWarning)
+    for words in silences(logs):
+        warn_caller(words, PartialDataWarning)
 
 
 def discovered(logs: Iterable[Log]) -> pd.DataFrame:

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from handinger_analytics.api.client import Client
 from handinger_analytics.archive.view import ArchiveView
-from handinger_analytics.errors import ArgumentError
-from handinger_analytics.fetching.discover import discover_task_ids
+from handinger_analytics.errors import ArgumentError, FrameError
+from handinger_analytics.fetching.discover import discovered, read_logs, silences
 from handinger_analytics.sources import ParquetFiles, kept_at
 from handinger_analytics.widget.search import COLUMNS, searched_columns
 
@@ -63,7 +63,10 @@ def open_source(source: Source, client: Client | None, cancel: threading.Event |
             f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in table.schema
         ]
         return pd.DataFrame(table.cast(pa.schema(plain)).to_pandas())
-    return discover_task_ids(source, client=client, as_frame=True, cancel=cancel)
+    logs = read_logs(source, client, cancel)
+    if (words := silences(logs)) and len(words) == len(logs):
+        raise FrameError("; ".join(words))  # a warning in a thread is seen by nobody
+    return discovered(logs)
 
 
 def check_source(source: Source) -> None:

@@ -293,6 +293,17 @@ def test_webhook_log_of_another_organization(open_lookup):
     assert "Nothing can be searched: Your key has no access to it." in page(lookup)
 
 
+def test_webhook_log_that_stays_empty(open_lookup):
+    """Where no worker has a webhook, it is said that their tasks are not known; not that there are none."""
+    with Sandbox(tasks=20) as sandbox, sandbox.client() as client:
+        lookup = open_lookup(client, source=[sandbox.silent_worker_id])
+        assert lookup.wait(30)
+        assert "it has no webhook, so its tasks are not known" in page(lookup)
+        both = open_lookup(client, source=[sandbox.silent_worker_id, sandbox.worker_ids[0]])
+        assert both.wait(30)
+        assert "Type words to search" in page(both)
+
+
 def test_fetched_frames_are_a_source(open_lookup, client, fetched_tasks):
     """What was fetched can be searched as it is."""
     lookup = open_lookup(client, source=fetched_tasks)
