@@ -256,7 +256,7 @@ def known_logs(storage: Storage) -> pa.Table:
     workers = storage.find(WORKERS_LAYOUT)
     if workers is None:  # nothing was discovered yet
         return WORKERS_LAYOUT.public_schema.empty_table()
-    return dataset(workers, WORKERS_LAYOUT).to_table()
+    return dataset(workers, WORKERS_LAYOUT).to_table().sort_by("worker_id")
 
 
 def dataset(

@@ -92,10 +92,14 @@ class ArchiveStatus:
             yield "deleted", f"{self.deleted:,}"
         if len(self.logs):
             yield "logs", f"of {count(len(self.logs), 'worker')}; ids before .logs.known_since are not known"
-        lacking = f"{self.missing:,} missing, {len(self.failures):,} could not be fetched; see .failures"
+        lacking = []
+        if self.missing or len(self.failures):
+            lacking = [
+                f"{self.missing:,} missing, {len(self.failures):,} could not be fetched; see .failures"
+            ]
         if self._silent:
-            lacking += f"; nothing is known of the tasks of {count(self._silent, 'worker')}; see .logs"
-        yield "complete", "yes" if self.complete else f"NO: {lacking}"
+            lacking.append(f"nothing is known of the tasks of {count(self._silent, 'worker')}; see .logs")
+        yield "complete", f"NO: {'; '.join(lacking)}" if lacking else "yes"
 
     def __repr__(self) -> str:
         return summary_text("ArchiveStatus", self.summary())

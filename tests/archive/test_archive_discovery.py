@@ -209,7 +209,7 @@ def test_a_worker_without_a_webhook_makes_the_archive_incomplete(archive):
         assert (status.missing, len(status.failures), status.complete) == (0, 0, False)
         silent = status.logs.set_index("worker_id")["silent"].dropna()
         assert silent.index.to_list() == [sandbox.silent_worker_id]
-        assert "NO: 0 missing, 0 could not be fetched; see .failures; nothing is known" in repr(status)
+        assert "NO: nothing is known of the tasks of 1 worker; see .logs" in repr(status)
     assert archive.turns().attrs["handinger"]["complete"] is False
     with pytest.warns(PartialDataWarning, match="and nothing is known of the tasks of 1 worker"):
         archive.turns(engine="polars")
@@ -282,6 +282,21 @@ def test_a_forgotten_task_is_not_asked_for_when_a_log_names_it(archive, server):
         assert (report.fetched, report.skipped, archive.status().forgotten) == (0, 3, 1)
         assert archive.sync("tsk_1", client=client, refresh="all").fetched == 1
         assert archive.sync("tsk_1", client=client, settle=dt.timedelta(0)).fetched == 0
+
+
+def test_a_deleted_task_is_not_asked_for_when_a_log_names_it(archive, server):
+    """Neither by discovery nor by its id, and nothing of it comes back."""
+    server.log = newest_first(3)
+    with server.client() as client:
+        archive.discover("wrk_1", client=client)
+        archive.sync(client=client)
+        archive.delete("tsk_1")
+        server.log = [delivery("tsk_1", NOON + DAY), *server.log]
+        archive.discover("wrk_1", client=client)
+        assert archive.sync(client=client, settle=dt.timedelta(0)).fetched == 0
+        assert archive.sync(["tsk_1"], client=client).fetched == 0
+    assert "tsk_1" not in archive.known_ids()
+    assert "tsk_1" not in archive.tasks()["task_id"].to_list()
 
 
 def test_an_archive_without_workers_is_read(archive, sandbox, client):
