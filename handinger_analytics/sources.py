@@ -74,7 +74,9 @@ def kept_at(place: Place) -> Archive | ParquetFiles:
 
 def _is_archive(place: str) -> bool:
     try:
-        return bool(_type_at(f"{place.rstrip('/')}/tasks/_delta_log") == pafs.FileType.Directory)
+        folder = place.rstrip("/")
+        logs = (f"{folder}/{table}/_delta_log" for table in ("tasks", "turns", "ids"))  # one may be lost
+        return any(_type_at(log) == pafs.FileType.Directory for log in logs)
     except FileError:
         # deltalake knows schemes (az://) and environment variables of object stores that Arrow does not.
         if "://" not in place or importlib.util.find_spec("deltalake") is None:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from handinger_analytics.api.client import Client
 from handinger_analytics.archive.files import open_files, replace_files
-from handinger_analytics.archive.layout import LAYOUTS, WORKERS_LAYOUT
-from handinger_analytics.archive.recording import publish, remember
+from handinger_analytics.archive.layout import WORKERS_LAYOUT
+from handinger_analytics.archive.recording import prepare, publish, remember
 from handinger_analytics.archive.snapshot import known_logs
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.discover import Log, latest_deliveries, walk
@@ -30,7 +30,8 @@ def discover(
     The ids of a log are remembered before how far it is known, and a walk that broke off counts as none:
     whatever ends this, the next walk misses nothing.
     """
-    storage.create((*LAYOUTS, WORKERS_LAYOUT))
+    prepare(storage)
+    storage.create([WORKERS_LAYOUT])
     known = {row["worker_id"]: row for row in known_logs(storage).to_pylist()}
     logs, rows, ids_version = [], [], 0
     try:

@@ -20,7 +20,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from handinger_analytics.archive.layout import BATCH, MONTH, TURNS_LAYOUT, Layout, month_of
-from handinger_analytics.archive.storage import batch_of, filesystem
+from handinger_analytics.archive.storage import batch_of, filesystem, no_hooks
 from handinger_analytics.locations import fsync
 from handinger_analytics.times import milliseconds, now
 
@@ -121,15 +121,13 @@ def replace_files(
 
 def commit_options(layout: Layout, transactions: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Return the options of a commit that fails if another writer committed first."""
-    from deltalake import CommitProperties, PostCommitHookProperties
+    from deltalake import CommitProperties
     from deltalake.transaction import Transaction
 
     noted = [Transaction(name, number) for name, number in (transactions or {}).items()]
-    # The hooks could delete the state of turns that tasks still names; `publish` does their work.
-    hooks = PostCommitHookProperties(False, False) if layout is TURNS_LAYOUT else None
     return {
         "commit_properties": CommitProperties(max_commit_retries=0, app_transactions=noted),
-        "post_commithook_properties": hooks,
+        "post_commithook_properties": no_hooks() if layout is TURNS_LAYOUT else None,
     }
 
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 
+UNPAIRED = "turns of a batch that was cut short may be shown, or turns be lost"
+"""What it means for readers that a `Snapshot` is not paired."""
+
 _ATTEMPTS = 3
 _UNKNOWN = 2**62  # no table has such a version
 
@@ -204,7 +207,7 @@ class Snapshot:
         """How many known tasks are not recorded, and neither forgotten nor deleted."""
         others = staged(self._marked, *NOT_FETCHED)
         unrecorded = len(others) - self._recorded(others)
-        return int(self.ids.count() - self.tasks.count() - unrecorded)
+        return max(0, int(self.ids.count() - self.tasks.count() - unrecorded))  # ids may have been lost
 
     def _recorded(self, task_ids: pa.ChunkedArray) -> int:
         """How many of a few ids have their task recorded."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from handinger_analytics.archive.layout import FINISHED_AT, LAYOUTS, TASKS_LAYOUT
-from handinger_analytics.archive.snapshot import Snapshot, dataset
+from handinger_analytics.archive.snapshot import UNPAIRED, Snapshot, dataset
 from handinger_analytics.tables.frames import to_pandas
 from handinger_analytics.tables.schema import FAILURES, WORKER_LOGS
 from handinger_analytics.text import count, summary_html, summary_text
@@ -50,6 +50,8 @@ class ArchiveStatus:
     logs : DataFrame
         One row per worker whose webhook log was read, columns as in ``schema.WORKER_LOGS``: since when it
         is known (ids before that are not), and why nothing is known of the worker's tasks, if so.
+    paired : bool
+        False if turns of a batch that was cut short may be shown, or turns be lost; the next sync repairs it.
     """
 
     tasks: int
@@ -66,11 +68,12 @@ class ArchiveStatus:
     deleted: int
     failures: pd.DataFrame
     logs: pd.DataFrame
+    paired: bool = True
 
     @property
     def complete(self) -> bool:
         """Whether every known task is there, as of the last sync, and no worker is silent."""
-        return not self.missing and not len(self.failures) and not self._silent
+        return self.paired and not self.missing and not len(self.failures) and not self._silent
 
     @property
     def _silent(self) -> int:
@@ -99,6 +102,8 @@ class ArchiveStatus:
             ]
         if self._silent:
             lacking.append(f"nothing is known of the tasks of {count(self._silent, 'worker')}; see .logs")
+        if not self.paired:
+            lacking.append(f"{UNPAIRED}; sync again")
         yield "complete", f"NO: {'; '.join(lacking)}" if lacking else "yes"
 
     def __repr__(self) -> str:
@@ -129,6 +134,7 @@ def status(snapshot: Snapshot) -> ArchiveStatus:
         deleted=len(snapshot.deleted),
         failures=to_pandas(snapshot.failures, FAILURES),
         logs=to_pandas(snapshot.logs, WORKER_LOGS),
+        paired=snapshot.paired,
     )
 
 

@@ -160,14 +160,18 @@ class Storage:
         In between, as before and after, the table is one that this version reads and writes. Rows that it
         has, and files of writers that did not know the columns, have nulls there.
         """
-        table, once = self.open(layout), deltalake.CommitProperties(max_commit_retries=0)
+        table = self.open(layout)
+        once = {
+            "commit_properties": deltalake.CommitProperties(max_commit_retries=0),
+            "post_commithook_properties": no_hooks(),
+        }
         if later := _lacking(table, layout):
             fields = deltalake.Schema.from_arrow(pa.schema(later)).fields
-            table.alter.add_columns(fields, commit_properties=once)
+            table.alter.add_columns(fields, **once)
         if _noted_schema(table) == SCHEMA_VERSION:
             return
         noted = {_SCHEMA_KEY: str(SCHEMA_VERSION)}
-        table.alter.set_table_properties(noted, raise_if_not_exists=False, commit_properties=once)
+        table.alter.set_table_properties(noted, raise_if_not_exists=False, **once)
 
     def open(self, layout: Layout, version: int | None = None) -> DeltaTable:
         """Open a table, the latest version of it by default.
@@ -309,6 +313,17 @@ def _checked_options(options: Mapping[str, str] | None) -> dict[str, str]:
 def batch_of(turns: DeltaTable) -> int:
     """Return the number of the last batch that changed rows of ``turns``."""
     return turns.transaction_version(BATCH) or 0
+
+
+def no_hooks() -> Any:
+    """Return the properties of a commit after which the log stays as it is.
+
+    By default deltalake makes a checkpoint at every tenth version and then deletes commits older than 30
+    days. After a quiet month the state of ``turns`` that ``tasks`` still names would be among them.
+    """
+    from deltalake import PostCommitHookProperties
+
+    return PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 def filesystem(table: DeltaTable) -> pafs.FileSystem:

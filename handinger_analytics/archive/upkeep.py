@@ -21,9 +21,9 @@ from handinger_analytics.archive.layout import (
     Layout,
     month_of,
 )
-from handinger_analytics.archive.recording import erase, publish
+from handinger_analytics.archive.recording import erase, latest, publish
 from handinger_analytics.archive.snapshot import Snapshot, pointer_of
-from handinger_analytics.archive.storage import FILE_SIZE, Storage, batch_of, filesystem
+from handinger_analytics.archive.storage import FILE_SIZE, Storage, batch_of, filesystem, no_hooks
 
 _SMALL = 2**20
 _MANY = 16
@@ -83,7 +83,7 @@ def _compact(
 def vacuum(storage: Storage, older_than: dt.timedelta) -> int:
     """Delete files that no state younger than ``older_than`` needs; return how many."""
     erase(storage)
-    snapshot = Snapshot.open(storage)
+    snapshot = latest(storage)
     kept = [(layout, snapshot.table(layout).version()) for layout in LAYOUTS]
     if workers := storage.find(WORKERS_LAYOUT):
         kept.append((WORKERS_LAYOUT, workers.version()))
@@ -102,5 +102,6 @@ def _vacuum(storage: Storage, layout: Layout, version: int, span: dt.timedelta, 
         enforce_retention_duration=False,
         full=full,
         keep_versions=[version],
+        post_commithook_properties=no_hooks(),
     )
     return deleted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 from typing import Any, Literal, TypedDict, Unpack, get_args, overload
 from urllib.parse import unquote
@@ -10,13 +11,14 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow.compute as pc
 
-from handinger_analytics.archive.files import newest_first
+from handinger_analytics.archive.files import newest_first, open_files
 from handinger_analytics.archive.layout import IDS_LAYOUT, TASKS_LAYOUT, TURNS_LAYOUT
 from handinger_analytics.archive.reading import Engine, read, warn_if_incomplete
-from handinger_analytics.archive.snapshot import Snapshot, known_ids
+from handinger_analytics.archive.snapshot import UNPAIRED, Snapshot, known_ids
 from handinger_analytics.archive.status import ArchiveStatus, status
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.arguments import check_word
+from handinger_analytics.errors import PartialDataWarning
 from handinger_analytics.tables.frames import DtypeBackend
 from handinger_analytics.tables.selection import Columns
 from handinger_analytics.times import Moment
@@ -141,7 +143,8 @@ class ArchiveView:
         Warns
         -----
         PartialDataWarning
-            If they are not, for Polars and DuckDB, whose frames carry no metadata.
+            If they are not, for Polars and DuckDB, whose frames carry no metadata. On every engine if the
+            tables do not belong together, which `sync` repairs: another tool deleted a state from the log.
 
         Raises
         ------
@@ -213,12 +216,17 @@ class ArchiveView:
         """Return the ids of all tasks that it knows, fetched or not, but not those forgotten or deleted.
 
         Only the table of ids is read: they are given out also if the rest is damaged or of a later schema,
-        so that another archive can be synced with them.
+        so that another archive can be synced with them. Where that table is lost, the tasks are read.
 
         Returns
         -------
         list of str
             Sorted.
+
+        Warns
+        -----
+        PartialDataWarning
+            If the table of ids is lost: ids that were not fetched are missing.
 
         Raises
         ------
@@ -234,11 +242,16 @@ class ArchiveView:
         True
         """
         with self._storage.errors("read"):
-            if self._version is None:
-                ids = self._storage.open_any(IDS_LAYOUT)
+            if self._version is not None:
+                ids = known_ids(Snapshot.open(self._storage, self._version).ids)
+            elif (table := self._storage.find(IDS_LAYOUT)) is not None:
+                ids = known_ids(table)
             else:
-                ids = Snapshot.open(self._storage, self._version).ids
-            return sorted(known_ids(ids).to_pylist())
+                tasks = self._storage.open_any(TASKS_LAYOUT)
+                ids = open_files(tasks, TASKS_LAYOUT.schema).to_table(columns=["task_id"])["task_id"]
+                message = f"the archive {self.uri!r} has lost its table ids: these are the ids of its tasks"
+                warnings.warn(message, PartialDataWarning, stacklevel=2)
+            return sorted(ids.to_pylist())
 
     def status(self) -> ArchiveStatus:
         """Count rows, files and bytes, and what is unfinished, missing or could not be fetched.
@@ -268,4 +281,7 @@ class ArchiveView:
     def _opened(self) -> Iterator[Snapshot]:
         snapshot = Snapshot.open(self._storage, self._version)
         with self._storage.errors("read"):
+            if not snapshot.paired:
+                message = f"the archive {self.uri!r} is not whole: {UNPAIRED}; sync repairs it"
+                warnings.warn(message, PartialDataWarning, stacklevel=4)
             yield snapshot
