@@ -68,7 +68,7 @@ def read(
 def warn_if_incomplete(snapshot: Snapshot, unmarked: str, *, stacklevel: int) -> None:
     """Warn if tasks are missing, for results that cannot carry provenance."""
     requested = snapshot.provenance["requested"]
-    if snapshot.provenance["failed"]:
+    if snapshot.provenance["failed"] or snapshot.silent:
         message = (
             f"{snapshot.missing:,} of {requested:,} known tasks are missing and {len(snapshot.failures):,} "
             "could not be fetched"

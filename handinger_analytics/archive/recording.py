@@ -29,6 +29,7 @@ from handinger_analytics.archive.layout import (
     SYNCED_AT,
     TASKS_LAYOUT,
     TURNS_LAYOUT,
+    WORKERS_LAYOUT,
     Layout,
     stamp,
 )
@@ -108,8 +109,14 @@ def _repair(storage: Storage, snapshot: Snapshot) -> None:
     too_few = pc.not_equal(pc.fill_null(of_task[f"{SYNCED_AT}_count"], 0), tasks["turn_count"])
     too_new = pc.fill_null(pc.greater(of_task[f"{SYNCED_AT}_max"], tasks[SYNCED_AT]), False)
     if snapshot.ids.version() < snapshot.pointer.ids:
-        message = "the table ids was lost: ids not fetched, forgotten or deleted are not known any more"
-        warnings.warn(f"{storage.uri!r}: {message}", PartialDataWarning, stacklevel=4)
+        message = "ids that were not fetched, forgotten or deleted are not known any more"
+        warnings.warn(
+            f"the archive {storage.shown!r} has lost its table ids: {message}",
+            PartialDataWarning,
+            stacklevel=4,
+        )
+        if (workers := storage.find(WORKERS_LAYOUT)) is not None:  # their logs are read anew
+            replace_files(workers, WORKERS_LAYOUT, [], open_files(workers, WORKERS_LAYOUT.schema).files, None)
     remember(storage, tasks["task_id"].to_pylist())
     ids = remember(storage, turns["task_id"].unique().to_pylist())
     reason = "its turns were lost, or their batch was cut short; the next sync fetches them again"

@@ -249,7 +249,7 @@ class ArchiveView:
             else:
                 tasks = self._storage.open_any(TASKS_LAYOUT)
                 ids = open_files(tasks, TASKS_LAYOUT.schema).to_table(columns=["task_id"])["task_id"]
-                message = f"the archive {self.uri!r} has lost its table ids: these are the ids of its tasks"
+                message = f"the archive {self._storage.shown!r} has lost its table ids: these are the ids of its tasks"
                 warnings.warn(message, PartialDataWarning, stacklevel=2)
             return sorted(ids.to_pylist())
 
@@ -282,6 +282,6 @@ class ArchiveView:
         snapshot = Snapshot.open(self._storage, self._version)
         with self._storage.errors("read"):
             if not snapshot.paired:
-                message = f"the archive {self.uri!r} is not whole: {UNPAIRED}; sync repairs it"
+                message = f"the archive {self._storage.shown!r} is not whole: {UNPAIRED}; sync repairs it"
                 warnings.warn(message, PartialDataWarning, stacklevel=4)
             yield snapshot
