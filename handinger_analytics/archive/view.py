@@ -249,7 +249,8 @@ class ArchiveView:
             else:
                 tasks = self._storage.open_any(TASKS_LAYOUT)
                 ids = open_files(tasks, TASKS_LAYOUT.schema).to_table(columns=["task_id"])["task_id"]
-                message = f"the archive {self._storage.shown!r} has lost its table ids: these are the ids of its tasks"
+                reason = "has lost its table ids; these are the ids of its tasks"
+                message = f"the archive {self._storage.shown!r} {reason}"
                 warnings.warn(message, PartialDataWarning, stacklevel=2)
             return sorted(ids.to_pylist())
 
