@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import multiprocessing
 import random
 import resource
+import shutil
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from handinger_analytics import Archive, Client, FileError, TaskIdError
-from tests.archive.conftest import HOUR, assert_same_rows, record_bodies
+from tests.archive.conftest import assert_same_rows, record_bodies
 from tests.commands import TaskServer, run
 from tests.samples import encoded, task_of, turn_of
 from tests.scripted import asked_id, task_asked_for
@@ -35,11 +38,6 @@ def holds(archive: Archive, text: str) -> list[str]:
         if text in str(rows) or text.encode() in file.read_bytes():
             found.append(file.name)
     return found
-
-
-def requests_of(server: TaskServer, task_id: str) -> int:
-    """Count the requests for a task."""
-    return server.asked.count(f"/api/tasks/{task_id}")
 
 
 @pytest.fixture
@@ -82,6 +80,7 @@ def test_rows_are_gone_at_once_and_the_others_stay(kept):
         assert set(then.tasks()["task_id"]) == set(then.turns()["task_id"])
 
 
+@pytest.mark.slow
 def test_an_earlier_state_has_them_until_a_vacuum(kept):
     """Afterwards the files are gone, too, and the earlier state cannot be read."""
     before = kept.as_of(kept.status().version)
@@ -106,22 +105,23 @@ def test_no_byte_is_left_after_a_vacuum(archive, server, client):
     assert archive.tasks()["task_id"].tolist() == ["t2"]
 
 
-@pytest.mark.parametrize("task_id", ["t2", "gone", "never heard of"])
-def test_nobody_asks_for_them_again(kept, server, client, task_id):
+def test_nobody_asks_for_them_again(kept, server, client):
     """Neither a sync that names them, nor one of everything, nor a retry of what was not fetched."""
-    kept.delete(task_id)
-    server.has("t1", "t2", "t3", "gone", "never heard of")
-    asked = requests_of(server, task_id)
+    deleted = ["t2", "gone", "never heard of"]
+    kept.delete(deleted)
+    server.has("t1", "t2", "t3", *deleted)
+    server.asked.clear()
     kept.sync(client=client)
-    kept.sync([task_id, "t1"], client=client)
-    kept.sync([task_id], client=client, refresh="all")
-    kept.sync(client=client, refresh="all", settle=HOUR)
-    assert requests_of(server, task_id) == asked
-    assert task_id not in kept.tasks()["task_id"].tolist()
-    assert kept.status().deleted == 1
+    kept.sync([*deleted, "t1"], client=client)
+    kept.sync([*deleted, "t1"], client=client, refresh="all")
+    kept.sync(client=client, refresh="all")
+    assert {path.rpartition("/")[2] for path in server.asked} == {"t1", "t3"}
+    assert sorted(kept.tasks()["task_id"]) == ["t1", "t3"]
+    assert kept.status().deleted == 3
     assert kept.status().complete
 
 
+@pytest.mark.slow
 def test_a_webhook_log_does_not_bring_them_back(archive, sandbox):
     """It names tasks that were deleted; they stay so."""
     with sandbox.client() as client:
@@ -164,7 +164,7 @@ def test_a_sync_under_way_does_not_bring_them_back(kept, serve):
     assert sorted(kept.turns()["task_id"]) == ["gone", "t1", "t3", "t4"]
 
 
-@pytest.mark.parametrize("finish", ["sync", "vacuum"])
+@pytest.mark.parametrize("finish", ["sync", pytest.param("vacuum", marks=pytest.mark.slow)])
 def test_a_deletion_that_broke_off_is_completed(archive, server, client, small_files, finish):
     """Here the disk is full after the marks were written; the next sync or vacuum deletes the rows."""
     noise = random.Random(1).randbytes(60_000).hex()
@@ -181,6 +181,7 @@ def test_a_deletion_that_broke_off_is_completed(archive, server, client, small_f
     assert archive.tasks()["task_id"].tolist() == archive.turns()["task_id"].tolist() == ["t2"]
 
 
+@pytest.mark.slow
 def test_tasks_of_schema_1_are_deleted(old):
     """An archive whose tables lack the later columns is erased from all the same."""
     task_id = old.turns()["task_id"][0]
@@ -205,3 +206,40 @@ def test_command(kept):
     assert "deleted   2\n" in run("status", kept.uri).output
     assert kept.tasks()["task_id"].tolist() == ["t3"]
     assert run("delete", kept.uri).exit_code == 2
+
+
+def erase(place: str, task_ids: list[str]) -> None:
+    """Delete tasks one after the other; the body of a process that is killed."""
+    for task_id in task_ids:
+        Archive(place).delete(task_id)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_killed_deletion_is_completed(archive, sandbox, tmp_path):
+    """At whatever moment: tasks have all of their turns, and a vacuum leaves no row of a task once named."""
+    forkserver = multiprocessing.get_context("forkserver")
+    forkserver.set_forkserver_preload([__name__])
+    with sandbox.client() as client:
+        archive.sync(sandbox.task_ids, client=client)
+    counts = archive.turns().groupby("task_id").size()
+    for number in range(12):
+        killed = Archive(shutil.copytree(archive.uri, tmp_path / str(number)))
+        process = forkserver.Process(target=erase, args=(killed.uri, sandbox.task_ids[:20]))
+        process.start()
+        while killed.status().deleted < 1 + number // 3 and process.is_alive():
+            time.sleep(0.001)
+        time.sleep(number * 0.007)
+        process.kill()
+        process.join()
+        process.close()
+        state = killed.as_of(killed.status().version)
+        tasks, turns = state.tasks().set_index("task_id"), state.turns()
+        assert set(turns["task_id"]) <= set(tasks.index)
+        assert (turns.groupby("task_id").size() == counts[counts.index.isin(tasks.index)]).all()
+        marked = set(sandbox.task_ids) - set(killed.known_ids())
+        assert marked
+        killed.vacuum(NOW)
+        assert set(killed.tasks()["task_id"]) == set(sandbox.task_ids) - marked
+        assert set(killed.turns()["task_id"]).isdisjoint(marked)
+        assert killed.status().complete
