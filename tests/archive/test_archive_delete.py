@@ -121,22 +121,6 @@ def test_nobody_asks_for_them_again(kept, server, client):
     assert kept.status().complete
 
 
-@pytest.mark.slow
-def test_a_webhook_log_does_not_bring_them_back(archive, sandbox):
-    """It names tasks that were deleted; they stay so."""
-    with sandbox.client() as client:
-        found = archive.discover(sandbox.worker_ids[0], client=client)
-        archive.sync(client=client)
-        archive.delete(found[:3])
-        archive.discover(sandbox.worker_ids[0], client=client)
-        asked = sandbox.stats.by_route["task"]
-        archive.sync(client=client)
-        archive.sync(found[:3], client=client, refresh="all")
-    assert sandbox.stats.by_route["task"] == asked
-    assert set(found[:3]).isdisjoint(archive.tasks()["task_id"])
-    assert archive.status().deleted == 3
-
-
 def test_what_is_deleted_is_not_forgotten(kept, client):
     """`forget` does not turn a deletion into something that can be undone; deleting again changes nothing."""
     kept.forget(["t1", "t3"])

@@ -87,7 +87,7 @@ def test_late_follow_ups(sandbox, get, task_path):
         assert 0 < sum(turn["startedAt"] < start for turn in more.values()) < len(more)
         paths = [f"/api/workers/{worker_id}/webhook/executions?page=" for worker_id in late.worker_ids]
         logs = [
-            log for path in paths for page in range(1, 7) for log in get(late, f"{path}{page}").json["logs"]
+            log for path in paths for page in range(1, 12) for log in get(late, f"{path}{page}").json["logs"]
         ]
         for task_id, turn in more.items():
             made = [log["createdAt"] for log in logs if log["taskId"] == task_id]
