@@ -25,7 +25,7 @@ COMMANDS = {
     "fetch": ("fetch_commands", "Fetch tasks by id or link, and keep tables and a chart."),
     "sync": ("archive_commands", "Bring an archive up to date."),
     "status": ("archive_commands", "Say what an archive holds, and what is missing."),
-    "forget": ("archive_commands", "Do not ask for tasks any more, such as deleted ones."),
+    "forget": ("archive_commands", "Do not ask for tasks any more; what an archive has of them stays."),
     "delete": ("archive_commands", "Erase tasks from an archive for good."),
     "vacuum": ("archive_commands", "Delete the files of an archive that were replaced."),
     "spend": ("spend_commands", "Show the spend of what is kept."),

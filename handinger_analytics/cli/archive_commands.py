@@ -106,8 +106,8 @@ def forget(uri: str, task_ids: tuple[str, ...]) -> None:
 def delete(uri: str, task_ids: tuple[str, ...]) -> None:
     """Erase tasks from the archive at URI for good, and never ask for them again.
 
-    Their rows are gone at once. The files that had them, and all earlier states of the archive, are gone
-    after `handinger-analytics vacuum URI --older-than 0`.
+    Their rows are gone at once. The files that had them go with all earlier states of the archive: run
+    `vacuum --older-than 0` after it. Take `forget` for tasks that are to stay in the archive.
     """
     Archive(uri).delete(task_ids)
 

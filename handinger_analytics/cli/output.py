@@ -67,7 +67,7 @@ def show_failures(title: str, failures: pd.DataFrame) -> None:
 def show_lines(lines: Iterable[tuple[str, str]]) -> None:
     """Print named lines."""
     for name, text in lines:
-        click.echo(f"{name:<10}{text}")
+        click.echo(f"{name:<9} {text}")
 
 
 def exit_if_incomplete(frame: pd.DataFrame) -> None:

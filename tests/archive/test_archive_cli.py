@@ -39,6 +39,7 @@ def test_sync_is_quiet_when_all_is_well(run, sandbox, archive):
     result = run("sync", archive.uri, "--all", "-v")
     assert result.exit_code == 0
     assert "tasks     5 fetched, 0 skipped" in result.output
+    assert "not fetched none" in result.output
     assert len(archive.tasks()) == 5
 
 
