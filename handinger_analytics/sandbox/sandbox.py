@@ -13,6 +13,7 @@ from handinger_analytics.sandbox.checks import check_number, check_word
 from handinger_analytics.sandbox.faults import NOT_SERVED, FaultDrawer, Faults, RateLimit, with_fault
 from handinger_analytics.sandbox.server import HttpServer, Reply, Request, error
 from handinger_analytics.sandbox.stats import Stats, Tally
+from handinger_analytics.sandbox.timeline import Planner
 from handinger_analytics.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -110,14 +111,8 @@ class Sandbox:
         self._drawer = FaultDrawer(faults)
         self._limit = RateLimit(rate_limit) if rate_limit is not None else None
         self._now = (now - _EPOCH) // _MILLISECOND
-        self._world = World(
-            tasks=tasks,
-            seed=seed,
-            days=days,
-            now=self._now,
-            turns_per_task=turns_per_task,
-            follow_up_days=follow_up_days,
-        )
+        planner = Planner(seed, self._now, turns_per_task, follow_up_days)
+        self._world = World(planner, tasks, days)
         self._api = Api(self._world, api_key=api_key, generation=generation, start=self._now)
         self._tally = Tally()
         self._server: HttpServer | None = None

@@ -73,32 +73,17 @@ class World:
 
     Parameters
     ----------
+    planner : Planner
+        Plans their turns, and knows the seed and the initial moment.
     tasks : int
-        How many tasks exist at `now`.
-    seed : int
-        Another seed, another organization.
+        How many tasks exist at that moment.
     days : int
-        The tasks are created within so many days before `now`.
-    now : int
-        The initial moment, milliseconds since 1970.
-    turns_per_task : int, optional
-        Exact number of turns of every task; a realistic mix when left out.
-    follow_up_days : int
-        Some tasks get one more turn up to so many days after their last one; 0 for none.
+        They are created within so many days before it.
     """
 
-    def __init__(
-        self,
-        *,
-        tasks: int,
-        seed: int,
-        days: int,
-        now: int,
-        turns_per_task: int | None = None,
-        follow_up_days: int = 0,
-    ) -> None:
-        self._tasks, self._seed, self._days, self._start = tasks, seed, days, now
-        self._planner = Planner(seed, now, turns_per_task, follow_up_days)
+    def __init__(self, planner: Planner, tasks: int, days: int) -> None:
+        seed, now = planner.seed, planner.now
+        self._planner, self._tasks, self._days, self._seed, self._start = planner, tasks, days, seed, now
         self.worker_ids = [_token("wrk", seed, profile.name) for profile in PROFILES]
         # One worker carries an identifier of the older form.
         self.worker_ids[-2] = f"t_org_123_w_{blake2b(str(seed).encode()).hexdigest()[:26].upper()}"
@@ -106,7 +91,7 @@ class World:
         self.silent_worker_id = _token("wrk", seed, "no webhook")
         self._progress: dict[int, Progress] = {}
         arrivals = arrivals_before(tasks, seed=seed, days=days, now=now)
-        if tasks >= 10 and turns_per_task is None:
+        if tasks >= 10 and planner.turns_per_task is None:
             self._put_in_progress(arrivals)
         self._titles = _spread(UNSAFE_TITLES, tasks, 0.25)
         self._odd_ids = _spread(ODD_IDS, tasks, 0.75)
