@@ -10,7 +10,8 @@ from typing import cast
 from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.archive import discovery, upkeep
 from handinger_analytics.archive.layout import TASKS_LAYOUT
-from handinger_analytics.archive.recording import delete, erase, forget, prepare
+from handinger_analytics.archive.recording import delete, erase, forget
+from handinger_analytics.archive.repair import prepare
 from handinger_analytics.archive.snapshot import version_at
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncReport, plan

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from handinger_analytics.api.client import Client
 from handinger_analytics.archive.files import open_files, replace_files
 from handinger_analytics.archive.layout import WORKERS_LAYOUT
-from handinger_analytics.archive.recording import prepare, publish, remember
+from handinger_analytics.archive.recording import publish, remember
+from handinger_analytics.archive.repair import prepare
 from handinger_analytics.archive.snapshot import known_logs
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.discover import Log, latest_deliveries, walk

@@ -9,8 +9,10 @@ import contextlib
 import datetime as dt
 import json
 import os
+import re
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,23 +22,62 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from handinger_analytics.archive.layout import BATCH, MONTH, TURNS_LAYOUT, Layout, month_of
-from handinger_analytics.archive.storage import batch_of, filesystem, no_hooks
+from handinger_analytics.archive.storage import batch_of, filesystem
 from handinger_analytics.locations import fsync
 from handinger_analytics.times import milliseconds, now
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
+    from deltalake import CommitProperties, DeltaTable
     from deltalake.transaction import AddAction
 
+_OURS = re.compile(r"part-[0-9a-f]{32}\.zstd\.parquet$")
+_READERS = 16
 _BYTES_PER_FILE = 2**28
 """At most, of rows in memory, where a merge holds them; only a single row may have more."""
 
 
 def open_files(table: DeltaTable, schema: pa.Schema, pruning: Any = None) -> ds.FileSystemDataset:
     """Open the data files of a table, without those that the log lets ``pruning`` leave out."""
-    return table.to_pyarrow_dataset(
+    files = table.to_pyarrow_dataset(
         schema=schema, filesystem=filesystem(table), file_pruning_predicate=pruning
     )
+    foreign = [fragment for fragment in files.get_fragments() if not _OURS.search(fragment.path)]
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = zip(foreign, pool.map(_has_views, foreign), strict=True)
+        views = {fragment.path for fragment, has_views in found if has_views}
+    if not views:
+        return files
+    plain = _plain_filesystem(table)
+    fragments = [
+        files.format.make_fragment(each.path, plain, each.partition_expression)
+        if each.path in views
+        else each
+        for each in files.get_fragments()
+    ]
+    return ds.FileSystemDataset(fragments, schema, files.format, files.filesystem)
+
+
+def _has_views(fragment: ds.ParquetFileFragment) -> bool:
+    """Tell whether a file has texts in a type that pyarrow reads and then cannot filter by."""
+    fragment.ensure_complete_metadata()
+    return any("string_view" in str(column.type) for column in fragment.physical_schema)
+
+
+def _plain_filesystem(table: DeltaTable) -> pafs.FileSystem:
+    """Return a file system whose Parquet files do not say which Arrow types they were written from.
+
+    deltalake notes ``string_view`` there when it deletes or updates rows. Without the note a text is read as
+    a plain string. Files are read whole.
+    """
+    from deltalake.fs import DeltaStorageHandler
+
+    class WithoutTypes(DeltaStorageHandler):
+        def open_input_file(self, path: str) -> pa.NativeFile:
+            content = super().open_input_file(path).read()
+            footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+            return pa.BufferReader(content[:footer] + content[footer:].replace(b"ARROW:schema", b"-" * 12))
+
+    return pafs.PyFileSystem(WithoutTypes(table.table_uri, table._storage_options))
 
 
 def months(
@@ -114,21 +155,18 @@ def replace_files(
         "append",
         table.schema(),
         layout.partition_by,
-        **commit_options(layout, transactions),
+        commit_properties=commit_once(transactions),
     )
     keep_commit(files, table.version() + 1)
 
 
-def commit_options(layout: Layout, transactions: Mapping[str, int] | None = None) -> dict[str, Any]:
-    """Return the options of a commit that fails if another writer committed first."""
+def commit_once(transactions: Mapping[str, int] | None = None) -> CommitProperties:
+    """Return the properties of a commit that fails if another writer committed first."""
     from deltalake import CommitProperties
     from deltalake.transaction import Transaction
 
     noted = [Transaction(name, number) for name, number in (transactions or {}).items()]
-    return {
-        "commit_properties": CommitProperties(max_commit_retries=0, app_transactions=noted),
-        "post_commithook_properties": no_hooks() if layout is TURNS_LAYOUT else None,
-    }
+    return CommitProperties(max_commit_retries=0, app_transactions=noted)
 
 
 def keep_commit(files: pafs.FileSystem, version: int, written: Iterable[str] = ()) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from handinger_analytics import provenance
-from handinger_analytics.archive.layout import BATCH, LAYOUTS, Layout
+from handinger_analytics.archive.layout import BATCH, LAYOUTS, TURNS_LAYOUT, Layout
 from handinger_analytics.errors import ArgumentError, FileError
 from handinger_analytics.locations import Place, located, place_text, shown_place
 from handinger_analytics.provenance import SCHEMA_VERSION
@@ -131,7 +131,7 @@ class Storage:
             for layout in layouts:
                 if (table := found.get(layout.name)) is None:
                     self.change(functools.partial(self._create, deltalake, layout))
-                elif _lacking(table, layout) or _noted_schema(table) < SCHEMA_VERSION:
+                elif _lacking(table, layout) or _unnoted(table, layout):
                     self.change(functools.partial(self._upgrade, deltalake, layout))
         return found
 
@@ -144,7 +144,7 @@ class Storage:
             partition_by=layout.partition_by,
             name=f"handinger {layout.name}",
             configuration={
-                _SCHEMA_KEY: str(SCHEMA_VERSION),
+                **_properties(layout),
                 "delta.targetFileSize": str(FILE_SIZE),
                 "delta.deletedFileRetentionDuration": "interval 30 days",  # as long as the log
                 "delta.checkpointInterval": str(CHECKPOINT_EVERY),
@@ -163,15 +163,13 @@ class Storage:
         table = self.open(layout)
         once = {
             "commit_properties": deltalake.CommitProperties(max_commit_retries=0),
-            "post_commithook_properties": no_hooks(),
+            "post_commithook_properties": deltalake.PostCommitHookProperties(False, False),
         }
         if later := _lacking(table, layout):
             fields = deltalake.Schema.from_arrow(pa.schema(later)).fields
             table.alter.add_columns(fields, **once)
-        if _noted_schema(table) == SCHEMA_VERSION:
-            return
-        noted = {_SCHEMA_KEY: str(SCHEMA_VERSION)}
-        table.alter.set_table_properties(noted, raise_if_not_exists=False, **once)
+        if noted := _unnoted(table, layout):
+            table.alter.set_table_properties(noted, raise_if_not_exists=False, **once)
 
     def open(self, layout: Layout, version: int | None = None) -> DeltaTable:
         """Open a table, the latest version of it by default.
@@ -209,6 +207,11 @@ class Storage:
                     f"{self.shown!r} holds Delta tables that this package did not write; "
                     "choose another folder"
                 )
+        if feature := _unreadable(table):
+            raise FileError(
+                f"cannot read the archive {self.shown!r}: another tool gave its table {layout.name} the "
+                f"feature {feature} of Delta Lake; let that tool write it again without"
+            )
         return table
 
     def _absence(self, layout: Layout, version: int | None) -> str:
@@ -291,6 +294,28 @@ def _noted_schema(table: DeltaTable) -> int:
     return int(found) if found.isdecimal() else 0
 
 
+def _unreadable(table: DeltaTable) -> str | None:
+    """Return a feature of a table without which its rows would be read wrong."""
+    found = {"deletionVectors", "columnMapping"}.intersection(table.protocol().reader_features or ())
+    mapped = table.metadata().configuration.get("delta.columnMapping.mode", "none") != "none"
+    return min(found, default="columnMapping" if mapped else None)
+
+
+def _properties(layout: Layout) -> dict[str, str]:
+    """Return the properties that a table must have.
+
+    By default a commit to every tenth version deletes commits older than 30 days. After a quiet month the
+    state of ``turns`` that ``tasks`` still names would be among them; its log is shortened by `note`.
+    """
+    kept = {"delta.enableExpiredLogCleanup": "false"} if layout is TURNS_LAYOUT else {}
+    return {_SCHEMA_KEY: str(SCHEMA_VERSION), **kept}
+
+
+def _unnoted(table: DeltaTable, layout: Layout) -> dict[str, str]:
+    """Return the properties that a table was made without."""
+    return dict(_properties(layout).items() - table.metadata().configuration.items())
+
+
 def _lacking(table: DeltaTable, layout: Layout) -> list[pa.Field]:
     """Columns of a layout that a table was made without."""
     present = {field.name for field in table.schema().fields}
@@ -313,17 +338,6 @@ def _checked_options(options: Mapping[str, str] | None) -> dict[str, str]:
 def batch_of(turns: DeltaTable) -> int:
     """Return the number of the last batch that changed rows of ``turns``."""
     return turns.transaction_version(BATCH) or 0
-
-
-def no_hooks() -> Any:
-    """Return the properties of a commit after which the log stays as it is.
-
-    By default deltalake makes a checkpoint at every tenth version and then deletes commits older than 30
-    days. After a quiet month the state of ``turns`` that ``tasks`` still names would be among them.
-    """
-    from deltalake import PostCommitHookProperties
-
-    return PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 def filesystem(table: DeltaTable) -> pafs.FileSystem:

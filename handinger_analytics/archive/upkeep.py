@@ -11,7 +11,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics.archive.files import commit_options, keep_commit
+from handinger_analytics.archive.files import commit_once, keep_commit
 from handinger_analytics.archive.layout import (
     LAYOUTS,
     MONTH,
@@ -21,9 +21,10 @@ from handinger_analytics.archive.layout import (
     Layout,
     month_of,
 )
-from handinger_analytics.archive.recording import erase, latest, publish
+from handinger_analytics.archive.recording import erase, publish
+from handinger_analytics.archive.repair import prepare
 from handinger_analytics.archive.snapshot import Snapshot, pointer_of
-from handinger_analytics.archive.storage import FILE_SIZE, Storage, batch_of, filesystem, no_hooks
+from handinger_analytics.archive.storage import FILE_SIZE, Storage, batch_of, filesystem
 
 _SMALL = 2**20
 _MANY = 16
@@ -70,7 +71,7 @@ def _compact(
     done = table.optimize.compact(
         partition_filters=[(MONTH, "in", months)] if layout.time else None,
         target_size=size,
-        **commit_options(layout),
+        commit_properties=commit_once(),
     )
     if done["numFilesAdded"]:
         written = set(pa.table(table.get_add_actions())["path"].to_pylist())
@@ -83,7 +84,8 @@ def _compact(
 def vacuum(storage: Storage, older_than: dt.timedelta) -> int:
     """Delete files that no state younger than ``older_than`` needs; return how many."""
     erase(storage)
-    snapshot = latest(storage)
+    prepare(storage)
+    snapshot = Snapshot.open(storage)
     kept = [(layout, snapshot.table(layout).version()) for layout in LAYOUTS]
     if workers := storage.find(WORKERS_LAYOUT):
         kept.append((WORKERS_LAYOUT, workers.version()))
@@ -101,7 +103,6 @@ def _vacuum(storage: Storage, layout: Layout, version: int, span: dt.timedelta, 
         dry_run=False,
         enforce_retention_duration=False,
         full=full,
-        keep_versions=[version],
-        post_commithook_properties=no_hooks(),
+        keep_versions=[version] if layout is TURNS_LAYOUT else None,
     )
     return deleted
