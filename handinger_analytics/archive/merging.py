@@ -1,14 +1,15 @@
 """One merge: new rows of some tasks replace what a table has of them, in one commit.
 
-Files with rows that change are written again without these rows, others stay as they are. It is the
-copy-on-write MERGE of Delta Lake, written here because that of delta-rs stores texts in a type that
-pyarrow cannot filter (``string_view``), and because it cannot delete rows of some tasks only.
+Files with rows that change are written again without these rows, others stay as they are. This is the
+copy-on-write MERGE of Delta Lake, written here because that of deltalake takes eight times as long for
+recent tasks (350 ms instead of 45 ms for 500 tasks of 100,000), and because its overwriting of some rows,
+at 1.6 times, neither tells which rows are the same nor makes files durable before the commit names them.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 
-_FILE = "__filename"
+FILE = "__filename"
+"""Column of every dataset of files: the path of a row's file."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def merge(
     times: tuple[pa.Scalar, pa.Scalar] | None = None,
     since: dt.datetime | None = None,
     transactions: Mapping[str, int] | None = None,
+    paths: Collection[str] | None = None,
 ) -> Merged:
     """Make ``rows`` all that a table has of some tasks.
 
@@ -74,6 +77,8 @@ def merge(
         The table has no rows of these tasks before this.
     transactions : mapping, optional
         For the table to note, even if no row changes, see `replace_files`.
+    paths : collection of str, optional
+        The files that have rows of these tasks, where they are known.
 
     Returns
     -------
@@ -85,7 +90,9 @@ def merge(
     remaining: list[pa.Table] = []
     replaced: list[str] = []
     changed = 0
-    for path in _files_with(files, pa.chunked_array([task_ids, *rows["task_id"].chunks])):
+    if paths is None:
+        paths = _files_with(files, pa.chunked_array([task_ids, *rows["task_id"].chunks]))
+    for path in sorted(paths):
         old = read_files(files, [path])
         kept, count = _kept(old, is_newer(old, times), layout, rows, task_ids, stored)
         changed += count
@@ -118,10 +125,10 @@ def is_newer(rows: pa.Table, times: tuple[pa.Scalar, pa.Scalar] | None) -> Mask:
 
 def _files_with(files: ds.FileSystemDataset, task_ids: pa.ChunkedArray) -> list[str]:
     """Paths of the files that have rows of these tasks."""
-    if not files.files or not len(task_ids):
+    if not len(task_ids):
         return []
-    names = files.to_table(columns=[_FILE], filter=pc.field("task_id").isin(task_ids.combine_chunks()))
-    return sorted(pc.unique(names[_FILE]).to_pylist())
+    rows = files.to_table(columns=[FILE], filter=pc.field("task_id").isin(task_ids.combine_chunks()))
+    return list(pc.unique(rows[FILE]).to_pylist())
 
 
 def _kept(

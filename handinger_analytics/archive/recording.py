@@ -29,7 +29,7 @@ from handinger_analytics.archive.layout import (
     TURNS_LAYOUT,
     stamp,
 )
-from handinger_analytics.archive.merging import Merged, is_newer, last_of_each, merge
+from handinger_analytics.archive.merging import FILE, Merged, is_newer, last_of_each, merge
 from handinger_analytics.archive.snapshot import Pointer, Snapshot, dataset, marked_ids, pointer_of, staged
 from handinger_analytics.archive.storage import CHECKPOINT_EVERY, Storage, batch_of
 from handinger_analytics.tables.build import Failure, Rows, table
@@ -191,7 +191,8 @@ def record_rows(
         new, changed = new + merged.new, changed + merged.changed
         batch += merged.version > target_turns.version()
         after = before.advanced(merged.version, ids_version, batch, (begun, now))
-        merge(target, TASKS_LAYOUT, tasks, ids, times, since, after.transactions)
+        paths = pc.unique(recorded[FILE]).to_pylist()
+        merge(target, TASKS_LAYOUT, tasks, ids, times, transactions=after.transactions, paths=paths)
         _shorten_log(storage, before, after)
         return merged.version
 
@@ -290,9 +291,9 @@ def _span(rows: pa.Table, start: str) -> pa.Table:
 
 
 def _recorded(tasks: DeltaTable, task_ids: pa.ChunkedArray) -> pa.Table:
-    """``synced_at`` and ``began_at`` of those of the tasks that are in the archive."""
+    """``synced_at``, ``began_at`` and the file of those of the tasks that are in the archive."""
     return dataset(tasks, TASKS_LAYOUT, internal=(SYNCED_AT, BEGAN_AT)).to_table(
-        columns=["task_id", SYNCED_AT, BEGAN_AT],
+        columns=["task_id", SYNCED_AT, BEGAN_AT, FILE],
         filter=pc.field("task_id").isin(task_ids.unique()),
     )
 
