@@ -58,7 +58,7 @@ def _row(log: Log, before: Mapping[str, Any]) -> SimpleNamespace:
     has_named_tasks = newest_before is not None and before["silent"] is None
     return SimpleNamespace(
         worker_id=log.worker_id,
-        known_since=before["known_since"] if log.reached else min(times, default=None),
+        known_since=min(times) if times and not log.reached else before.get("known_since"),
         newest_at=max([*times, *filter(None, [newest_before])], default=None),
         walked_at=now(),
         silent=None if log.has_webhook or has_named_tasks else log.silence,

@@ -63,9 +63,8 @@ def remember(
         ids = storage.open(IDS_LAYOUT)
         stored = _stored_ids(ids, asked)
         is_newer = pc.coalesce(pc.greater(delivered, stored[DELIVERED_AT]), delivered.is_valid())
-        newest = pc.if_else(is_newer, delivered, stored[DELIVERED_AT])
         arrays = dict(zip(stored.column_names, stored.columns, strict=True))
-        rows = pa.table({**arrays, "task_id": asked, DELIVERED_AT: newest}, schema=stored.schema)
+        rows = pa.table({**arrays, "task_id": asked, DELIVERED_AT: delivered}, schema=stored.schema)
         rows = rows.filter(pc.or_(is_newer, stored["task_id"].is_null()))
         return merge(ids, IDS_LAYOUT, rows, rows["task_id"].combine_chunks()).version
 

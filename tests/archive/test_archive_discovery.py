@@ -47,6 +47,17 @@ def test_a_follow_up_that_the_log_names_is_fetched(archive, server):
     assert (report.fetched, report.skipped) == (2, 0)
 
 
+def test_a_task_that_was_fetched_before_its_log_was_read(archive, server):
+    """Nobody knows which deliveries had come by then, so that it is looked at once more."""
+    server.log = [delivery("tsk_1", NOON - DAY)]
+    with server.client() as client:
+        archive.sync("tsk_1", client=client, settle=dt.timedelta(0))
+        assert archive.sync(client=client, settle=dt.timedelta(0)).fetched == 0
+        archive.discover("wrk_1", client=client)
+        assert archive.sync(client=client, settle=dt.timedelta(0)).fetched == 1
+        assert archive.sync(client=client, settle=dt.timedelta(0)).fetched == 0
+
+
 def test_the_clock_of_the_server_is_not_ours(archive, server):
     """Deliveries that are years ahead of our clock, or behind it, make a task due once each."""
     for year in (1999, 2090):
@@ -135,8 +146,9 @@ def test_entries_that_shift_while_they_are_read(archive, server):
     server.log = newest_first(200)
 
     def shift(page: int) -> None:
-        if page > 1:
-            server.log.insert(0, delivery(f"tsk_during_{len(server.log)}", NOON + len(server.log) * MINUTE))
+        for _ in range(3 if page > 1 else 0):
+            count = len(server.log)
+            server.log.insert(0, delivery(f"tsk_during_{count}", NOON + count * MINUTE))
 
     server.before_page = shift
     with server.client() as client:
@@ -145,7 +157,7 @@ def test_entries_that_shift_while_they_are_read(archive, server):
         server.log[:0] = newest_first(60, NOON + DAY)
         found = archive.discover("wrk_1", client=client)
         assert server.pages() == [1, 2]
-    assert {f"tsk_during_{at}" for at in range(200, 204)} < {*found}
+    assert {f"tsk_during_{at}" for at in range(200, 212)} < {*found}
 
 
 @pytest.mark.parametrize("how", ["error", "cancel"])
@@ -188,6 +200,7 @@ def test_status_says_since_when_a_log_is_known(archive, server):
     server.log = newest_first(3)
     with server.client() as client:
         assert archive.discover("wrk_1", client=client)
+        server.log.pop()
         assert archive.discover("wrk_1", client=client)
         logs = archive.status().logs
         assert logs["known_since"].to_list() == [pd.Timestamp(NOON - 2 * MINUTE)]
@@ -234,7 +247,9 @@ def test_a_silent_worker_that_speaks_is_silent_no_more(archive, server):
         with pytest.warns(PartialDataWarning, match="it has no webhook"):
             archive.discover("wrk_1", client=client)
         assert archive.status().complete
-        assert archive.status().logs["known_since"].isna().all()
+        server.log = newest_first(3, NOON + MINUTE)[:2]
+        archive.discover("wrk_1", client=client)
+    assert archive.status().logs["known_since"].to_list() == [pd.Timestamp(NOON - MINUTE)]
 
 
 def test_deliveries_without_a_task_tell_nothing(archive, server):
