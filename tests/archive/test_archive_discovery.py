@@ -11,7 +11,8 @@ import pytest
 
 import handinger_analytics as ha
 from handinger_analytics import Archive, PartialDataWarning, Sandbox
-from tests.archive.conftest import NOON, assert_same_rows
+from tests.archive.conftest import NOON
+from tests.benchmarks import bench_years
 from tests.samples import encoded
 from tests.scripted import LogServer, Reply, delivery
 
@@ -47,6 +48,7 @@ def test_a_follow_up_that_the_log_names_is_fetched(archive, server):
     assert (report.fetched, report.skipped) == (2, 0)
 
 
+@pytest.mark.slow
 def test_a_task_that_was_fetched_before_its_log_was_read(archive, server):
     """Nobody knows which deliveries had come by then, so that it is looked at once more."""
     server.log = [delivery("tsk_1", NOON - DAY)]
@@ -58,6 +60,7 @@ def test_a_task_that_was_fetched_before_its_log_was_read(archive, server):
         assert archive.sync(client=client, settle=dt.timedelta(0)).fetched == 0
 
 
+@pytest.mark.slow
 def test_the_clock_of_the_server_is_not_ours(archive, server):
     """Deliveries that are years ahead of our clock, or behind it, make a task due once each."""
     for year in (1999, 2090):
@@ -69,6 +72,7 @@ def test_the_clock_of_the_server_is_not_ours(archive, server):
             assert archive.sync(client=client, settle=dt.timedelta(0)).fetched == 0
 
 
+@pytest.mark.slow
 def test_settling_is_not_needed_where_the_log_was_walked(archive, server):
     """Tasks that ended yesterday are final in the sync after a walk that met what was known, in no other."""
     server.log = [delivery("tsk_1", NOON)]
@@ -88,6 +92,7 @@ def test_settling_is_not_needed_where_the_log_was_walked(archive, server):
         assert fetched(discover=True) == 2, "what was known is gone from the log: something may be in between"
 
 
+@pytest.mark.slow
 def test_a_failed_fetch_is_tried_again_and_keeps_what_is_known_of_its_deliveries(archive):
     """A task that could not be fetched is due at the next sync, and not any more after it was."""
     with Sandbox(tasks=30, seed=7, faults=ha.Faults(rate=0)) as calm:
@@ -119,6 +124,7 @@ def test_what_is_known_is_not_read_again(archive, server):
     assert archive.status().missing == 1120
 
 
+@pytest.mark.slow
 def test_entries_of_one_time_are_all_read(archive, server):
     """As long as entries are as old as the newest that is known, some of them may be new."""
     server.log = [delivery(f"tsk_{at}", NOON) for at in range(120)] + newest_first(200, NOON - DAY)
@@ -130,6 +136,7 @@ def test_entries_of_one_time_are_all_read(archive, server):
     assert server.pages() == [1, 2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["oldest first", "mixed"])
 def test_a_log_in_another_order_is_read_to_its_end(archive, server, order):
     """Where entries are not newest first, new ones may be anywhere."""
@@ -160,6 +167,7 @@ def test_entries_that_shift_while_they_are_read(archive, server):
     assert {f"tsk_during_{at}" for at in range(200, 212)} < {*found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["error", "cancel"])
 def test_a_walk_that_broke_off_counts_as_none(archive, server, how):
     """The next walk reads as far as if the broken one had not been; logs that were read before are kept."""
@@ -230,6 +238,7 @@ def test_a_worker_without_a_webhook_makes_the_archive_incomplete(archive):
     assert not archive.status().complete
 
 
+@pytest.mark.slow
 def test_a_silent_worker_that_speaks_is_silent_no_more(archive, server):
     """With its first delivery the archive is complete; an empty log later is said, and changes nothing."""
     with server.client() as client:
@@ -252,6 +261,7 @@ def test_a_silent_worker_that_speaks_is_silent_no_more(archive, server):
     assert archive.status().logs["known_since"].to_list() == [pd.Timestamp(NOON - MINUTE)]
 
 
+@pytest.mark.slow
 def test_deliveries_without_a_task_tell_nothing(archive, server):
     """A log that names no task is said like an empty one, at each walk."""
     server.log, server.webhook = [delivery(None, NOON)], HAS_WEBHOOK
@@ -261,6 +271,7 @@ def test_deliveries_without_a_task_tell_nothing(archive, server):
                 assert archive.discover("wrk_1", client=client) == []
 
 
+@pytest.mark.slow
 def test_whether_there_is_a_webhook_may_not_be_known(archive, server):
     """An error of that question is the reason that is given, and the archive is not complete."""
     server.webhook = Reply(b'{"error": "no"}', 404)
@@ -284,6 +295,7 @@ def test_the_token_of_a_webhook_is_kept_nowhere(archive, server, tmp_path):
         assert b"example.com/hook" not in content
 
 
+@pytest.mark.slow
 def test_a_forgotten_task_is_not_asked_for_when_a_log_names_it(archive, server):
     """Also not by new deliveries, until it is asked for by name with ``refresh="all"``."""
     server.log = newest_first(3)
@@ -299,6 +311,7 @@ def test_a_forgotten_task_is_not_asked_for_when_a_log_names_it(archive, server):
         assert archive.sync("tsk_1", client=client, settle=dt.timedelta(0)).fetched == 0
 
 
+@pytest.mark.slow
 def test_a_deleted_task_is_not_asked_for_when_a_log_names_it(archive, server):
     """Neither by discovery nor by its id, and nothing of it comes back."""
     server.log = newest_first(3)
@@ -324,20 +337,6 @@ def test_an_archive_without_workers_is_read(archive, sandbox, client):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("generation", ["A", "B"])
-def test_sixty_days_of_late_follow_ups(archive, generation):
-    """With discovery and a sync a day, the archive is what a fetch of everything gives."""
-    with (
-        Sandbox(tasks=60, seed=7, generation=generation, now=NOON, follow_up_days=40) as sandbox,
-        sandbox.client() as client,
-    ):
-        for _ in range(60):
-            archive.discover(sandbox.worker_ids, client=client)
-            archive.sync(client=client, now=sandbox.now)
-            sandbox.advance(DAY)
-        archive.discover(sandbox.worker_ids, client=client)
-        archive.sync(client=client, now=sandbox.now)
-        fetched = ha.fetch(archive.known_ids(), client=client)
-        known = ha.discover_task_ids(sandbox.worker_ids, client=client)
-    assert set(archive.known_ids()) == set(known)
-    assert_same_rows(archive.tasks(), fetched.tasks)
-    assert_same_rows(archive.turns(), fetched.turns)
+def test_sixty_days_of_late_follow_ups(generation):
+    """With discovery and a sync a day an archive is all there is, for hardly more looks than changes."""
+    assert " changes a sync can see" in bench_years.run(200, [60], generation)

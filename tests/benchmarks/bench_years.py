@@ -11,8 +11,9 @@ import itertools
 import tempfile
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import requests
@@ -25,27 +26,30 @@ LOOKS_PER_CHANGE = 1.2
 
 
 def main() -> None:
-    """Run the months and print a table."""
+    """Run the months and print what they cost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--months", type=int, default=24)
     parser.add_argument("--tasks", type=int, default=2000, help="in all of the months")
     parser.add_argument("--generation", default="A", choices=["A", "B"])
     options = parser.parse_args()
-    days = options.months * 365 // 12
-    first = options.tasks * 60 // (days + 60)
-    sandbox = Sandbox(first, generation=options.generation, now=START, follow_up_days=60)
+    marks = [months * 365 // 12 for months in sorted({6, 12, options.months}) if months <= options.months]
+    print(run(options.tasks, marks, options.generation))
+
+
+def run(tasks: int, marks: Sequence[int], generation: Literal["A", "B"]) -> str:
+    """Discover and sync day by day, up to the last of the marks; return what the archive costs at each."""
+    first = tasks * 60 // (marks[-1] + 60)
+    sandbox = Sandbox(first, generation=generation, now=START, follow_up_days=60)
     with sandbox, sandbox.client() as client, tempfile.TemporaryDirectory() as folder:
         archive, rows = Archive(folder), []
-        for day in range(1, days + 1):
+        for day in range(marks[-1] + 1):
             archive.discover(sandbox.worker_ids, client=client)
             archive.sync(client=client, now=sandbox.now)
-            if day in (months * 365 // 12 for months in (6, 12, options.months)):
+            if day in marks:
                 rows.append(costs(archive, sandbox, client, folder, day))
-            sandbox.advance(DAY)
-        archive.discover(sandbox.worker_ids, client=client)
-        archive.sync(client=client, now=sandbox.now)
-        compare(archive, sandbox, client, days)
-    print(pd.DataFrame(rows).set_index("day").T.to_string())
+            sandbox.advance(DAY if day < marks[-1] else 0 * DAY)
+        looks = compare(archive, sandbox, client)
+    return f"{looks}\n{pd.DataFrame(rows).set_index('day').T.to_string()}"
 
 
 def costs(archive: Archive, sandbox: Sandbox, client: ha.Client, folder: str, day: int) -> dict[str, object]:
@@ -89,7 +93,7 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def compare(archive: Archive, sandbox: Sandbox, client: ha.Client, days: int) -> None:
+def compare(archive: Archive, sandbox: Sandbox, client: ha.Client) -> str:
     """Check that the archive has all there is, and for how many looks."""
     looks = sandbox.stats.by_route
     log = [entry for worker_id in sandbox.worker_ids for entry in entries(sandbox, worker_id)]
@@ -97,11 +101,6 @@ def compare(archive: Archive, sandbox: Sandbox, client: ha.Client, days: int) ->
     turns = {task_id: turns_of(sandbox, task_id) for task_id in known.index}
     changes = sum(map(changes_seen, turns.values(), known))
     credits = sum(turn["credits"] for its in turns.values() for turn in its)
-    print(
-        f"{changes} changes a sync can see, {looks['task'] / changes:.3f} looks each, "
-        f"{looks.get('turns', 0)} requests for turns; {looks['webhook']} pages in {days + 1} days, "
-        f"{sum(map(len, turns.values()))} turns, {credits} credits"
-    )
     assert looks["task"] <= LOOKS_PER_CHANGE * changes
     kept, fetched = archive.turns(), ha.fetch_turns(list(known.index), client=client)
     assert archive.status().complete
@@ -113,6 +112,11 @@ def compare(archive: Archive, sandbox: Sandbox, client: ha.Client, days: int) ->
     )
     left.attrs = right.attrs = {}
     pd.testing.assert_frame_equal(left, right)
+    return (
+        f"{changes} changes a sync can see, {looks['task'] / changes:.3f} looks each, "
+        f"{looks.get('turns', 0)} requests for turns; {looks['webhook']} pages of logs, "
+        f"{len(kept)} turns, {credits} credits"
+    )
 
 
 def changes_seen(turns: list[dict[str, str]], known: dt.datetime) -> int:
