@@ -215,7 +215,7 @@ class Archive(ArchiveView):
         workers = normalize_worker_ids(worker_ids)
         with client_or_default(client) as used:
             logs = discovery.discover(self._storage, used, workers, cancel)
-        self._walked = frozenset(log.worker_id for log in logs if log.reached)
+        self._walked |= frozenset(log.worker_id for log in logs if log.reached)
         warn_of_silence(logs)
         return list(latest_deliveries(logs))
 

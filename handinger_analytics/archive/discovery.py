@@ -26,28 +26,23 @@ from handinger_analytics.times import now
 def discover(
     storage: Storage, client: Client, worker_ids: Sequence[str], cancel: threading.Event | None
 ) -> list[Log]:
-    """Read each log down to what is known and remember what is new, worker by worker.
+    """Read each log down to what is known, and remember what was read, also where an error ends it.
 
-    The ids of a log are remembered before how far it is known, and a walk that broke off counts as none:
-    whatever ends this, the next walk misses nothing.
+    A walk that broke off counts as none.
     """
     prepare(storage)
     storage.create([WORKERS_LAYOUT])
     known = {row["worker_id"]: row for row in known_logs(storage).to_pylist()}
-    logs, rows, ids_version = [], [], 0
+    logs: list[Log] = []
     try:
         for worker_id in worker_ids:
-            before = known.get(worker_id, {})
-            log = walk(client, worker_id, cancel, before.get("newest_at"))
-            delivered = {
-                task_id: delivery.created_at for task_id, delivery in latest_deliveries([log]).items()
-            }
-            ids_version = remember(storage, delivered, delivered.values())
-            logs.append(log)
-            rows.append(_row(log, before))
+            logs.append(walk(client, worker_id, cancel, known.get(worker_id, {}).get("newest_at")))
     finally:
-        _record(storage, table(WORKER_LOGS, rows))
-        publish(storage, ids=ids_version)
+        # The ids come first: if this is killed in between, the next walk finds them once more.
+        latest = latest_deliveries(logs)
+        delivered_at = (delivery.created_at for delivery in latest.values())
+        publish(storage, ids=remember(storage, latest, delivered_at))
+        _record(storage, table(WORKER_LOGS, [_row(log, known.get(log.worker_id, {})) for log in logs]))
     return logs
 
 

@@ -55,9 +55,8 @@ def remember(
         A delivery of each; the newest that is known is kept.
     """
     asked = pa.array(task_ids, pa.string())
-    type_of_time = IDS_LAYOUT.schema.field(DELIVERED_AT).type
-    delivered = pa.nulls(len(asked)) if delivered_at is None else pa.array(delivered_at)
-    delivered = delivered.cast(type_of_time)
+    times = [None] * len(asked) if delivered_at is None else delivered_at
+    delivered = pa.array(times, IDS_LAYOUT.schema.field(DELIVERED_AT).type)
 
     def add() -> int:
         ids = storage.open(IDS_LAYOUT)
