@@ -10,7 +10,7 @@ from typing import cast
 from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.archive import discovery, upkeep
 from handinger_analytics.archive.layout import TASKS_LAYOUT
-from handinger_analytics.archive.recording import delete, erase, forget
+from handinger_analytics.archive.recording import delete, forget
 from handinger_analytics.archive.repair import prepare
 from handinger_analytics.archive.snapshot import version_at
 from handinger_analytics.archive.storage import Storage
@@ -157,7 +157,6 @@ class Archive(ArchiveView):
                 f"there is no archive at {self._storage.shown!r} whose ids could be synced: give task ids"
             )
         prepare(self._storage)
-        erase(self._storage)
         self._walked = frozenset()
         todo = plan(self._storage, ids, policy, moment or clock())
         return Sync(self._storage, todo, moment).run(client, int(batch), progress, cancel)

@@ -213,12 +213,11 @@ def delete(storage: Storage, task_ids: Sequence[str]) -> None:
     """Mark ids as never to be fetched again, and delete the rows of their tasks."""
     Snapshot.open(storage)  # an archive of a later schema is refused before anything is changed
     _mark(storage, pa.array(task_ids, pa.string()), DELETING)
-    erase(storage)
+    erase(storage, storage.open(IDS_LAYOUT))
 
 
-def erase(storage: Storage) -> None:
+def erase(storage: Storage, ids: DeltaTable) -> None:
     """Delete the rows of all ids that are marked for it, also by a process that was killed then."""
-    ids = storage.open(IDS_LAYOUT)
     with storage.errors("read"):
         task_ids = staged(marked_ids(ids), DELETING).combine_chunks()
 

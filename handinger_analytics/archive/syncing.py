@@ -22,6 +22,7 @@ from handinger_analytics.archive.layout import (
     TASKS_LAYOUT,
 )
 from handinger_analytics.archive.recording import (
+    erase,
     publish,
     record_failures,
     record_rows,
@@ -164,6 +165,7 @@ def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, momen
     """Remember the ids and decide which of them to fetch; None stands for all known ids."""
     ids_version = remember(storage, task_ids or ())
     snapshot = Snapshot.open(storage)
+    erase(storage, snapshot.ids)
     with storage.errors("read"):
         failing, forgotten = snapshot.failures["task_id"].combine_chunks(), snapshot.forgotten
         known = dataset(snapshot.ids, IDS_LAYOUT, internal=(DELIVERED_AT,)).to_table(

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from handinger_analytics.archive.files import commit_once, keep_commit
 from handinger_analytics.archive.layout import (
+    IDS_LAYOUT,
     LAYOUTS,
     MONTH,
     TASKS_LAYOUT,
@@ -83,8 +84,8 @@ def _compact(
 
 def vacuum(storage: Storage, older_than: dt.timedelta) -> int:
     """Delete files that no state younger than ``older_than`` needs; return how many."""
-    erase(storage)
     prepare(storage)
+    erase(storage, storage.open(IDS_LAYOUT))
     snapshot = Snapshot.open(storage)
     kept = [(layout, snapshot.table(layout).version()) for layout in LAYOUTS]
     if workers := storage.find(WORKERS_LAYOUT):
