@@ -109,6 +109,15 @@ def read_back(task_ids, worker_id="wrk_1"):
         return asked, ha.load_parquet(f"{folder}/tasks.parquet")["task_id"].tolist()
 
 
+@pytest.mark.filterwarnings("always::handinger_analytics.PartialDataWarning")
+def test_discover_says_a_worker_without_a_webhook(run, sandbox):
+    """The ids of the others are printed, and exit code 3 says that these are not all."""
+    result = run("discover", sandbox.silent_worker_id, sandbox.worker_ids[0])
+    assert result.exit_code == 3
+    assert f"warning: the webhook log of worker '{sandbox.silent_worker_id}' names no task" in result.stderr
+    assert result.stdout == run("discover", sandbox.worker_ids[0]).stdout != ""
+
+
 def test_what_discover_prints_fetch_reads_back():
     """Each id is asked for as it is, whatever is in it."""
     asked, kept = read_back(ODD)

@@ -11,6 +11,7 @@ import handinger_analytics as ha
 from handinger_analytics import Archive, Sandbox
 from handinger_analytics.cli import main
 from handinger_analytics.sandbox import Faults
+from tests.scripted import LogServer, Reply
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +175,42 @@ def test_no_archive(run, archive):
     assert result.exit_code == 1
     assert result.stderr.startswith(f"error: there is no archive at {archive.uri!r}")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("always::handinger_analytics.PartialDataWarning")
+def test_a_worker_without_a_webhook(run, sandbox, archive):
+    """Its tasks cannot be known: exit code 3 from the sync that names it and from status, not from others."""
+    silent, first = sandbox.silent_worker_id, sandbox.worker_ids[0]
+    result = run("sync", archive.uri, "--worker", f"https://v3.handinger.com/worker/{silent}")
+    assert (result.stdout, result.exit_code) == ("", 3)
+    assert f"'{silent}' names no task: it has no webhook, so its tasks are not known" in result.stderr
+    assert run("sync", archive.uri, "--worker", first).exit_code == 0
+    result = run("status", archive.uri)
+    assert result.exit_code == 3
+    assert "nothing is known of the tasks of 1 worker" in result.stdout
+    assert "it has no webhook, so its tasks are not known" in result.stdout
+
+
+def test_status_says_since_when_logs_are_known(run, sandbox, archive):
+    """A line for each worker whose log was read; that they are known is no reason to fail."""
+    run("sync", archive.uri, "--worker", sandbox.worker_ids[0])
+    result = run("status", archive.uri)
+    assert result.exit_code == 0
+    _, _, table = result.stdout.partition("Webhook logs; ids before known_since are not known\n")
+    since = archive.status().logs["known_since"][0]
+    assert f"{sandbox.worker_ids[0]} {since:%Y-%m-%d %H:%M} UTC" in table
+
+
+@pytest.mark.filterwarnings("always::handinger_analytics.PartialDataWarning")
+def test_a_webhook_without_deliveries(run, archive, monkeypatch):
+    """It is said, and is no failure: what there is to know is known."""
+    server = LogServer()
+    server.webhook = Reply(b'{"url": "https://example.com/hook", "token": "whsec_1"}')
+    monkeypatch.setenv("HANDINGER_BASE_URL", server.url)
+    for command in (["discover", "wrk_1"], ["sync", archive.uri, "--worker", "wrk_1"]):
+        result = run(*command)
+        assert (result.stdout, result.exit_code) == ("", 0)
+        assert "it has a webhook, but no delivery is in the log" in result.stderr
+        assert "hook" not in result.stderr.replace("webhook", "")
+    server.stop()
+    assert run("status", archive.uri).exit_code == 0
