@@ -84,6 +84,7 @@ def _compact(
 
 def vacuum(storage: Storage, older_than: dt.timedelta) -> int:
     """Delete files that no state younger than ``older_than`` needs; return how many."""
+    Snapshot.open(storage)  # where there is no archive, none is made
     prepare(storage)
     erase(storage, storage.open(IDS_LAYOUT))
     snapshot = Snapshot.open(storage)

@@ -106,6 +106,23 @@ def test_no_archive(archive):
     assert not Path(archive.uri).exists()
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        pytest.param(lambda archive: archive.sync(), id="sync"),
+        pytest.param(lambda archive: archive.forget("tsk_1"), id="forget"),
+        pytest.param(lambda archive: archive.delete("tsk_1"), id="delete"),
+        pytest.param(Archive.compact, id="compact"),
+        pytest.param(Archive.vacuum, id="vacuum"),
+    ],
+)
+def test_no_archive_is_made_by_what_changes_one(archive, use):
+    """A place that was mistyped is an error, and nothing is written there."""
+    with pytest.raises(FileError, match="there is no archive at"):
+        use(archive)
+    assert not Path(archive.uri).exists()
+
+
 def test_exists(archive, record):
     """After the first sync there is one."""
     record(body_a("a"))
