@@ -42,7 +42,7 @@ def discover(
         latest = latest_deliveries(logs)
         delivered_at = (delivery.created_at for delivery in latest.values())
         publish(storage, ids=remember(storage, latest, delivered_at))
-        _record(storage, table(WORKER_LOGS, [_row(log, known.get(log.worker_id, {})) for log in logs]))
+        _record(storage, [_row(log, known.get(log.worker_id, {})) for log in logs])
     return logs
 
 
@@ -60,9 +60,9 @@ def _row(log: Log, before: Mapping[str, Any]) -> SimpleNamespace:
     )
 
 
-def _record(storage: Storage, rows: pa.Table) -> None:
+def _record(storage: Storage, records: Sequence[SimpleNamespace]) -> None:
     """Replace the rows of some workers."""
-    rows = WORKERS_LAYOUT.stored(rows)
+    rows = WORKERS_LAYOUT.stored(table(WORKER_LOGS, records))
 
     def write() -> None:
         workers = storage.open(WORKERS_LAYOUT)

@@ -62,8 +62,7 @@ def remember(
         ids = storage.open(IDS_LAYOUT)
         stored = _stored_ids(ids, asked)
         is_newer = pc.coalesce(pc.greater(delivered, stored[DELIVERED_AT]), delivered.is_valid())
-        arrays = dict(zip(stored.column_names, stored.columns, strict=True))
-        rows = pa.table({**arrays, "task_id": asked, DELIVERED_AT: delivered}, schema=stored.schema)
+        rows = IDS_LAYOUT.stored(stored, **{"task_id": asked, DELIVERED_AT: delivered})
         rows = rows.filter(pc.or_(is_newer, stored["task_id"].is_null()))
         return merge(ids, IDS_LAYOUT, rows, rows["task_id"].combine_chunks()).version
 
@@ -238,8 +237,8 @@ def erase(storage: Storage, ids: DeltaTable) -> None:
 
 def _mark(storage: Storage, task_ids: pa.Array, stage: str | None) -> None:
     """Give ids another stage, None for that of a known id; what is deleted stays so."""
-    failed_at = None if stage is None else stamp(clock()).as_py()
-    marked = _id_rows(task_ids, **{"stage": stage, FAILED_AT: failed_at})
+    marks = {} if stage is None else {"stage": pa.scalar(stage), FAILED_AT: stamp(clock())}
+    marked = _id_rows(task_ids, **marks)
 
     def write() -> int:
         ids = storage.open(IDS_LAYOUT)
@@ -253,8 +252,7 @@ def _mark(storage: Storage, task_ids: pa.Array, stage: str | None) -> None:
 def _replace_ids(ids: DeltaTable, rows: pa.Table) -> int:
     """Replace the rows of some ids, which keep what is known of their deliveries; return the version."""
     task_ids = rows["task_id"].combine_chunks()
-    delivered = _stored_ids(ids, task_ids)[DELIVERED_AT]
-    rows = rows.set_column(rows.column_names.index(DELIVERED_AT), DELIVERED_AT, delivered)
+    rows = IDS_LAYOUT.stored(rows, **{DELIVERED_AT: _stored_ids(ids, task_ids)[DELIVERED_AT]})
     return merge(ids, IDS_LAYOUT, rows, task_ids).version
 
 
@@ -309,9 +307,6 @@ def _without(rows: pa.Table, task_ids: pa.ChunkedArray) -> pa.Table:
     return rows.filter(pc.invert(pc.is_in(rows["task_id"], value_set=task_ids.combine_chunks())))
 
 
-def _id_rows(task_ids: pa.Array, **marks: object) -> pa.Table:
+def _id_rows(task_ids: pa.Array, **marks: pa.Scalar) -> pa.Table:
     """Rows for the table ``ids``: the ids, the given ``marks``, null elsewhere."""
-    schema = IDS_LAYOUT.schema
-    values = {field.name: pa.scalar(marks.get(field.name), field.type) for field in schema}
-    columns = {name: pa.repeat(value, len(task_ids)) for name, value in values.items()}
-    return pa.table({**columns, "task_id": task_ids}, schema=schema)
+    return IDS_LAYOUT.stored(pa.table({"task_id": task_ids}), **marks)

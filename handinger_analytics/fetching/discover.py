@@ -7,7 +7,9 @@ names them. It is recent only, newest first, and empty for a worker without a we
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import itertools
+import operator
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -143,12 +145,9 @@ def fetch_executions(
     """
     logs = read_logs(worker_ids, client, cancel)
     warn_of_silence(logs)
-    deliveries = [
-        delivery
-        for log in logs
-        for delivery in sorted(log.deliveries, key=lambda each: each.created_at, reverse=True)
-    ]
-    return to_pandas(table(EXECUTIONS, deliveries), EXECUTIONS)
+    newest_first = functools.partial(sorted, key=operator.attrgetter("created_at"), reverse=True)
+    deliveries = itertools.chain.from_iterable(newest_first(log.deliveries) for log in logs)
+    return to_pandas(table(EXECUTIONS, list(deliveries)), EXECUTIONS)
 
 
 @dataclass(frozen=True)
@@ -187,11 +186,8 @@ def read_logs(
 
 def silences(logs: Iterable[Log]) -> list[str]:
     """Say of each worker whose log names no task why that is."""
-    return [
-        f"the webhook log of worker {log.worker_id!r} names no task: {log.silence}"
-        for log in logs
-        if log.silence
-    ]
+    words = "the webhook log of worker {!r} names no task: {}"
+    return [words.format(log.worker_id, log.silence) for log in logs if log.silence]
 
 
 def warn_of_silence(logs: Iterable[Log]) -> None:
