@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from handinger_analytics.api.client import Client
 from handinger_analytics.archive.files import open_files, replace_files
-from handinger_analytics.archive.layout import WORKERS_LAYOUT
+from handinger_analytics.archive.layout import LAYOUTS, WORKERS_LAYOUT
 from handinger_analytics.archive.recording import publish, remember
 from handinger_analytics.archive.repair import prepare
 from handinger_analytics.archive.snapshot import known_logs
@@ -30,19 +30,16 @@ def discover(
 
     A walk that broke off counts as none.
     """
-    prepare(storage)
-    storage.create([WORKERS_LAYOUT])
+    if storage.exists():
+        prepare(storage)
     known = {row["worker_id"]: row for row in known_logs(storage).to_pylist()}
     logs: list[Log] = []
     try:
         for worker_id in worker_ids:
             logs.append(walk(client, worker_id, cancel, known.get(worker_id, {}).get("newest_at")))
     finally:
-        # The ids come first: if this is killed in between, the next walk finds them once more.
-        latest = latest_deliveries(logs)
-        delivered_at = (delivery.created_at for delivery in latest.values())
-        publish(storage, ids=remember(storage, latest, delivered_at))
-        _record(storage, [_row(log, known.get(log.worker_id, {})) for log in logs])
+        if logs:
+            _record(storage, logs, known)
     return logs
 
 
@@ -60,8 +57,12 @@ def _row(log: Log, before: Mapping[str, Any]) -> SimpleNamespace:
     )
 
 
-def _record(storage: Storage, records: Sequence[SimpleNamespace]) -> None:
-    """Replace the rows of some workers."""
+def _record(storage: Storage, logs: Sequence[Log], known: Mapping[str, Any]) -> None:
+    """Remember what logs name, then how far they are known; killed in between, the next walk misses nothing."""
+    storage.create((*LAYOUTS, WORKERS_LAYOUT))
+    latest = latest_deliveries(logs)
+    publish(storage, ids=remember(storage, latest, (delivery.created_at for delivery in latest.values())))
+    records = [_row(log, known.get(log.worker_id, {})) for log in logs]
     rows = WORKERS_LAYOUT.stored(table(WORKER_LOGS, records))
 
     def write() -> None:
@@ -71,5 +72,4 @@ def _record(storage: Storage, records: Sequence[SimpleNamespace]) -> None:
         others = stored.filter(pc.invert(pc.is_in(stored["worker_id"], value_set=rows["worker_id"])))
         replace_files(workers, WORKERS_LAYOUT, [pa.concat_tables([others, rows])], files.files, None)
 
-    if rows.num_rows:
-        storage.change(write)
+    storage.change(write)

@@ -180,9 +180,10 @@ class ArchiveView:
         list of str
             Absolute paths, or addresses in the bucket, the newest first. They stay until a `vacuum` after
             they were replaced. Besides the columns of ``schema.py`` they hold ``synced_at`` (and those of
-            tasks ``finished_at`` and ``began_at``). Files of schema 1 lack ``fetched_at`` and ``extra``.
-            Beside newer ones they are read with nulls by pandas, by Polars with
-            ``missing_columns="insert"``, DuckDB with ``union_by_name`` and Spark with ``mergeSchema``.
+            tasks ``finished_at``, ``began_at`` and ``delivered_at``). Files of schema 1 lack
+            ``fetched_at`` and ``extra``. Beside newer ones they are read with nulls by pandas, by Polars
+            with ``missing_columns="insert"``, DuckDB with ``union_by_name`` and Spark with
+            ``mergeSchema``.
 
         Warns
         -----

@@ -203,6 +203,13 @@ def test_logs_that_were_read_before_an_error_are_kept(archive):
         assert archive.status().logs["worker_id"].to_list() == [first]
 
 
+def test_a_walk_that_fails_at_once_makes_no_archive(archive, sandbox, client):
+    """Where nothing was read, nothing is there afterwards that could pass for an archive."""
+    with pytest.raises(ha.PermissionDeniedError):
+        archive.discover(sandbox.forbidden_worker_id, client=client)
+    assert not archive.exists()
+
+
 def test_status_says_since_when_a_log_is_known(archive, server):
     """It is known from its oldest entry on; where what was known is gone from it, anew."""
     server.log = newest_first(3)
