@@ -58,7 +58,7 @@ def _row(log: Log, before: Mapping[str, Any]) -> SimpleNamespace:
 
 
 def _record(storage: Storage, logs: Sequence[Log], known: Mapping[str, Any]) -> None:
-    """Remember what logs name, then how far they are known; killed in between, the next walk misses nothing."""
+    """Remember what logs name, then how far they are known: killed in between, the next walk reads on."""
     storage.create((*LAYOUTS, WORKERS_LAYOUT))
     latest = latest_deliveries(logs)
     publish(storage, ids=remember(storage, latest, (delivery.created_at for delivery in latest.values())))
