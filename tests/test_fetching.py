@@ -148,6 +148,18 @@ def test_frames_are_what_the_server_sent(sandbox, client, expected, backend):
     assert result.failures.empty
 
 
+def test_files_come_with_the_task_or_with_the_turns():
+    """The last step of generation A gives the rows of generation B, in one request a task."""
+    frames = []
+    for generation in ("A+files", "B"):
+        with Sandbox(tasks=40, generation=generation) as sandbox, sandbox.client() as client:
+            frames.append(fetch(sandbox.task_ids, client=client).turns.drop(columns="fetched_at"))
+            requests = sandbox.stats.by_route
+        assert (requests["task"], requests.get("turns", 0)) == (40, 40 if generation == "B" else 0)
+    pd.testing.assert_frame_equal(*frames, check_flags=False)
+    assert (frames[0]["files"] != "[]").any()
+
+
 def test_structured_output_is_the_text_that_was_sent(sandbox, client, generation):
     """Byte for byte, as it stands in the body."""
     turns = fetch_turns(sandbox.task_ids, client=client).dropna(subset="structured_output")

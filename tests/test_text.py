@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from handinger_analytics.text import duration, one_line, page_text
+from handinger_analytics.text import duration, masked, one_line, page_text
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,33 @@ def test_one_line(value, text):
 def test_duration(milliseconds, text):
     """A duration is written in its two largest units."""
     assert duration(milliseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("s3://KEY:SECRET@bucket/x", "s3://***@bucket/x"),
+        ("s3://KEY:SEC/RET+=@bucket/x", "s3://***@bucket/x"),
+        ("https://TOKEN@host/x?a=1", "https://***@host/x?***"),
+        ("http://user:pa?ss@proxy:3128", "http://***@proxy:3128"),
+        ("two: 'a://b:c@d' and \"e://f?g=h\".", "two: 'a://***@d' and \"e://f?***\"."),
+        (
+            "abfss://container@account.dfs.core.windows.net/x",
+            "abfss://container@account.dfs.core.windows.net/x",
+        ),
+        ("abfss://user:pw@account/x", "abfss://***@account/x"),
+        ("Is it https://handinger.com? Ask a@b.", "Is it https://handinger.com? Ask a@b."),
+        ("s3://bucket/mails@home/x", "s3://bucket/mails@home/x"),
+        ("./what?/x:y@z", "./what?/x:y@z"),
+    ],
+)
+def test_masked(text, shown):
+    """Of addresses the user name, password and query are not shown; containers, paths and prose stay."""
+    assert masked(text) == shown
+
+
+@pytest.mark.parametrize("form", ["SEC%2FRET", "SEC/RET", "KEY", "c=d"])
+def test_secrets_of_a_known_address_are_masked_anywhere(form):
+    """As they stand in it and decoded, since libraries quote parts of an address."""
+    said = masked(f"no access with ({form}) here", "s3://KEY:SEC%2FRET@bucket/x?region=here&sig=c%3Dd")
+    assert said == "no access with (***) here"

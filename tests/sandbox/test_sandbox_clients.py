@@ -39,6 +39,27 @@ def test_sdk_reads_workers_logs_and_schedules(sdk, sandbox_a):
             assert sdk.workers.webhooks.list_executions(worker_id, page=number).logs
 
 
+def test_sdk_reads_webhooks_and_addresses(sdk, sandbox_a):
+    """The official SDK accepts the webhook and the e-mail address of a worker, with a webhook or without."""
+    for worker_id in (sandbox_a.worker_ids[0], sandbox_a.silent_worker_id):
+        webhook = sdk.workers.webhooks.retrieve(worker_id)
+        assert (webhook.url is None) == (webhook.token is None) == (worker_id == sandbox_a.silent_worker_id)
+        assert "@" in sdk.workers.retrieve_email(worker_id).email
+    assert sdk.workers.webhooks.list_executions(sandbox_a.silent_worker_id).logs == []
+
+
+def test_sdk_reads_tasks_with_files():
+    """The official SDK of generation A accepts its last step, in which turns have files."""
+    with (
+        Sandbox(tasks=60, generation="A+files") as sandbox,
+        handinger.Handinger(
+            api_key=sandbox.api_key, base_url=sandbox.url, max_retries=0, _strict_response_validation=True
+        ) as client,
+    ):
+        turns = [turn for task_id in sandbox.task_ids for turn in client.tasks.retrieve(task_id).turns]
+    assert any(turn.files for turn in turns)
+
+
 def test_sdk_raises_the_documented_errors(sdk, sandbox_a):
     """The SDK turns the sandbox's errors into its own classes."""
     with pytest.raises(handinger.NotFoundError, match="tsk_nope"):
