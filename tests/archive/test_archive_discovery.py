@@ -88,6 +88,8 @@ def test_settling_is_not_needed_where_the_log_was_walked(archive, server):
         assert fetched(discover=True) == 0
         assert fetched(discover=False) == 1
         assert fetched(discover=True, workers="wrk_of_other_tasks") == 1
+        archive.discover("wrk_vk81XUHKHG-qr4", client=client)
+        assert fetched(discover=True, workers="wrk_of_other_tasks") == 0
         server.log = [delivery("tsk_2", NOON + DAY)]
         assert fetched(discover=True) == 2, "what was known is gone from the log: something may be in between"
 
