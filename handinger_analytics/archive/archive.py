@@ -282,7 +282,7 @@ class Archive(ArchiveView):
         delete(self._storage, normalize_task_ids(task_ids))
 
     def compact(self) -> int:
-        """Rewrite many small files as few larger ones; `sync` does so by itself where reading gets slow.
+        """Rewrite small files as few larger ones; `sync` does so in months that are over or have many.
 
         Returns
         -------

@@ -27,7 +27,7 @@ from handinger_analytics.archive.repair import prepare
 from handinger_analytics.archive.snapshot import Snapshot, pointer_of
 from handinger_analytics.archive.storage import FILE_SIZE, Storage, batch_of, filesystem
 
-_SMALL = 2**20
+_SMALL = 2**18
 _MANY = 16
 _LONGEST_BATCH = dt.timedelta(days=1)
 
