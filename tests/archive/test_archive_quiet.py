@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 MAKE = """
-import datetime as dt, shutil, sys
+import datetime as dt, os, shutil, sys
 import handinger_analytics as ha
 for begin in range(3):  # a sync makes several versions
     archive = ha.Archive(f"{sys.argv[1]}/{begin}")
@@ -36,13 +36,14 @@ for begin in range(3):  # a sync makes several versions
         archive.sync(sandbox.task_ids[:1], client=client, progress=False, now=sandbox.now)
         for number in range(begin):
             archive.forget(f"tsk_gone{number}")
-        for count in range(2, 40, 2):
-            archive.sync(sandbox.task_ids[:count], client=client, progress=False, now=sandbox.now)
+        for count in range(2, 22, 2):
+            archive.sync(
+                sandbox.task_ids[:count], client=client, refresh="all", progress=False, now=sandbox.now
+            )
             sandbox.advance(dt.timedelta(hours=5))
-            version = archive.status().version
-            if version > 20:
-                break
-            shutil.copytree(archive.uri, f"{sys.argv[1]}/version-{version}", dirs_exist_ok=True)
+            copy = f"{sys.argv[1]}/version-{archive.status().version}"
+            if not os.path.exists(copy):
+                shutil.copytree(archive.uri, copy)
 """
 SYNC = """
 import sys
