@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _OURS = re.compile(r"part-[0-9a-f]{32}\.zstd\.parquet$")
 _READERS = 16
+_WITHOUT_VIEWS: set[str] = set()  # files that were looked at: their names are unique, their content is fixed
 _BYTES_PER_FILE = 2**28
 """At most, of rows in memory, where a merge holds them; only a single row may have more."""
 
@@ -41,10 +42,15 @@ def open_files(table: DeltaTable, schema: pa.Schema, pruning: Any = None) -> ds.
     files = table.to_pyarrow_dataset(
         schema=schema, filesystem=filesystem(table), file_pruning_predicate=pruning
     )
-    foreign = [fragment for fragment in files.get_fragments() if not _OURS.search(fragment.path)]
+    foreign = [
+        fragment
+        for fragment in files.get_fragments()
+        if not _OURS.search(fragment.path) and fragment.path not in _WITHOUT_VIEWS
+    ]
     with ThreadPoolExecutor(_READERS) as pool:
         found = zip(foreign, pool.map(_has_views, foreign), strict=True)
         views = {fragment.path for fragment, has_views in found if has_views}
+    _WITHOUT_VIEWS.update({fragment.path for fragment in foreign} - views)
     if not views:
         return files
     plain = _plain_filesystem(table)
