@@ -140,6 +140,21 @@ def test_sync_keeps_what_came(slow, tmp_path, number, code):
     assert len(ha.Archive(tmp_path / "a").tasks()) >= 90
 
 
+@pytest.mark.parametrize("seconds", [0.02, 0.05, 0.1, 0.2])
+def test_signal_while_a_batch_is_recorded(slow, tmp_path, seconds):
+    """The batch that was fetched is in the archive all the same."""
+    words = ["sync", "a", *slow.task_ids, "--batch", "100"]
+    process = start(*words, environment=environment_of(slow), cwd=tmp_path, **PIPES)
+    with process:
+        wait_until(lambda: slow.stats.served >= 100, process)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 143, said
+    assert len(said.strip().splitlines()) == 1
+    assert len(ha.Archive(tmp_path / "a").tasks()) >= 90
+
+
 @pytest.mark.timeout(150)
 def test_sync_records_as_time_passes(tmp_path):
     """Against a slow server a batch ends by time; a signal while the rate limit pauses records the rest."""

@@ -275,7 +275,11 @@ class Sync:
             task_ids = due[self._done : self._done + batch].to_pylist()
             begun = self._moment or now()
             fetched, error = gather(client, task_ids, show=show, cancel=cancel, seconds=_BATCH_SECONDS)
-            self._record(fetched, begun)
+            try:
+                self._record(fetched, begun)
+            except KeyboardInterrupt as interrupt:  # what came is recorded all the same
+                self._record(fetched, begun)
+                error = interrupt
             if isinstance(error, KeyboardInterrupt):
                 raise FetchInterrupted(
                     f"interrupted after {self._fetched:,} of {len(due):,} tasks; they are in the archive",
@@ -285,6 +289,8 @@ class Sync:
                 raise_with_result(error, FetchResult(fetched))
             if cancel is not None and cancel.is_set():
                 return
+            if self._recorded % _COMPACT_EVERY == 0:
+                compact_if_scattered(self._storage)
 
     def _record(self, fetched: Fetched, begun: dt.datetime) -> None:
         rows, failures = fetched.whole_tasks(), list(fetched.failed.values())
@@ -302,5 +308,3 @@ class Sync:
         self._done += len({*fetched.failed, *rows.task_positions.tolist()})
         self._failures += failures
         self._recorded += 1
-        if self._recorded % _COMPACT_EVERY == 0:
-            compact_if_scattered(self._storage)
