@@ -162,6 +162,11 @@ class Snapshot:
             with storage.errors("read"):
                 pointer = pointer_of(tasks)
                 recorded = turns.version() >= pointer.turns and batch_of(turns) <= pointer.batch
+            if pointer.turns == _UNKNOWN:  # to look for it would take for ever
+                raise FileError(
+                    f"cannot read the archive {storage.shown!r}: its log does not say any more which turns "
+                    "belong to this state; read a later one"
+                )
             if turns.version() != pointer.turns and (version is not None or not recorded):
                 turns = storage.open(TURNS_LAYOUT, pointer.turns)
             if version is not None:

@@ -175,6 +175,21 @@ def test_a_state_that_is_gone_from_the_log(cut_short, serve):
     assert cut_short.turns()["turn_id"].is_unique
 
 
+def test_an_archive_of_before_whose_pairing_is_gone(old):
+    """Where a cleanup deleted the commit that named the turns, as once could be, all is read and repaired."""
+    tasks = DeltaTable(f"{old.uri}/tasks")
+    commits = list(Path(old.uri, "tasks/_delta_log").glob("*.json"))
+    tasks.optimize.compact()
+    tasks.create_checkpoint()
+    for commit in commits:
+        commit.unlink()
+    with pytest.warns(PartialDataWarning, match="is not whole"):
+        assert len(old.turns()) == 10
+    prepare(Storage.at(old.uri))
+    assert len(old.turns()) == 10
+    assert old.status().paired
+
+
 def test_an_earlier_state_that_is_gone(cut_short):
     """A version that is older than the log is an error that says so."""
     with pytest.raises(FileError, match="version 1 of its table turns is gone from the log"):
