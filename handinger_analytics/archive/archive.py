@@ -50,8 +50,8 @@ class Archive(ArchiveView):
     is killed, and several processes may sync at the same time. On S3 this rests on conditional writes
     (``If-None-Match``), which AWS, Cloudflare R2 and MinIO have.
 
-    An archive of schema 1 is read as it is, with nulls in the columns that came later. The first `sync` or
-    `discover` adds them to its tables; earlier versions of this package refuse it from then on.
+    An archive of schema 1 is read as it is, with nulls in the columns that came later. The first `sync`,
+    `discover` or `vacuum` adds them to its tables; earlier versions of this package refuse it from then on.
 
     Examples
     --------

@@ -185,8 +185,7 @@ class Storage:
 
     def open_any(self, layout: Layout, version: int | None = None) -> DeltaTable:
         """Open a table like `open`, of a later schema, too."""
-        table = self.find(layout, version)
-        if table is None:
+        if (table := self.find(layout, version)) is None:
             raise FileError(self._absence(layout, version))
         return table
 

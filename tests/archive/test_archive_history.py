@@ -12,13 +12,13 @@ import pytest
 from deltalake import DeltaTable
 
 import handinger_analytics as ha
-from handinger_analytics import ArgumentError, FileError, Sandbox
-from handinger_analytics.archive.layout import TURNS_LAYOUT
+from handinger_analytics import Archive, ArgumentError, FileError, Sandbox
+from handinger_analytics.archive.layout import TASKS_LAYOUT, TURNS_LAYOUT
 from handinger_analytics.archive.recording import record_rows
 from handinger_analytics.archive.snapshot import Pointer, Snapshot, pointer_of
 from handinger_analytics.archive.storage import Storage
 from handinger_analytics.fetching.result import fetched_of
-from tests.archive.conftest import HOUR, NOON, assert_same_rows
+from tests.archive.conftest import HOUR, NOON, assert_same_rows, record_bodies
 from tests.samples import body_a, encoded, task_of, turn_of
 from tests.scripted import Reply
 
@@ -297,6 +297,29 @@ def test_reader_that_is_overtaken(archive, record):
     record(body_a("b", turns=2))
     snapshot = Snapshot.open(Overtaken(archive.uri))
     assert (snapshot.tasks.count(), snapshot.turns.count()) == (2, 3)
+
+
+class CleanedUp(Storage):
+    """Opens tasks first; then another process records a batch and deletes the state before from the log."""
+
+    def open(self, layout, version=None):
+        """Open a table."""
+        table = super().open(layout, version)
+        if layout is TASKS_LAYOUT and table.version() == 2:
+            record_bodies(Archive(self.uri), body_a("c", turns=3))
+            turns = delta_table(self, "turns")
+            turns.create_checkpoint()
+            for log in Path(self.uri, "turns", "_delta_log").glob("*[0-2].json"):
+                log.unlink()
+        return table
+
+
+def test_reader_whose_state_is_cleaned_up(archive, record):
+    """A reader that finds the state gone which it was about to open reads the later one, whole."""
+    record(body_a("a"))
+    record(body_a("b", turns=2))
+    snapshot = Snapshot.open(CleanedUp(archive.uri))
+    assert (snapshot.tasks.count(), snapshot.turns.count(), snapshot.paired) == (3, 6, True)
 
 
 def test_earlier_states_know_what_was_missing(archive, sandbox, client, serve):
