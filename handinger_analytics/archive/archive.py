@@ -89,7 +89,7 @@ class Archive(ArchiveView):
         refresh: Refresh = "unfinished",
         settle: dt.timedelta = _WEEK,
         max_age: dt.timedelta | None = None,
-        batch: int = 1000,
+        batch: int = 2000,
         progress: Progress = None,
         cancel: threading.Event | None = None,
         now: dt.datetime | None = None,
@@ -114,7 +114,7 @@ class Archive(ArchiveView):
             `discover` has just read the log of its worker down to what was known: that names follow-ups.
         max_age : timedelta, optional
             Fetch again also what was last fetched longer ago than this.
-        batch : int, default 1000
+        batch : int, default 2000
             Tasks to fetch and record at a time; memory grows with it. What has come after 30 seconds is
             recorded at once.
         progress : bool or callable, optional

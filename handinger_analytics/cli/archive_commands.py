@@ -43,7 +43,7 @@ _days = functools.partial(click.option, type=float, callback=_span, metavar="DAY
 @_days("--max-age", help="Fetch also what was last fetched longer ago than this.")
 @click.option("--all", "everything", is_flag=True, help="Fetch finished tasks again, too.")
 @click.option(
-    "--batch", default=1000, type=click.IntRange(min=1), help="Tasks at a time; memory grows with it."
+    "--batch", default=2000, type=click.IntRange(min=1), help="Tasks at a time; memory grows with it."
 )
 @click.option("--verbose", "-v", is_flag=True, help="Say what was done.")
 def sync(

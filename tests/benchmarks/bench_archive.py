@@ -111,7 +111,7 @@ def compare_with_fetch(tasks: int, folder: Path) -> None:
             again, _ = measured(lambda: archive.sync(task_ids(tasks), client=client))
     assert archive.status().turns == TURNS * tasks
     fetched = (before + after) / 2  # what else the machine does changes meanwhile
-    print(f"{tasks:,} tasks of {TURNS} turns, synced in batches of 1,000")
+    print(f"{tasks:,} tasks of {TURNS} turns, synced in batches of 2,000")
     print(f"  sync takes {synced / fetched:.2f} times a fetch ({synced:.0f} s, {fetched:.0f} s)")
     print(
         f"  its memory grows {growth / growth_of_few:.2f} times as much as that of {few:,} tasks "
