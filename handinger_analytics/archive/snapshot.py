@@ -308,8 +308,10 @@ def version_at(storage: Storage, moment: dt.datetime) -> int:
     for commit in commits:
         if commit["timestamp"] <= milliseconds(moment):
             return int(commit["version"])
-    first = EPOCH + commits[-1]["timestamp"] * MILLISECOND
+    begin = "later"  # another tool may have deleted all commits, and left a checkpoint
+    if commits:
+        first = EPOCH + commits[-1]["timestamp"] * MILLISECOND
+        begin = f"at {first.isoformat(timespec='seconds')}"
     raise FileError(
-        f"the archive {storage.shown!r} has no state at {moment.isoformat()}: its log begins at "
-        f"{first.isoformat(timespec='seconds')}"
+        f"the archive {storage.shown!r} has no state at {moment.isoformat()}: its log begins {begin}"
     )

@@ -225,3 +225,13 @@ def test_a_storage_that_never_answers_stops_no_other_thread(tmp_path):
             ended.set()
             thread.join()
             assert len(steps) > 100
+
+
+def test_a_log_without_commits(synced, fetched):
+    """Where another tool left only a checkpoint, the latest state is read; of a time nothing is known."""
+    DeltaTable(f"{synced.uri}/tasks").create_checkpoint()
+    for log in Path(synced.uri, "tasks/_delta_log").glob("*.json"):
+        log.unlink()
+    assert_same_rows(synced.turns(), fetched.turns)
+    with pytest.raises(FileError, match=r"no state at 2026-06-01T12:00:00.*: its log begins later"):
+        synced.as_of(NOON)
