@@ -253,8 +253,8 @@ class Archive(ArchiveView):
         know are kept as such, too.
 
         `as_of` shows the tasks until ``vacuum(timedelta(0))``, which takes all earlier states with it;
-        files that a killed process left behind go with the first vacuum after a day. A deletion that is
-        killed is completed by the next `sync` or `vacuum`.
+        what a killed process left goes with a vacuum a day later. A deletion that is killed is completed
+        by the next `sync` or `vacuum`.
 
         Parameters
         ----------

@@ -6,6 +6,7 @@ That a single file is replaced whole or not at all is the business of `handinger
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime as dt
 import json
 import os
@@ -27,7 +28,7 @@ from handinger_analytics.locations import fsync
 from handinger_analytics.times import milliseconds, now
 
 if TYPE_CHECKING:
-    from deltalake import CommitProperties, DeltaTable
+    from deltalake import DeltaTable
     from deltalake.transaction import AddAction
 
 _OURS = re.compile(r"part-[0-9a-f]{32}\.zstd\.parquet$")
@@ -124,8 +125,10 @@ def replace_files(
     parts: Iterable[pa.Table],
     replaced: Collection[str],
     transactions: Mapping[str, int] | None,
+    *,
+    same_rows: bool = False,
 ) -> None:
-    """Write files that replace others in one commit.
+    """Write files that replace others in one commit; those of a commit that comes too late are deleted.
 
     Parameters
     ----------
@@ -140,45 +143,51 @@ def replace_files(
     transactions : mapping or None
         Names and numbers that the table notes from now on, see `Pointer`. A change of rows of ``turns``
         counts up `BATCH` there by itself.
+    same_rows : bool, default False
+        Whether the new files have the rows of the replaced ones, so that no row changes.
     """
-    from deltalake.transaction import RemoveAction
+    from deltalake import CommitProperties
+    from deltalake.exceptions import CommitFailedError
+    from deltalake.transaction import RemoveAction, Transaction
 
     columns = ["path", "size_bytes", *(["partition"] if layout.partition_by else [])]
     present = pa.table(table.get_add_actions()).select(columns)
     files = filesystem(table)
-    added = _write_all(files, layout, parts)
+    written = _write_all(files, layout, parts)
+    added = [dataclasses.replace(each, data_change=not same_rows) for each in written]
     removed = [
-        RemoveAction(row["path"], True, milliseconds(now()), row["size_bytes"], row.get("partition") or {})
+        RemoveAction(path, not same_rows, milliseconds(now()), row["size_bytes"], row.get("partition") or {})
         for row in present.to_pylist()
-        if row["path"] in replaced
+        if (path := row["path"]) in replaced
     ]
-    if layout is TURNS_LAYOUT:
+    if layout is TURNS_LAYOUT and not same_rows:
         transactions = {**(transactions or {}), BATCH: batch_of(table) + 1}
-    # Files of a commit that fails are left to a vacuum: if an answer of the storage was lost, the commit
-    # may have been made all the same.
-    table.create_write_transaction(
-        [*added, *removed],
-        "append",
-        table.schema(),
-        layout.partition_by,
-        commit_properties=commit_once(transactions),
-    )
-    keep_commit(files, table.version() + 1)
-
-
-def commit_once(transactions: Mapping[str, int] | None = None) -> CommitProperties:
-    """Return the properties of a commit that fails if another writer committed first."""
-    from deltalake import CommitProperties
-    from deltalake.transaction import Transaction
-
     noted = [Transaction(name, number) for name, number in (transactions or {}).items()]
-    return CommitProperties(max_commit_retries=0, app_transactions=noted)
+    commit = f"_delta_log/{table.version() + 1:020}.json"
+    try:
+        table.create_write_transaction(
+            [*added, *removed],
+            "append",
+            table.schema(),
+            layout.partition_by,
+            commit_properties=CommitProperties(max_commit_retries=0, app_transactions=noted),
+        )
+    except CommitFailedError:
+        _delete_unnamed(files, commit, added)
+        raise
+    fsync(files, commit, os.path.dirname(commit))
 
 
-def keep_commit(files: pafs.FileSystem, version: int, written: Iterable[str] = ()) -> None:
-    """Make a commit, and data files that it added, survive a power cut."""
-    for path in (*written, f"_delta_log/{version:020}.json"):
-        fsync(files, path, os.path.dirname(path))
+def _delete_unnamed(files: pafs.FileSystem, commit: str, added: list[AddAction]) -> None:
+    """Delete files, unless a commit names them: it is ours where only the answer of the storage was lost.
+
+    What cannot be told now, or after another error, is left to a vacuum.
+    """
+    with contextlib.suppress(OSError):
+        with files.open_input_file(commit) as file:
+            content = file.read()
+        if not any(action.path.encode() in content for action in added):
+            _delete(files, added)
 
 
 def _write_all(files: pafs.FileSystem, layout: Layout, parts: Iterable[pa.Table]) -> list[AddAction]:
@@ -188,11 +197,15 @@ def _write_all(files: pafs.FileSystem, layout: Layout, parts: Iterable[pa.Table]
         for part in parts:
             written.append(_write(files, layout, part))
     except BaseException:
-        for action in written:
-            with contextlib.suppress(OSError):
-                files.delete_file(action.path)
+        _delete(files, written)
         raise
     return written
+
+
+def _delete(files: pafs.FileSystem, written: list[AddAction]) -> None:
+    for action in written:
+        with contextlib.suppress(OSError):
+            files.delete_file(action.path)
 
 
 def _write(files: pafs.FileSystem, layout: Layout, part: pa.Table) -> AddAction:

@@ -6,12 +6,12 @@ import contextlib
 import datetime as dt
 import functools
 import math
-from collections import Counter
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics.archive.files import commit_once, keep_commit
+from handinger_analytics.archive.files import open_files, read_files, replace_files
 from handinger_analytics.archive.layout import (
     IDS_LAYOUT,
     LAYOUTS,
@@ -25,7 +25,7 @@ from handinger_analytics.archive.layout import (
 from handinger_analytics.archive.recording import erase, publish
 from handinger_analytics.archive.repair import prepare
 from handinger_analytics.archive.snapshot import Snapshot, pointer_of
-from handinger_analytics.archive.storage import FILE_SIZE, Storage, batch_of, filesystem
+from handinger_analytics.archive.storage import FILE_SIZE, Storage, batch_of
 
 _SMALL = 2**18
 _MANY = 16
@@ -61,25 +61,24 @@ def _compact(
     """Put files below ``size`` together, in the months ``before`` another that have ``least`` or more."""
     table = storage.open(layout)
     files = pa.table(table.get_add_actions(flatten=True))
-    small = files.filter(pc.less(files["size_bytes"], size))
-    counts = Counter(small[f"partition.{MONTH}"].to_pylist() if layout.time else [""] * small.num_rows)
-    months = [name for name, many in counts.items() if many >= least and (before is None or name < before)]
-    if not months:
+    columns = ["path", "size_bytes", *(f"partition.{name}" for name in layout.partition_by)]
+    small = files.filter(pc.less(files["size_bytes"], size)).select(columns).to_pandas()
+    month = small.get(f"partition.{MONTH}", pd.Series("", small.index))
+    chosen = month.map(month.value_counts()).ge(least) & ((before is None) | (month < str(before)))
+    nth = small["size_bytes"][chosen].groupby(month).cumsum() // size  # of the files that these become
+    groups = [list(group) for _, group in small["path"].groupby([month, nth]) if len(group) > 1]
+    if not groups:
         return 0
     if layout is TURNS_LAYOUT and batch_of(table) != pointer_of(storage.open(TASKS_LAYOUT)).batch:
         return 0  # a batch is half written, by a process at work or killed: readers must not see it
+    opened = open_files(table, layout.schema)
+    parts = (read_files(opened, group) for group in groups)
     version = table.version() + 1
-    done = table.optimize.compact(
-        partition_filters=[(MONTH, "in", months)] if layout.time else None,
-        target_size=size,
-        commit_properties=commit_once(),
-    )
-    if done["numFilesAdded"]:
-        written = set(pa.table(table.get_add_actions())["path"].to_pylist())
-        keep_commit(filesystem(table), version, written.difference(files["path"].to_pylist()))
-        if layout is TURNS_LAYOUT:
-            publish(storage, turns=version)
-    return int(done["numFilesRemoved"] - done["numFilesAdded"])
+    replaced = [path for group in groups for path in group]
+    replace_files(table, layout, parts, replaced, None, same_rows=True)
+    if layout is TURNS_LAYOUT:
+        publish(storage, turns=version)
+    return len(replaced) - len(groups)
 
 
 def vacuum(storage: Storage, older_than: dt.timedelta) -> int:

@@ -7,13 +7,19 @@ import multiprocessing
 import random
 import resource
 import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from deltalake.exceptions import CommitFailedError
 
 from handinger_analytics import Archive, Client, FileError, TaskIdError
+from handinger_analytics.archive.files import open_files, replace_files
+from handinger_analytics.archive.layout import LAYOUTS
+from handinger_analytics.archive.storage import Storage
 from tests.archive.conftest import assert_same_rows, record_bodies
 from tests.commands import TaskServer, run
 from tests.samples import encoded, task_of, turn_of
@@ -146,6 +152,51 @@ def test_a_sync_under_way_does_not_bring_them_back(kept, serve):
     assert [path.rpartition("/")[2] for path in server.paths] == ["gone", "t1", "t2", "t4"]
     assert sorted(kept.tasks()["task_id"]) == ["gone", "t1", "t3", "t4"]
     assert sorted(kept.turns()["task_id"]) == ["gone", "t1", "t3", "t4"]
+
+
+def data_files(archive: Archive) -> set[Path]:
+    """Return the data files on disk, those that no table names included."""
+    return set(Path(archive.uri).rglob("part-*.parquet"))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_a_commit_that_comes_too_late_leaves_no_file(kept, layout):
+    """Its rows may be those of a task that was deleted meanwhile."""
+    late = Storage.at(kept.uri).open(layout)
+    rows = open_files(late, layout.schema).to_table()
+    kept.delete("t2")
+    there = data_files(kept)
+    with pytest.raises(CommitFailedError):
+        replace_files(late, layout, [rows], [], None)
+    assert data_files(kept) == there
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_deletions_beside_syncs_and_compactions_leave_no_row(archive, sandbox):
+    """Whoever commits first, a vacuum of the tables as they are deletes all files that had the rows."""
+    deleted, done = set(sandbox.task_ids[:100:10]), threading.Event()
+
+    def work(change) -> None:
+        while not done.is_set():
+            change()
+
+    with sandbox.client() as client, ThreadPoolExecutor() as pool:
+        archive.sync(sandbox.task_ids, client=client)
+        beside = Archive(archive.uri)
+        working = [
+            pool.submit(work, lambda: beside.sync(client=client, refresh="all", batch=40)),
+            pool.submit(work, Archive(archive.uri).compact),
+        ]
+        for task_id in sorted(deleted):
+            archive.delete(task_id)
+        done.set()
+        for each in working:
+            each.result()
+    archive.vacuum(NOW)
+    for name in ("tasks", "turns"):
+        for file in Path(archive.uri, name).rglob("part-*.parquet"):
+            assert deleted.isdisjoint(pq.ParquetFile(file).read(["task_id"])["task_id"].to_pylist())
 
 
 @pytest.mark.parametrize("finish", ["sync", pytest.param("vacuum", marks=pytest.mark.slow)])
