@@ -89,13 +89,12 @@ def merge(
     stored: Mask = np.zeros(rows.num_rows, np.bool_)
     remaining: list[pa.Table] = []
     replaced: list[str] = []
-    changed = 0
+    met: Mask = np.zeros(rows.num_rows, np.bool_)
     if paths is None:
         paths = _files_with(files, pa.chunked_array([task_ids, *rows["task_id"].chunks]))
     for path in sorted(paths):
         old = read_files(files, [path])
-        kept, count = _kept(old, is_newer(old, times), layout, rows, task_ids, stored)
-        changed += count
+        kept = _kept(old, is_newer(old, times), layout, rows, task_ids, stored, met)
         if not kept.all():
             replaced.append(path)
             remaining.append(old.filter(pa.array(kept)))
@@ -105,6 +104,7 @@ def merge(
         parts = split_by_file(pa.concat_tables([*remaining, fresh]), layout)
         replace_files(table, layout, parts, replaced, transactions)
         version += 1  # a commit follows the version it was based on, or fails
+    changed = int((met & ~stored).sum())
     return Merged(version, fresh.num_rows - changed, changed)
 
 
@@ -132,20 +132,29 @@ def _files_with(files: ds.FileSystemDataset, task_ids: pa.ChunkedArray) -> list[
 
 
 def _kept(
-    old: pa.Table, newer: Mask, layout: Layout, rows: pa.Table, task_ids: pa.Array, stored: Mask
-) -> tuple[Mask, int]:
-    """Decide which rows of a file stay, and count those that are replaced.
+    old: pa.Table,
+    newer: Mask,
+    layout: Layout,
+    rows: pa.Table,
+    task_ids: pa.Array,
+    stored: Mask,
+    met: Mask,
+) -> Mask:
+    """Decide which rows of a file stay: of several copies, which other tools may make, one does.
 
-    Marks in ``stored`` those of ``rows`` that the file has already.
+    Marks in ``met`` those of ``rows`` that have a row in the file, and in ``stored`` those of which it stays.
     """
     kept = newer | ~_mask(pc.is_in(old["task_id"], value_set=task_ids))
     counterpart = pc.index_in(_keys(old, layout), value_set=_keys(rows, layout).combine_chunks())
     old_positions = np.flatnonzero(_mask(counterpart.is_valid()))
     positions = counterpart.drop_null().to_numpy()
     stays = newer[old_positions] | _same(old.filter(counterpart.is_valid()), rows, positions, layout)
-    kept[old_positions[stays]] = True
-    stored[positions[stays]] = True
-    return kept, int((~stays).sum())
+    staying = np.flatnonzero(stays & ~stored[positions])
+    staying = staying[np.unique(positions[staying], return_index=True)[1]]
+    kept[old_positions] = False
+    kept[old_positions[staying]] = True
+    met[positions] = stored[positions[staying]] = True
+    return kept
 
 
 def _keys(rows: pa.Table, layout: Layout) -> pa.ChunkedArray:

@@ -173,7 +173,8 @@ class Snapshot:
                 ids = storage.open(IDS_LAYOUT, pointer.ids)
             elif ids.version() < pointer.ids:
                 ids = storage.open(IDS_LAYOUT)
-            return cls(storage, ids, turns, tasks, pointer, ids.version() >= pointer.ids)
+            whole = ids.version() >= pointer.ids and batch_of(turns) >= pointer.batch
+            return cls(storage, ids, turns, tasks, pointer, whole)
         except FileError:
             if version is not None:
                 raise

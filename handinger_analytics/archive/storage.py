@@ -27,15 +27,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FILE_SIZE = 32 * 2**20
-"""Bytes of a data file when tables are compacted: a merge holds the files it changes in memory."""
-
 _SCHEMA_KEY = f"{provenance.KEY}.schema"
 CHECKPOINT_EVERY = 10
 """Versions; opening a table reads the commits since the last checkpoint."""
+_FILE_SIZE = 32 * 2**20  # for other tools that compact: a merge holds the files it changes in memory
 _ATTEMPTS = 30
 _LONGEST_PAUSE = 2.0
 _UNUSABLE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\\x01-\x1f\x7f]")  # deltalake misreads or crashes
+_BACKTRACE = re.compile(r"\s+0: <unknown>.*", re.DOTALL)
 _HINTS = (
     ("os error 28|No space left|StorageFull", "the disk is full: free some space and sync again"),
     ("os error 122|Disk quota", "the quota is used up: free some space and sync again"),
@@ -52,7 +51,12 @@ _HINTS = (
     ("NoSuchBucket|ContainerNotFound", "there is no such bucket: check the address"),
     (
         r"errno 2\]|os error 2\)|No such file",
-        "a file of this state is gone, perhaps by a vacuum: read a later state",
+        "a file of this state is gone, perhaps by a vacuum: read a later state; if it is the latest, take "
+        "the file out with DeltaTable(…).repair() of deltalake, then sync with refresh='all'",
+    ),
+    (
+        "Kernel error.*(?:log segment|checkpoint|[Jj]son|EOF|[Pp]arquet)",
+        "the log of one of its tables is damaged: move that table's folder away, and sync makes it again",
     ),
     (
         "error sending request|[Cc]onnect|timed out|dns error",
@@ -145,7 +149,7 @@ class Storage:
             name=f"handinger {layout.name}",
             configuration={
                 **_properties(layout),
-                "delta.targetFileSize": str(FILE_SIZE),
+                "delta.targetFileSize": str(_FILE_SIZE),
                 "delta.deletedFileRetentionDuration": "interval 30 days",  # as long as the log
                 "delta.checkpointInterval": str(CHECKPOINT_EVERY),
                 "delta.dataSkippingStatsColumns": ",".join(layout.statistics),
@@ -270,7 +274,8 @@ class Storage:
         for name, value in self.options.items():
             if SECRET_NAME.search(name) and value:
                 text = text.replace(value, "***")
-        text = masked(text.replace("↳", " "), self.uri)  # the arrow precedes the cause of an error
+        text = _BACKTRACE.sub("", text.replace("↳", " "))  # the arrow precedes the cause of an error
+        text = masked(text, self.uri)
         text = message_text(text, 500)
         otherwise = "other processes write to it all the time; try again later" if conflict else _UNKNOWN
         hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), otherwise)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import functools
+import logging
 import math
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -25,10 +27,13 @@ from handinger_analytics.archive.layout import (
 from handinger_analytics.archive.recording import erase, publish
 from handinger_analytics.archive.repair import prepare
 from handinger_analytics.archive.snapshot import Snapshot, pointer_of
-from handinger_analytics.archive.storage import FILE_SIZE, Storage, batch_of
+from handinger_analytics.archive.storage import Storage, batch_of
+from handinger_analytics.errors import FileError
 
-_SMALL = 2**18
-_MANY = 16
+_log = logging.getLogger(__name__)
+
+_SMALL, _MANY = 2**18, 16
+_WHOLE = 2**22  # bytes on disk; texts take several times as much in memory
 _LONGEST_BATCH = dt.timedelta(days=1)
 
 
@@ -42,21 +47,25 @@ def compact_if_scattered(storage: Storage, over: dt.datetime | None = None) -> N
     """Compact the months that have so many small files that reading and merging get slow.
 
     Those before the month of ``over`` get as few files as can be: they hardly change any more. A table to
-    which another process commits meanwhile is left to the next call.
+    which another process commits meanwhile is left to the next call. What goes wrong is logged only: no row
+    depends on it.
     """
     for layout in LAYOUTS:
-        with (
-            storage.errors("write") as deltalake,
-            contextlib.suppress(deltalake.exceptions.CommitFailedError),
-        ):
-            # Larger files are left alone: a month under way is not written again and again.
-            _compact(storage, layout, _SMALL, _MANY)
-            if over is not None and layout.time is not None:
-                _compact(storage, layout, before=month_of(over))
+        try:
+            with (
+                storage.errors("write") as deltalake,
+                contextlib.suppress(deltalake.exceptions.CommitFailedError),
+            ):
+                # Larger files are left alone: a month under way is not written again and again.
+                _compact(storage, layout, _SMALL, _MANY)
+                if over is not None and layout.time is not None:
+                    _compact(storage, layout, before=month_of(over))
+        except FileError as error:
+            _log.warning("small files of %s stay as they are: %s", layout.name, error)
 
 
 def _compact(
-    storage: Storage, layout: Layout, size: int = FILE_SIZE, least: int = 2, before: str | None = None
+    storage: Storage, layout: Layout, size: int = _WHOLE, least: int = 2, before: str | None = None
 ) -> int:
     """Put files below ``size`` together, in the months ``before`` another that have ``least`` or more."""
     table = storage.open(layout)
@@ -99,11 +108,13 @@ def vacuum(storage: Storage, older_than: dt.timedelta) -> int:
 
 
 def _vacuum(storage: Storage, layout: Layout, version: int, span: dt.timedelta, full: bool) -> list[str]:
-    deleted: list[str] = storage.open(layout).vacuum(
-        retention_hours=math.ceil(span / dt.timedelta(hours=1)),
-        dry_run=False,
-        enforce_retention_duration=False,
-        full=full,
-        keep_versions=[version] if layout is TURNS_LAYOUT else None,
-    )
+    options: dict[str, Any] = {
+        "retention_hours": math.ceil(span / dt.timedelta(hours=1)),
+        "enforce_retention_duration": False,
+        "full": full,
+        "keep_versions": [version] if layout is TURNS_LAYOUT else None,
+    }
+    if not storage.open(layout).vacuum(dry_run=True, **options):
+        return []  # a commit that deletes nothing would lengthen the log
+    deleted: list[str] = storage.open(layout).vacuum(dry_run=False, **options)
     return deleted

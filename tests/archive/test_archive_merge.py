@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from handinger_analytics.api import wire
 from handinger_analytics.archive.files import split_by_file
@@ -251,3 +251,16 @@ def test_files_have_no_more_than_so_many_bytes():
     rows = pa.table({"month": pa.repeat("2026-05", 600), "input": texts})
     parts = list(split_by_file(rows, TURNS_LAYOUT))
     assert [part.num_rows for part in parts] == [268, 268, 64]
+
+
+def test_copies_go_with_the_next_change(archive, record):
+    """Of rows that another tool has appended a second time, one stays; the count tells what changed."""
+    record(body("a", turn_of("a", 0), turn_of("a", 1)), body("b", turn_of("b", 0)))
+    place = f"{archive.uri}/turns"
+    write_deltalake(place, DeltaTable(place).to_pyarrow_table(), mode="append")
+    assert len(archive.turns()) == 6
+    written = record(
+        body("a", turn_of("a", 0), turn_of("a", 1, credits=50)), body("b", turn_of("b", 0)), at=NOON + HOUR
+    )
+    assert (written.new, written.changed) == (0, 1)
+    assert credits_of(archive) == {"trn_a_0": 42, "trn_a_1": 50, "trn_b_0": 42}

@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -148,3 +149,17 @@ def test_killed_while_they_bring_new_columns(tmp_path, start):
             assert check_readable(old) == set()
             assert noted(old) == ["2", "2", "2"]
             assert len(old.tasks()) == 47
+
+
+def test_compactions_at_the_same_time_keep_each_row_once(archive, tmp_path):
+    """Of two that put the same files together, one is made."""
+    with Sandbox(tasks=60) as sandbox, sandbox.client() as client:
+        for first in range(0, 60, 20):
+            archive.sync(sandbox.task_ids[first : first + 20], client=client, now=sandbox.now)
+        turns = archive.turns()
+        for number in range(8):
+            copy = Archive(shutil.copytree(archive.uri, tmp_path / f"copy{number}"))
+            with ThreadPoolExecutor(2) as pool:
+                done = [pool.submit(Archive(copy.uri).compact) for _ in range(2)]
+                assert sum(each.result() for each in done) > 0
+            assert_same_rows(copy.turns(), turns)

@@ -235,3 +235,20 @@ def test_a_log_without_commits(synced, fetched):
     assert_same_rows(synced.turns(), fetched.turns)
     with pytest.raises(FileError, match=r"no state at 2026-06-01T12:00:00.*: its log begins later"):
         synced.as_of(NOON)
+
+
+@pytest.mark.filterwarnings("ignore::handinger_analytics.PartialDataWarning")
+def test_a_batch_that_the_log_lost_is_missed(synced, client, ids, fetched):
+    """A last commit of ``turns`` that is empty, as after a power cut, does not pass for a state with less."""
+    for commit in sorted(Path(synced.uri, "turns", "_delta_log").glob("*.json"), reverse=True):
+        is_batch = b"handinger.batch" in commit.read_bytes()
+        commit.write_bytes(b"")
+        if is_batch:  # what came after it put files together
+            break
+    turns = synced.turns()
+    assert len(turns) < len(fetched.turns)
+    assert turns.attrs["handinger"]["complete"] is False
+    assert not synced.status().complete
+    synced.sync(client=client, progress=False)
+    assert synced.status().complete
+    assert_same_rows(synced.turns(), fetched.turns)
