@@ -55,12 +55,12 @@ _HINTS = (
         "the file out with DeltaTable(…).repair() of deltalake, then sync with refresh='all'",
     ),
     (
-        "Kernel error.*(?:log segment|checkpoint|[Jj]son|EOF|[Pp]arquet)",
-        "the log of one of its tables is damaged: move that table's folder away, and sync makes it again",
-    ),
-    (
         "error sending request|[Cc]onnect|timed out|dns error",
         "the storage cannot be reached: check the address, the network and storage_options",
+    ),
+    (
+        "Kernel error.*(?:log segment|checkpoint|[Jj]son|EOF|[Pp]arquet)",
+        "the log of one of its tables is damaged: move that table's folder away, and sync makes it again",
     ),
 )
 _UNKNOWN = "see the message of the storage"
