@@ -197,6 +197,19 @@ def test_a_file_without_ids(run, tmp_path):
         assert "found none in 'ids.txt'; give task ids" in done.stderr
 
 
+@pytest.mark.parametrize(("name", "content"), [("ids.csv", b""), ("ids.tsv", b""), ("ids", b"task_id\n")])
+def test_an_empty_file_passes_where_that_is_allowed(run, tmp_path, name, content):
+    """A table as a text; the error names the option, where the command has it."""
+    (tmp_path / name).write_bytes(content)
+    done = run("sync", "archive", "--ids-from", name)
+    assert done.exit_code == 2
+    assert f"found none in '{name}'; give task ids in it, or --allow-empty" in done.stderr
+    done = run("sync", "archive", "--ids-from", "-", "--allow-empty", stdin=content)
+    assert (done.exit_code, done.output) == (0, "")
+    assert run("sync", "archive", "--ids-from", name, "--allow-empty").exit_code == 0
+    assert "--allow-empty" not in run("delete", "archive", "--ids-from", name).stderr
+
+
 @pytest.mark.slow
 def test_files_of_ids_as_people_have_them(run, sandbox, tmp_path):
     """PowerShell's UTF-16, a CSV with semicolons by name and on stdin, a spreadsheet with blank cells."""

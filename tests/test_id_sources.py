@@ -159,8 +159,6 @@ def test_a_text_file_is_a_list_or_running_text(tmp_path, content, expected, name
         ("binary.txt", b"\x00\x01\xff\x81"),
         ("bad.csv", b'task_id,n\n"tsk_a,1\n'),
         ("ragged.csv", b"task_id,n\ntsk_a,1,2\n"),
-        ("empty.csv", b""),
-        ("blank.csv", b",\n,\n"),
         ("bad.csv.gz", b"task_id\ntsk_a\n"),
         ("cut.csv.gz", gzip.compress(b"task_id\ntsk_a\n" * 99, mtime=0)[:30]),
         ("broken.csv.gz", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff"),
@@ -173,6 +171,32 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content):
     for given in (tmp_path / name, str(tmp_path / name)):
         with pytest.raises(ha.FileError, match=name):
             ha.task_ids_from(given)
+
+
+@pytest.mark.parametrize("content", ["", "\n \n", "task_id", "id\n", "Task\n", "\ufefftask_id,n\n"])
+@pytest.mark.parametrize("name", ["ids.csv", "ids.TSV", "ids.csv.gz", "ids.txt", "ids"])
+def test_a_file_without_ids_has_none(tmp_path, name, content):
+    """Whether it is empty or has a header alone, whatever it is called."""
+    data = content.encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    assert ids_in_file(tmp_path / name, lines=True) == [] == ha.task_ids_from(tmp_path / name)
+
+
+def test_a_table_of_blank_cells_has_no_ids(tmp_path):
+    """As a file of text has none."""
+    (tmp_path / "blank.csv").write_text(",\n,\n")
+    assert ids_in_file(tmp_path / "blank.csv") == []
+    openpyxl.Workbook().save(tmp_path / "ids.xlsx")
+    assert ids_in_file(tmp_path / "ids.xlsx") == []
+
+
+@pytest.mark.parametrize("header", ["task_id", "taskId", "Task ID", "TASK", "id", "\ufeffID"])
+@pytest.mark.parametrize("name", ["ids.csv", "ids.txt", "ids"])
+def test_the_header_of_one_column_is_no_id(tmp_path, name, header):
+    """In a list as in a table, in front of ids of any form; further down it may be one."""
+    for ids in (["own", "007", "id"], ["tsk_a", "tsk_b"]):
+        (tmp_path / name).write_text("\n".join([header, *ids]))
+        assert ids_in_file(tmp_path / name, lines=True) == ids
 
 
 def test_a_frame_without_ids_lists_its_columns():

@@ -245,7 +245,7 @@ class Archive(ArchiveView):
         """
         forget(self._storage, normalize_task_ids(task_ids))
 
-    def delete(self, task_ids: str | Iterable[str]) -> None:
+    def delete(self, task_ids: str | Iterable[str]) -> int:
         """Erase tasks for good: their rows, and after a `vacuum` the files that had them.
 
         The ids stay known as deleted: whoever names them, a caller of `sync`, also with
@@ -261,6 +261,11 @@ class Archive(ArchiveView):
         task_ids : str or iterable of str
             Task ids or dashboard links.
 
+        Returns
+        -------
+        int
+            How many of the tasks were in the archive.
+
         Raises
         ------
         TaskIdError
@@ -275,11 +280,12 @@ class Archive(ArchiveView):
         >>> with ha.Sandbox(tasks=20) as sandbox, sandbox.client() as client:
         ...     report = archive.sync(sandbox.task_ids, client=client)
         >>> archive.delete(sandbox.task_ids[:3])
+        3
         >>> files = archive.vacuum(timedelta(0))
         >>> len(archive.tasks()), archive.status().deleted, archive.status().complete
         (17, 3, True)
         """
-        delete(self._storage, normalize_task_ids(task_ids))
+        return delete(self._storage, normalize_task_ids(task_ids))
 
     def compact(self) -> int:
         """Rewrite small files as few larger ones; `sync` does so in months that are over or have many.

@@ -208,11 +208,15 @@ def revive(storage: Storage, task_ids: pa.Array) -> None:
     _mark(storage, task_ids, None)
 
 
-def delete(storage: Storage, task_ids: Sequence[str]) -> None:
-    """Mark ids as never to be fetched again, and delete the rows of their tasks."""
+def delete(storage: Storage, task_ids: Sequence[str]) -> int:
+    """Mark ids as never to be fetched again, and delete the rows of their tasks; return of how many."""
     Snapshot.open(storage)  # an archive of a later schema is refused before anything is changed
-    _mark(storage, pa.array(task_ids, pa.string()), DELETING)
+    marked = pa.chunked_array([task_ids], pa.string())
+    _mark(storage, marked.combine_chunks(), DELETING)
+    with storage.errors("read"):
+        recorded = _recorded(storage.open(TASKS_LAYOUT), marked)
     erase(storage, storage.open(IDS_LAYOUT))
+    return len(recorded)
 
 
 def erase(storage: Storage, ids: DeltaTable) -> None:

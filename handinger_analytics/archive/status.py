@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from handinger_analytics.archive.layout import FINISHED_AT, LAYOUTS, TASKS_LAYOUT
-from handinger_analytics.archive.snapshot import UNPAIRED, Snapshot, dataset
+from handinger_analytics.archive.layout import DELETING, FINISHED_AT, LAYOUTS, TASKS_LAYOUT
+from handinger_analytics.archive.snapshot import UNPAIRED, Snapshot, dataset, marked_ids, staged
 from handinger_analytics.tables.frames import to_pandas
 from handinger_analytics.tables.schema import FAILURES, WORKER_LOGS
 from handinger_analytics.text import count, summary_html, summary_text
@@ -43,8 +43,9 @@ class ArchiveStatus:
         Known ids without a recorded task, because they were not fetched yet or could not be fetched.
     forgotten : int
         Ids that are not fetched any more, see `Archive.forget`.
-    deleted : int
-        Ids whose tasks were deleted, see `Archive.delete`.
+    deleted, deleting : int
+        Ids whose tasks were deleted, see `Archive.delete`, and where that was cut short; the next sync or
+        vacuum completes it.
     failures : DataFrame
         Ids that could not be fetched, columns as in ``schema.FAILURES``.
     logs : DataFrame
@@ -69,6 +70,7 @@ class ArchiveStatus:
     failures: pd.DataFrame
     logs: pd.DataFrame
     paired: bool = True
+    deleting: int = 0
 
     @property
     def complete(self) -> bool:
@@ -93,6 +95,8 @@ class ArchiveStatus:
             yield "forgotten", f"{self.forgotten:,}"
         if self.deleted:
             yield "deleted", f"{self.deleted:,}"
+        if self.deleting:
+            yield "deleting", f"{self.deleting:,} being deleted; sync or vacuum completes it"
         if len(self.logs):
             yield "logs", f"of {count(len(self.logs), 'worker')}; ids before .logs.known_since are not known"
         lacking = []
@@ -119,6 +123,7 @@ def status(snapshot: Snapshot) -> ArchiveStatus:
     unfinished = dataset(snapshot.tasks, TASKS_LAYOUT, internal=(FINISHED_AT,)).count_rows(
         filter=pc.field(FINISHED_AT).is_null()
     )
+    deleting = len(staged(marked_ids(snapshot.ids), DELETING))
     return ArchiveStatus(
         tasks=snapshot.tasks.count(),
         turns=snapshot.turns.count(),
@@ -131,7 +136,8 @@ def status(snapshot: Snapshot) -> ArchiveStatus:
         unfinished=unfinished,
         missing=snapshot.missing,
         forgotten=len(snapshot.forgotten),
-        deleted=len(snapshot.deleted),
+        deleted=len(snapshot.deleted) - deleting,
+        deleting=deleting,
         failures=to_pandas(snapshot.failures, FAILURES),
         logs=to_pandas(snapshot.logs, WORKER_LOGS),
         paired=snapshot.paired,

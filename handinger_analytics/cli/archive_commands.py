@@ -11,9 +11,9 @@ import click
 from handinger_analytics.archive.archive import Archive
 from handinger_analytics.cli import exit_codes, options
 from handinger_analytics.cli.output import show_failures, show_lines, show_table
-from handinger_analytics.fetching.ids import normalize_worker_ids
+from handinger_analytics.fetching.ids import normalize_task_ids, normalize_worker_ids
 from handinger_analytics.locations import shown_place
-from handinger_analytics.text import terminal_text
+from handinger_analytics.text import count, terminal_text
 
 
 def _span(_: click.Context, __: click.Parameter, days: float | None) -> dt.timedelta | None:
@@ -94,22 +94,33 @@ def _any_silent(archive: Archive, worker_ids: tuple[str, ...]) -> bool:
 
 @click.command()
 @click.argument("uri")
-@click.argument("task_ids", nargs=-1, required=True, metavar="TASK_ID...", callback=options.ids_given)
-def forget(uri: str, task_ids: tuple[str, ...]) -> None:
+@options.task_ids
+@options.ids_from
+def forget(uri: str, task_ids: tuple[str, ...], ids_from: list[str] | None) -> None:
     """Do not ask for tasks any more, such as deleted ones; what the archive at URI has of them stays."""
-    Archive(uri).forget(task_ids)
+    Archive(uri).forget(options.ids_of(task_ids, ids_from))
 
 
 @click.command()
 @click.argument("uri")
-@click.argument("task_ids", nargs=-1, required=True, metavar="TASK_ID...", callback=options.ids_given)
-def delete(uri: str, task_ids: tuple[str, ...]) -> None:
+@options.task_ids
+@options.ids_from
+def delete(uri: str, task_ids: tuple[str, ...], ids_from: list[str] | None) -> None:
     """Erase tasks from the archive at URI for good, and never ask for them again.
 
     Their rows are gone at once. The files that had them go with all earlier states of the archive: run
-    `vacuum --older-than 0` after it. Take `forget` for tasks that are to stay in the archive.
+    `vacuum --older-than 0` after it; what a killed process left goes with a vacuum a day later. Take
+    `forget` for tasks that are to stay in the archive.
     """
-    Archive(uri).delete(task_ids)
+    ids = options.ids_of(task_ids, ids_from)
+    erased = Archive(uri).delete(ids)
+    others = (
+        f" and {count(more, 'id')} without a task here"
+        if (more := len(normalize_task_ids(ids)) - erased)
+        else ""
+    )
+    done = f"deleted {count(erased, 'task')}{others}: none is asked for again"
+    click.echo(f"{done}; `vacuum --older-than 0` deletes the files", err=True)
 
 
 @click.command()

@@ -91,9 +91,7 @@ def fetch(
     `partial` in it, until the next complete fetch. Where no task comes, nothing is written; exit code 6
     says that the server was away: no request got more than connection errors, timeouts, 429 or 5xx.
     """
-    ids = [*task_ids, *(ids_from or ())]
-    if not ids:
-        raise click.UsageError("give task ids or dashboard links, or --ids-from FILE")
+    ids = options.ids_of(task_ids, ids_from)
     check_currency(show["currency"], show["price"])
     folder = FetchFolder(out, len(normalize_task_ids(ids)), overwrite=overwrite)
     _show(*_fetch_into(folder, ids, text=text), **show)

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import io
 import operator
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,14 @@ def ids_given(_: click.Context, __: click.Parameter, task_ids: tuple[str, ...]) 
         message = f"{given!r} is the name of a file: its ids are read with --ids-from"
         raise click.BadParameter(f"{message}; a task that is called so is given as its dashboard link")
     return _without_padding(task_ids)
+
+
+def ids_of(task_ids: tuple[str, ...], ids_from: Iterable[str] | None) -> list[str]:
+    """Ids and links that a command needs, from its arguments and a file."""
+    ids = [*task_ids, *(ids_from or ())]
+    if not ids:
+        raise click.UsageError("give task ids or dashboard links, or --ids-from FILE")
+    return ids
 
 
 def _without_padding(ids: Collection[object]) -> tuple[object, ...]:

@@ -76,7 +76,8 @@ def ids_in_lines(text: str, column: str = COLUMN) -> list[object]:
     first = re.split(f"[{_SEPARATORS}]", lines[0]) if lines else []
     if len(first) > 1 and _folded(column) in map(_folded, first):
         return _ids_in_csv(text, column)
-    return list(lines)
+    has_header = len(first) == 1 and _folded(first[0]) in _headers(column, 1)
+    return list(lines[has_header:])
 
 
 def id_line(task_id: str, worker_id: str, *, ascii_only: bool = False) -> str:
@@ -123,9 +124,9 @@ def ids_in_frame(frame: pd.DataFrame, column: str = COLUMN) -> list[object]:
     """
     named: list[tuple[int, object]] = list(enumerate(frame.columns))
     found = [at for at, name in named if name == column]
-    found = found or [at for at, name in named if _folded(name) == _folded(column)]
+    for header in _headers(column, len(named)):
+        found = found or [at for at, name in named if _folded(name) == header]
     if column == COLUMN:
-        found = found or [at for at, name in named if _folded(name) == "task"]
         found = found or [at for at, _ in named if _are_ids(frame.iloc[:, at])]
     if not found:
         there = ", ".join(str(name) for _, name in named)
@@ -169,7 +170,7 @@ def ids_in_file(place: Place, column: str = COLUMN, *, lines: bool = False) -> l
             cells = pd.read_excel(io.BytesIO(data), engine="openpyxl", **_AS_TEXT)
             return _ids_in_cells(cells, column)
         text = text_of(data)
-        if kind in (".csv", ".tsv"):
+        if kind in (".csv", ".tsv") and trimmed(text):
             return _ids_in_csv(text, column)
         found = ids_in_lines(text, column)
         running = any(_IN_TEXT.search(str(line)) and not _is_id(line) for line in found)
@@ -196,7 +197,7 @@ def _ids_in_cells(cells: pd.DataFrame, column: str) -> list[object]:
     """Take the first row for the header, unless there is an id in it."""
     cells = cells.dropna(how="all")
     if cells.empty:
-        raise ValueError("it is empty")
+        return []
     first = cells.iloc[0]
     return ids_in_frame(cells if any(map(_is_id, first)) else cells[1:].set_axis(first, axis=1), column)
 
@@ -208,6 +209,12 @@ def _is_id(cell: object) -> bool:
 def _are_ids(cells: Iterable[object]) -> bool:
     present = [cell for cell in cells if not is_blank(cell)]
     return bool(present) and all(map(_is_id, present))
+
+
+def _headers(column: str, columns: int) -> list[str]:
+    """Return what the column of ids may be called, among so many; the likeliest name comes first."""
+    usual = ["task", "id"] if columns == 1 else ["task"]
+    return [_folded(column), *(usual if column == COLUMN else [])]
 
 
 def _folded(name: object) -> str:

@@ -211,9 +211,12 @@ def test_a_deletion_that_broke_off_is_completed(archive, server, client, small_f
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
     assert sorted(archive.tasks()["task_id"]) == ["t1", "t2"]
     assert archive.known_ids() == ["t2"]
-    assert archive.status().complete
+    status = archive.status()
+    assert (status.complete, status.tasks, status.deleted, status.deleting) == (True, 2, 0, 1)
+    assert "1 being deleted; sync or vacuum completes it" in repr(status)
     {"sync": lambda: archive.sync(["t1"], client=client), "vacuum": lambda: archive.vacuum(NOW)}[finish]()
     assert archive.tasks()["task_id"].tolist() == archive.turns()["task_id"].tolist() == ["t2"]
+    assert (archive.status().deleted, archive.status().deleting) == (1, 0)
 
 
 @pytest.mark.slow
@@ -229,18 +232,46 @@ def test_ids_are_checked_first(archive, kept):
     """What cannot be an id, and an archive that is not there, are errors."""
     with pytest.raises(TaskIdError):
         kept.delete(["t1", ""])
-    assert len(kept.tasks()) == 3
+    for drop in (kept.delete, kept.forget):
+        with pytest.raises(TaskIdError, match=r"a link with /task/ and its id, found 'https://.*/wrk_1'"):
+            drop(["t1", "https://v3.handinger.com/worker/wrk_1"])
+    assert (len(kept.tasks()), len(kept.known_ids())) == (3, 4)
     with pytest.raises(FileError, match="there is no archive"):
         Archive(f"{archive.uri}-none").delete("t1")
 
 
+def test_it_returns_how_many_tasks_there_were(kept):
+    """Neither ids that could not be fetched, nor unknown ones, nor those deleted before are counted."""
+    assert kept.delete(["t1", "t2", "gone", "never heard of", "t1"]) == 2
+    assert kept.delete(["t1", "t3"]) == 1
+    assert kept.delete([]) == 0
+
+
 def test_command(kept):
-    """`delete` is quiet, and `status` says how many there are."""
+    """`delete` says in a line what it did and what comes next, and `status` how many there are."""
     done = run("delete", kept.uri, "t1", "https://v3.handinger.com/worker/w/task/t2")
-    assert (done.exit_code, done.output) == (0, "")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == (
+        "deleted 2 tasks: none is asked for again; `vacuum --older-than 0` deletes the files\n"
+    )
     assert "deleted   2\n" in run("status", kept.uri).output
     assert kept.tasks()["task_id"].tolist() == ["t3"]
-    assert run("delete", kept.uri).exit_code == 2
+    done = run("delete", kept.uri, "t1", "t3", "never heard of")
+    assert done.stderr.startswith("deleted 1 task and 2 ids without a task here: none is")
+    assert "/task/ and its id, found" in run("forget", kept.uri, "https://v3.handinger.com/worker/w").stderr
+
+
+@pytest.mark.parametrize("command", ["delete", "forget"])
+def test_ids_of_commands(kept, tmp_path, command):
+    """They are arguments, lines on stdin, cells of a file, or several of these; none is wrong usage."""
+    (tmp_path / "ids.csv").write_text("worker_id,task_id\nw,t2\nw,gone\n")
+    assert run(command, kept.uri, "t1", "--ids-from", str(tmp_path / "ids.csv")).exit_code == 0
+    assert kept.known_ids() == ["t3"]
+    assert run(command, kept.uri, "--ids-from", "-", input=b"task_id\nt3\n").exit_code == 0
+    assert kept.known_ids() == []
+    done = run(command, kept.uri)
+    assert done.exit_code == 2
+    assert "give task ids or dashboard links, or --ids-from FILE" in done.stderr
 
 
 def erase(place: str, task_ids: list[str]) -> None:
