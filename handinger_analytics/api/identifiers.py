@@ -33,8 +33,7 @@ def id_from(value: object, kind: Kind, argument: str) -> str:
     Raises
     ------
     TaskIdError
-        For blank text, text that is not valid Unicode, or anything else that is not a string; and for the
-        link of a worker where a task is meant.
+        For blank text, text that is not valid Unicode, or anything else that is not a string.
 
     Examples
     --------
@@ -101,7 +100,7 @@ def as_given(task_id: str, worker_id: str = "") -> str:
     >>> as_given("tsk_1"), as_given("tsk_1 ", "wrk_1")
     ('tsk_1', 'https://v3.handinger.com/worker/wrk_1/task/tsk_1%20')
     """
-    stands = trimmed(task_id) == task_id and id_in_link(task_id, "worker") is None
+    stands = trimmed(task_id) == task_id and id_in_link(task_id, "task") is None
     return task_id if stands else link_to(task_id, worker_id)
 
 
@@ -127,12 +126,7 @@ def _read(value: object, kind: Kind, argument: str) -> str:
         raise TaskIdError.unexpected(
             argument, "valid Unicode, without half of a surrogate pair", value
         ) from None
-    found = id_in_link(text, kind)
-    if found is None and id_in_link(text, "worker"):
-        expected = "a task, or a link with /task/ and its id"
-        advice = "a task that is called so is given as its dashboard link"
-        raise TaskIdError.unexpected(argument, expected, text, advice)
-    return found or text
+    return id_in_link(text, kind) or text
 
 
 def _advice(value: object) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import cast
 
 from handinger_analytics.api.client import Client, client_or_default
+from handinger_analytics.api.identifiers import id_in_link
 from handinger_analytics.archive import discovery, upkeep
 from handinger_analytics.archive.layout import TASKS_LAYOUT
 from handinger_analytics.archive.recording import delete, forget
@@ -17,7 +18,7 @@ from handinger_analytics.archive.storage import Storage
 from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncReport, plan
 from handinger_analytics.archive.view import ArchiveView
 from handinger_analytics.arguments import check_span, check_whole_number, utc_instant
-from handinger_analytics.errors import FileError
+from handinger_analytics.errors import FileError, TaskIdError
 from handinger_analytics.fetching.discover import latest_deliveries, warn_of_silence
 from handinger_analytics.fetching.ids import normalize_task_ids, normalize_worker_ids
 from handinger_analytics.fetching.progress import Progress
@@ -230,7 +231,7 @@ class Archive(ArchiveView):
         Raises
         ------
         TaskIdError
-            For something that cannot be an id.
+            For something that cannot be an id, and for the link of a worker.
         FileError
             If there is no archive or it cannot be written.
 
@@ -243,7 +244,7 @@ class Archive(ArchiveView):
         >>> archive.status().forgotten
         3
         """
-        forget(self._storage, normalize_task_ids(task_ids))
+        forget(self._storage, self._ids_of_tasks(task_ids))
 
     def delete(self, task_ids: str | Iterable[str]) -> int:
         """Erase tasks for good: their rows, and after a `vacuum` the files that had them.
@@ -269,7 +270,7 @@ class Archive(ArchiveView):
         Raises
         ------
         TaskIdError
-            For something that cannot be an id.
+            For something that cannot be an id, and for the link of a worker.
         FileError
             If there is no archive or it cannot be written.
 
@@ -285,7 +286,18 @@ class Archive(ArchiveView):
         >>> len(archive.tasks()), archive.status().deleted, archive.status().complete
         (17, 3, True)
         """
-        return delete(self._storage, normalize_task_ids(task_ids))
+        return delete(self._storage, self._ids_of_tasks(task_ids))
+
+    def _ids_of_tasks(self, task_ids: str | Iterable[str]) -> list[str]:
+        """Check ids: what is a link of a worker is so by mistake, unless a known task is called so."""
+        ids = normalize_task_ids(task_ids)
+        links = [each for each in ids if id_in_link(each, "worker")]
+        for mistaken in sorted({*links}.difference(self.known_ids() if links else ())):
+            expected = "tasks, or links with /task/ and an id in them"
+            raise TaskIdError.unexpected(
+                "task_ids", expected, mistaken, "discover gives the ids of a worker's tasks"
+            )
+        return ids
 
     def compact(self) -> int:
         """Rewrite small files as few larger ones; `sync` does so in months that are over or have many.

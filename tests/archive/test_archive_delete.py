@@ -228,14 +228,20 @@ def test_tasks_of_schema_1_are_deleted(old):
     assert len(old.tasks()) == 7
 
 
-def test_ids_are_checked_first(archive, kept):
-    """What cannot be an id, and an archive that is not there, are errors."""
+def test_ids_are_checked_first(archive, kept, client):
+    """What cannot be an id, the link of a worker, and an archive that is not there, are errors."""
     with pytest.raises(TaskIdError):
         kept.delete(["t1", ""])
     for drop in (kept.delete, kept.forget):
-        with pytest.raises(TaskIdError, match=r"a link with /task/ and its id, found 'https://.*/wrk_1'"):
+        with pytest.raises(
+            TaskIdError, match=r"links with /task/ and an id in them, found 'https://.*/wrk_1'"
+        ):
             drop(["t1", "https://v3.handinger.com/worker/wrk_1"])
     assert (len(kept.tasks()), len(kept.known_ids())) == (3, 4)
+    odd = "https://v3.handinger.com/worker/wrk_1"
+    kept.sync(odd, client=client)
+    kept.forget(odd)  # which is a known id by now
+    assert kept.status().forgotten == 1
     with pytest.raises(FileError, match="there is no archive"):
         Archive(f"{archive.uri}-none").delete("t1")
 
@@ -258,7 +264,10 @@ def test_command(kept):
     assert kept.tasks()["task_id"].tolist() == ["t3"]
     done = run("delete", kept.uri, "t1", "t3", "never heard of")
     assert done.stderr.startswith("deleted 1 task and 2 ids without a task here: none is")
-    assert "/task/ and its id, found" in run("forget", kept.uri, "https://v3.handinger.com/worker/w").stderr
+    assert (
+        "/task/ and an id in them, found"
+        in run("forget", kept.uri, "https://v3.handinger.com/worker/w").stderr
+    )
 
 
 @pytest.mark.parametrize("command", ["delete", "forget"])
