@@ -291,12 +291,10 @@ class Archive(ArchiveView):
     def _ids_of_tasks(self, task_ids: str | Iterable[str]) -> list[str]:
         """Check ids: what is a link of a worker is so by mistake, unless a known task is called so."""
         ids = normalize_task_ids(task_ids)
-        links = [each for each in ids if id_in_link(each, "worker")]
-        for mistaken in sorted({*links}.difference(self.known_ids() if links else ())):
+        links = {each for each in ids if id_in_link(each, "worker")}
+        if mistaken := links and links.difference(self.known_ids()):
             expected = "tasks, or links with /task/ and an id in them"
-            raise TaskIdError.unexpected(
-                "task_ids", expected, mistaken, "discover gives the ids of a worker's tasks"
-            )
+            raise TaskIdError.unexpected("task_ids", expected, min(mistaken))
         return ids
 
     def compact(self) -> int:

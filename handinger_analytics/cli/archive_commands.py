@@ -114,13 +114,9 @@ def delete(uri: str, task_ids: tuple[str, ...], ids_from: list[str] | None) -> N
     """
     ids = options.ids_of(task_ids, ids_from)
     erased = Archive(uri).delete(ids)
-    others = (
-        f" and {count(more, 'id')} without a task here"
-        if (more := len(normalize_task_ids(ids)) - erased)
-        else ""
-    )
-    done = f"deleted {count(erased, 'task')}{others}: none is asked for again"
-    click.echo(f"{done}; `vacuum --older-than 0` deletes the files", err=True)
+    others = count(len(normalize_task_ids(ids)) - erased, "id")
+    done = f"deleted {count(erased, 'task')}, {others} had no task here; none is asked for again"
+    click.echo(f"{done}. `vacuum --older-than 0` deletes the files that had them.", err=True)
 
 
 @click.command()

@@ -67,6 +67,8 @@ def ids_in_text(text: str) -> list[str]:
 def ids_in_lines(text: str, column: str = COLUMN) -> list[object]:
     r"""Return the ids in a text in which a line is one id, or which is a table with a header.
 
+    A usual header in the first line is none.
+
     Examples
     --------
     >>> ids_in_lines("#1\n\n my own, too\n"), ids_in_lines("worker_id;task_id\nwrk_1;tsk_1\n")

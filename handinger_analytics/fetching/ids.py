@@ -91,7 +91,7 @@ def task_ids_from(source: object, *, column: str = COLUMN) -> list[str]:
     -----
     In running text only ids that begin with ``tsk_`` can be told from other words. Ids of another
     form are found as dashboard links, in tables, in iterables, and in text files: there a line is one
-    id, unless some line has an id or link among other text.
+    id, unless some line has an id or link among other text, or the first is a header such as ``task_id``.
 
     Examples
     --------

@@ -258,12 +258,13 @@ def test_command(kept):
     done = run("delete", kept.uri, "t1", "https://v3.handinger.com/worker/w/task/t2")
     assert (done.exit_code, done.stdout) == (0, "")
     assert done.stderr == (
-        "deleted 2 tasks: none is asked for again; `vacuum --older-than 0` deletes the files\n"
+        "deleted 2 tasks, 0 ids had no task here; none is asked for again. "
+        "`vacuum --older-than 0` deletes the files that had them.\n"
     )
     assert "deleted   2\n" in run("status", kept.uri).output
     assert kept.tasks()["task_id"].tolist() == ["t3"]
     done = run("delete", kept.uri, "t1", "t3", "never heard of")
-    assert done.stderr.startswith("deleted 1 task and 2 ids without a task here: none is")
+    assert done.stderr.startswith("deleted 1 task, 2 ids had no task here; ")
     assert (
         "/task/ and an id in them, found"
         in run("forget", kept.uri, "https://v3.handinger.com/worker/w").stderr
