@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from handinger_analytics.archive.files import open_files, read_files, replace_files
 from handinger_analytics.archive.layout import (
@@ -32,8 +31,8 @@ from handinger_analytics.errors import FileError
 
 _log = logging.getLogger(__name__)
 
-_SMALL, _MANY = 2**18, 16
-_WHOLE = 2**22  # bytes on disk; texts take several times as much in memory
+_WHOLE_ROWS, _WHOLE_BYTES = 2**14, 2**22  # of a file; in memory texts take many times as much
+_SMALL, _MANY = 1 / 16, 16
 _LONGEST_BATCH = dt.timedelta(days=1)
 
 
@@ -65,16 +64,21 @@ def compact_if_scattered(storage: Storage, over: dt.datetime | None = None) -> N
 
 
 def _compact(
-    storage: Storage, layout: Layout, size: int = _WHOLE, least: int = 2, before: str | None = None
+    storage: Storage, layout: Layout, part: float = 1, least: int = 2, before: str | None = None
 ) -> int:
-    """Put files below ``size`` together, in the months ``before`` another that have ``least`` or more."""
+    """Put files smaller than that ``part`` of a whole one together, up to it.
+
+    In months that have ``least`` of them or more, and, where it is given, are ``before`` another.
+    """
     table = storage.open(layout)
     files = pa.table(table.get_add_actions(flatten=True))
-    columns = ["path", "size_bytes", *(f"partition.{name}" for name in layout.partition_by)]
-    small = files.filter(pc.less(files["size_bytes"], size)).select(columns).to_pandas()
+    columns = ["path", "num_records", "size_bytes", *(f"partition.{name}" for name in layout.partition_by)]
+    small = files.select(columns).to_pandas()
+    size = small["num_records"].div(_WHOLE_ROWS).combine(small["size_bytes"].div(_WHOLE_BYTES), max)
+    small, size = small[size < part], size[size < part]
     month = small.get(f"partition.{MONTH}", pd.Series("", small.index))
     chosen = month.map(month.value_counts()).ge(least) & ((before is None) | (month < str(before)))
-    nth = small["size_bytes"][chosen].groupby(month).cumsum() // size  # of the files that these become
+    nth = size[chosen].groupby(month).cumsum() // part  # of the files that these become
     groups = [list(group) for _, group in small["path"].groupby([month, nth]) if len(group) > 1]
     if not groups:
         return 0
