@@ -31,7 +31,7 @@ from handinger_analytics.errors import FileError
 
 _log = logging.getLogger(__name__)
 
-_WHOLE_ROWS, _WHOLE_BYTES = 2**14, 2**22  # of a file; in memory texts take many times as much
+_WHOLE_ROWS, _WHOLE_BYTES = 2**13, 2**22  # of a file; in memory texts take many times as much
 _SMALL, _MANY = 1 / 16, 16
 _LONGEST_BATCH = dt.timedelta(days=1)
 
