@@ -37,7 +37,7 @@ _USER = re.compile(
     r"""(?<=://)(?:[^\s?'"<>]*:[^\s?'"<>]*|(?<!abfs://)(?<!abfss://)(?<!wasb://)(?<!wasbs://)[^\s/@'"<>]*)@"""
 )
 """User name and password of an address; what stands there in those of Azure is a container."""
-_QUERY = re.compile(r"""(://[^\s?'"<>]*\?)[^\s'"<>]+""")
+_QUERY = re.compile(r"""(://[^\s?#'"<>]*[?#])[^\s'"<>]+""")
 SECRET_NAME = re.compile("key|secret|token|password|sas|sig|credential", re.IGNORECASE)
 """What names of settings have in them whose values nobody may see."""
 _UNITS = ((2e9, 1e9, "B"), (2e6, 1e6, "M"), (2e5, 1e3, "k"))
@@ -68,7 +68,7 @@ def message_text(value: object, length: int = _EXCERPT) -> str:
 
 
 def masked(text: object, address: str = "") -> str:
-    """Return text with ``***`` for user names, passwords and queries of the addresses in it.
+    """Return text with ``***`` for user names, passwords, queries and fragments of the addresses in it.
 
     Parameters
     ----------
@@ -93,10 +93,10 @@ def masked(text: object, address: str = "") -> str:
 def _secrets_of(address: str) -> list[str]:
     """Return parts of an address that nobody may see, as they stand there and decoded, the longest first."""
     _, _, rest = address.partition("://")
-    before, _, query = rest.partition("?")
+    before, _, query = rest.replace("#", "?").partition("?")
     user = before.rpartition("@")[0]
     parts = user.split(":", 1) if ":" in user else []
-    settings = (each.partition("=") for each in query.split("&"))
+    settings = (each.partition("=") for each in query.replace("?", "&").split("&"))
     parts += [value for name, _, value in settings if SECRET_NAME.search(name)]
     return sorted({form for part in parts if part for form in (part, unquote(part))}, key=len, reverse=True)
 

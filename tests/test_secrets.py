@@ -465,6 +465,7 @@ ADDRESSES = [
     "s3://CANARY1:CANARY2%2FCANARY3@bucket/x?region=none&endpoint_override=127.0.0.1:1&scheme=none",
     "az://container/x?se=2027&sig=CANARY%3D",
     "file:///nowhere/x?sig=CANARY",
+    "file:///nowhere/x#token=CANARY",
 ]
 
 
