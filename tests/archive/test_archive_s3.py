@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import http.server
+import multiprocessing
 import random
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import polars as pl
@@ -105,6 +108,63 @@ def test_two_writers_in_a_bucket(bucket, sandbox, client):
     fetched = ha.fetch(ids, client=client)
     assert_same_rows(archives[0].turns(), fetched.turns)
     assert_same_rows(archives[1].tasks(), fetched.tasks)
+
+
+class Forgetful(http.server.BaseHTTPRequestHandler):
+    """Hands requests on to the server ``behind``, and loses its answer to the first batch of turns."""
+
+    behind = ""
+    lost = False
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        """Hand one request on."""
+        data = self.rfile.read(int(self.headers.get("content-length", 0)))
+        found = requests.request(
+            self.command, self.behind + self.path, headers=self.headers, data=data, timeout=60
+        )
+        loses = self.command == "PUT" and f"/turns/_delta_log/{1:020}.json" in self.path and not self.lost
+        Forgetful.lost |= loses
+        self.send_response(503 if loses else found.status_code)
+        for name in {"etag", "last-modified", "content-range", "content-type"}.intersection(
+            map(str.lower, found.headers)
+        ):
+            self.send_header(name, found.headers[name])
+        size = found.headers.get("content-length", 0) if self.command == "HEAD" else len(found.content)
+        self.send_header("content-length", str(size))
+        self.end_headers()
+        self.wfile.write(found.content)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def hand_on(url: str, port: Connection) -> None:
+    """Run such a server; in a process of its own, since deltalake waits with the interpreter's lock held."""
+    Forgetful.behind = url
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Forgetful) as server:
+        port.send(server.server_port)
+        server.serve_forever()
+
+
+def test_a_commit_whose_answer_is_lost_counts(bucket, sandbox, client):
+    """It fails when it is tried again; its files are not those of a commit that came too late."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=hand_on, args=(bucket["AWS_ENDPOINT_URL"], theirs))
+    process.start()
+    try:
+        options = bucket | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{ours.recv()}"}
+        archive = Archive("s3://bucket/forgetful", storage_options=options)
+        archive.sync(sandbox.task_ids[:20], client=client)
+    finally:
+        process.kill()
+        process.join()
+    archive = Archive("s3://bucket/forgetful", storage_options=bucket)
+    assert set(archive.turns()["task_id"]) == set(sandbox.task_ids[:20])
+    assert archive.status().complete
 
 
 def test_large_files_in_a_bucket(bucket):
