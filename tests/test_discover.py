@@ -12,7 +12,9 @@ import handinger_analytics as ha
 from handinger_analytics.sandbox import Faults, Sandbox
 from handinger_analytics.tables.schema import EXECUTIONS
 from tests.samples import encoded
-from tests.scripted import Reply, delivery
+from tests.scripted import LogServer, Reply, delivery
+
+NOON = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 
 
 def page(number, of, *task_ids, worker_id="wrk_1"):
@@ -56,6 +58,23 @@ def test_a_log_that_grows_is_read_to_its_new_end(serve):
     with server.client() as client:
         assert ha.discover_task_ids("wrk_1", client=client) == ["a", "b", "c", "d"]
     assert [path.rpartition("?")[2] for path in server.paths] == ["page=1", "page=2", "page=3"]
+
+
+def test_a_cache_that_ignores_the_page_is_said():
+    """Pages that repeat, while the log has more deliveries than came, are an error."""
+    server = LogServer()
+    log = [delivery(f"tsk_{at}", NOON - at * dt.timedelta(minutes=1)) for at in range(120)]
+
+    def ignore(page: int) -> None:
+        server.log = [*log[:50], *log[:50], *log[:20]]
+
+    with server.client() as client:
+        server.log = log
+        assert len(ha.discover_task_ids("wrk_1", client=client)) == 120
+        server.before_page = ignore
+        with pytest.raises(ha.APIResponseValidationError, match="pages repeat, 50 of 120 deliveries came"):
+            ha.discover_task_ids("wrk_1", client=client)
+    server.stop()
 
 
 def test_the_frame_has_the_latest_delivery(serve):

@@ -70,12 +70,12 @@ def read_answer(answer: Answer | NoAnswer, kind: type[Record], settings: Setting
         message = _quoted(answer.cause, settings)
         return Rejection(message, answer.error, worth_another_attempt=answer.worth_another_attempt)
     if answer.status != 200:
-        return _status_rejection(answer, settings)
+        return _status_rejection(answer, kind, settings)
     try:
         return wire.decode(answer.body, kind)
     except wire.MalformedBody as error:
         message = f"the answer is not JSON ({error})"
-        if kind is not wire.Webhook:  # half of its body may show its token
+        if kind is not wire.Webhook:  # whatever comes from there may show its token
             beginning = answer.body[:_LONGEST_ERROR].decode("utf-8", "replace")
             message += f"; it begins with {_quoted(beginning, settings)!r}"
         return Rejection(message, APIResponseValidationError, 200)
@@ -110,13 +110,13 @@ def check_about(what: str, asked: str, came: Iterable[str]) -> None:
             )
 
 
-def _status_rejection(answer: Answer, settings: Settings) -> Rejection:
+def _status_rejection(answer: Answer, kind: type[Record], settings: Settings) -> Rejection:
     status, asked = answer.status, answer.headers.get("x-should-retry")
     meaning = _MEANING.get(status, "the server failed" if status >= 500 else "unexpected answer")
     if 300 <= status < 400:
         target = _quoted(answer.headers.get("Location", ""), settings)
         meaning = f"the server redirects to {target!r}, where the key is not sent; check HANDINGER_BASE_URL"
-    said = _quoted(_server_text(answer.body), settings)
+    said = "" if kind is wire.Webhook else _quoted(_server_text(answer.body), settings)
     return Rejection(
         message=f"{meaning} (status {status}" + (f', the server says "{said}")' if said else ")"),
         error=status_error_class(status),

@@ -19,7 +19,7 @@ from handinger_analytics.archive.syncing import Policy, Refresh, Sync, SyncRepor
 from handinger_analytics.archive.view import ArchiveView
 from handinger_analytics.arguments import check_span, check_whole_number, utc_instant
 from handinger_analytics.errors import FileError, TaskIdError
-from handinger_analytics.fetching.discover import latest_deliveries, warn_of_silence
+from handinger_analytics.fetching.discover import latest_deliveries, warn_of_gaps
 from handinger_analytics.fetching.ids import normalize_task_ids, normalize_worker_ids
 from handinger_analytics.fetching.progress import Progress
 from handinger_analytics.locations import Place
@@ -196,13 +196,14 @@ class Archive(ArchiveView):
         FileError
             If the archive cannot be written.
         HandingerError
-            If a log cannot be read (`APIError`) or ``cancel`` was set.
+            If a log cannot be read (`APIError`), after the others were, or ``cancel`` was set.
 
         Warns
         -----
         PartialDataWarning
-            If a log names no task, with the reason. Nothing is known of the tasks of a worker without a
-            webhook, so that the archive is not complete.
+            If a log names no task, or nothing new while its worker has no webhook, with the reason: nothing
+            is known of the tasks of such a worker, so that the archive is not complete. Also if a log no
+            longer reaches back to where it was read last.
 
         Examples
         --------
@@ -214,9 +215,12 @@ class Archive(ArchiveView):
         """
         workers = normalize_worker_ids(worker_ids)
         with client_or_default(client) as used:
-            logs = discovery.discover(self._storage, used, workers, cancel)
-        self._walked |= frozenset(log.worker_id for log in logs if log.reached)
-        warn_of_silence(logs)
+            logs, error = discovery.discover(self._storage, used, workers, cancel)
+        self._walked -= {log.worker_id for log in logs}
+        self._walked |= {log.worker_id for log in logs if log.tells_all}
+        warn_of_gaps(logs)
+        if error is not None:
+            raise error
         return list(latest_deliveries(logs))
 
     def forget(self, task_ids: str | Iterable[str]) -> None:
@@ -226,7 +230,8 @@ class Archive(ArchiveView):
         ----------
         task_ids : str or iterable of str
             Task ids or dashboard links. `sync` skips them from now on, whether they are asked for or not;
-            given to it with ``refresh="all"``, they are fetched and known again.
+            given to it with ``refresh="all"``, they are fetched and known again. The id of a worker stands
+            for what is known of its webhook log, until `discover` reads that again.
 
         Raises
         ------
@@ -244,7 +249,10 @@ class Archive(ArchiveView):
         >>> archive.status().forgotten
         3
         """
-        forget(self._storage, self._ids_of_tasks(task_ids))
+        ids = self._ids_of_tasks(task_ids)
+        workers = discovery.forget_logs(self._storage, ids)
+        self._walked -= workers
+        forget(self._storage, [each for each in ids if each not in workers])
 
     def delete(self, task_ids: str | Iterable[str]) -> int:
         """Erase tasks for good: their rows, and after a `vacuum` the files that had them.
@@ -353,7 +361,7 @@ class Archive(ArchiveView):
         return upkeep.vacuum(self._storage, older_than)
 
     def as_of(self, version: int | str | dt.datetime) -> ArchiveView:
-        """Return the archive as it was.
+        """Return the archive as it was. What webhook logs tell is of the latest state: it is not in this one.
 
         Parameters
         ----------

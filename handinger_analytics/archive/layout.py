@@ -165,7 +165,7 @@ IDS_LAYOUT = Layout(
     key="task_id",
     columns=tuple(dataclasses.replace(column, nullable=column.name != "task_id") for column in FAILURES),
     internal=(pa.field(FAILED_AT, _STORED_TIME), pa.field(DELIVERED_AT, _STORED_TIME)),
-    statistics=(FAILED_AT,),
+    statistics=(FAILED_AT, DELIVERED_AT),
 )
 WORKERS_LAYOUT = Layout(name="workers", key="worker_id", columns=WORKER_LOGS, internal=(), statistics=())
 """Made by the first discovery; tasks and turns are read without it, too."""

@@ -73,6 +73,8 @@ def warn_if_incomplete(snapshot: Snapshot, unmarked: str, *, stacklevel: int) ->
             f"{snapshot.missing:,} of {requested:,} known tasks are missing and {len(snapshot.failures):,} "
             "could not be fetched"
         )
+        if snapshot.changed:
+            message += f", {snapshot.changed:,} changed since they were fetched"
         if snapshot.silent:
             message += f", and nothing is known of the tasks of {count(snapshot.silent, 'worker')}"
         message += f" (see archive.status()); {unmarked} will not say so"

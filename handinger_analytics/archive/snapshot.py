@@ -16,6 +16,7 @@ import pyarrow.dataset as ds
 
 from handinger_analytics.archive.files import months, open_files
 from handinger_analytics.archive.layout import (
+    DELIVERED_AT,
     FAILED_AT,
     FORGOTTEN,
     GONE,
@@ -25,6 +26,7 @@ from handinger_analytics.archive.layout import (
     TURNS_LAYOUT,
     WORKERS_LAYOUT,
     Layout,
+    stamp,
 )
 from handinger_analytics.archive.storage import Storage, batch_of, filesystem
 from handinger_analytics.errors import FileError
@@ -55,12 +57,15 @@ class Pointer:
     batch : int
         The `BATCH` of ``turns`` that was recorded last; -1 where ``turns`` did not count them yet. A higher
         number there is a batch whose tasks are not recorded.
+    seen : int
+        Of tasks with a delivery up to then, milliseconds since 1970 UTC, the change was fetched.
     """
 
     turns: int = 0
     ids: int = 0
     synced: int = 0
     batch: int = 0
+    seen: int = 0
 
     def advanced(
         self,
@@ -76,7 +81,7 @@ class Pointer:
         """
         began, now = map(milliseconds, sync) if sync else (0, self.synced)  # without a sync it stays
         synced = max(began, self.synced if self.synced <= now else 0)
-        return Pointer(max(self.turns, turns), max(self.ids, ids), synced, max(self.batch, batch))
+        return Pointer(max(self.turns, turns), max(self.ids, ids), synced, max(self.batch, batch), self.seen)
 
     @property
     def synced_at(self) -> dt.datetime | None:
@@ -95,8 +100,9 @@ def pointer_of(tasks: DeltaTable) -> Pointer:
     It survives checkpoints, the cleanup of the log, and whatever other tools do to the table.
     """
     noted = [tasks.transaction_version(name) for name in Pointer().transactions]
-    numbers = [number for number in noted if number is not None]
-    return Pointer(*numbers) if len(numbers) == len(noted) else _earlier_pointer(tasks)
+    if None in noted[:-1]:  # what was seen came later
+        return _earlier_pointer(tasks)
+    return Pointer(*(number or 0 for number in noted))
 
 
 def _earlier_pointer(tasks: DeltaTable) -> Pointer:
@@ -130,6 +136,8 @@ class Snapshot:
     paired : bool
         False if the state that ``tasks`` names cannot be opened: the tables are at their latest versions,
         so turns may be of a batch whose tasks are not recorded.
+    latest : bool
+        Whether it is the latest state, of which webhook logs tell.
     """
 
     storage: Storage
@@ -138,6 +146,7 @@ class Snapshot:
     tasks: DeltaTable
     pointer: Pointer
     paired: bool = True
+    latest: bool = True
 
     @classmethod
     def open(cls, storage: Storage, version: int | None = None, attempts: int = _ATTEMPTS) -> Snapshot:
@@ -174,7 +183,7 @@ class Snapshot:
             elif ids.version() < pointer.ids:
                 ids = storage.open(IDS_LAYOUT)
             whole = ids.version() >= pointer.ids and batch_of(turns) >= pointer.batch
-            return cls(storage, ids, turns, tasks, pointer, whole)
+            return cls(storage, ids, turns, tasks, pointer, whole, version is None)
         except FileError:
             if version is not None:
                 raise
@@ -224,18 +233,38 @@ class Snapshot:
 
     @cached_property
     def logs(self) -> pa.Table:
-        """How far the webhook logs of workers are known by now, whatever state this is."""
-        return known_logs(self.storage)
+        """How far the webhook logs of workers are known; none of a past state."""
+        return known_logs(self.storage if self.latest else None)
 
     @property
     def silent(self) -> int:
         """How many workers have a log that tells nothing of their tasks."""
         return int(pc.count(self.logs["silent"]).as_py())
 
+    @cached_property
+    def changed(self) -> int:
+        """How many recorded tasks have a later delivery than the newest known when they were fetched."""
+        if not self.latest:
+            return 0
+        unseen = EPOCH + (self.pointer.seen + 1) * MILLISECOND
+        pruning = [(DELIVERED_AT, ">=", unseen)]  # mostly no file has any
+        later = (pc.field(DELIVERED_AT) >= stamp(unseen)) & pc.field(FAILED_AT).is_null()
+        known = open_files(self.ids, IDS_LAYOUT.schema, pruning).to_table(
+            columns=["task_id", DELIVERED_AT], filter=later
+        )
+        if not known.num_rows:
+            return 0
+        recorded = dataset(self.tasks, TASKS_LAYOUT, internal=(DELIVERED_AT,)).to_table(
+            columns=["task_id", DELIVERED_AT], filter=pc.field("task_id").isin(known["task_id"].unique())
+        )
+        positions = pc.index_in(recorded["task_id"], value_set=known["task_id"].combine_chunks())
+        is_later = pc.greater(known[DELIVERED_AT].take(positions), recorded[DELIVERED_AT])
+        return int(pc.sum(pc.fill_null(is_later, True)).as_py() or 0)
+
     @property
     def provenance(self) -> Provenance:
         """Provenance of the frames that are read from this state."""
-        failed = self.missing + self._recorded(self.failures["task_id"])
+        failed = self.missing + self._recorded(self.failures["task_id"]) + self.changed
         requested = self.tasks.count() + self.missing
         complete = failed == 0 and self.paired and not self.silent
         return made(requested, failed, complete, self.pointer.synced_at)
@@ -260,10 +289,9 @@ def known_ids(ids: DeltaTable) -> pa.ChunkedArray:
     return rows.filter(pc.invert(pc.is_in(rows["stage"], value_set=pa.array(NOT_FETCHED))))["task_id"]
 
 
-def known_logs(storage: Storage) -> pa.Table:
+def known_logs(storage: Storage | None) -> pa.Table:
     """Return how far the webhook logs of workers are known, columns as in ``schema.WORKER_LOGS``."""
-    workers = storage.find(WORKERS_LAYOUT)
-    if workers is None:  # nothing was discovered yet
+    if storage is None or (workers := storage.find(WORKERS_LAYOUT)) is None:  # nothing was discovered yet
         return WORKERS_LAYOUT.public_schema.empty_table()
     return dataset(workers, WORKERS_LAYOUT).to_table().sort_by("worker_id")
 

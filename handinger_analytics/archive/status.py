@@ -43,6 +43,8 @@ class ArchiveStatus:
         Known ids without a recorded task, because they were not fetched yet or could not be fetched.
     forgotten : int
         Ids that are not fetched any more, see `Archive.forget`.
+    changed : int
+        Recorded tasks that a webhook log names as changed since they were last fetched.
     deleted, deleting : int
         Ids whose tasks were deleted, see `Archive.delete`, and where that was cut short; the next sync or
         vacuum completes it.
@@ -67,6 +69,7 @@ class ArchiveStatus:
     missing: int
     forgotten: int
     deleted: int
+    changed: int
     failures: pd.DataFrame
     logs: pd.DataFrame
     paired: bool = True
@@ -75,7 +78,7 @@ class ArchiveStatus:
     @property
     def complete(self) -> bool:
         """Whether every known task is there, as of the last sync, and no worker is silent."""
-        return self.paired and not self.missing and not len(self.failures) and not self._silent
+        return self.paired and not (self.missing or len(self.failures) or self.changed or self._silent)
 
     @property
     def _silent(self) -> int:
@@ -98,12 +101,15 @@ class ArchiveStatus:
         if self.deleting:
             yield "deleting", f"{self.deleting:,} being deleted; sync or vacuum completes it"
         if len(self.logs):
-            yield "logs", f"of {count(len(self.logs), 'worker')}; ids before .logs.known_since are not known"
+            since = "what came before known_since is known only where its ids were given"
+            yield "logs", f"webhook logs of {count(len(self.logs), 'worker')}, see .logs; {since}"
         lacking = []
         if self.missing or len(self.failures):
             lacking = [
                 f"{self.missing:,} missing, {len(self.failures):,} could not be fetched; see .failures"
             ]
+        if self.changed:
+            lacking.append(f"{self.changed:,} changed since they were fetched; sync again")
         if self._silent:
             lacking.append(f"nothing is known of the tasks of {count(self._silent, 'worker')}; see .logs")
         if not self.paired:
@@ -138,6 +144,7 @@ def status(snapshot: Snapshot) -> ArchiveStatus:
         forgotten=len(snapshot.forgotten),
         deleted=len(snapshot.deleted) - deleting,
         deleting=deleting,
+        changed=snapshot.changed,
         failures=to_pandas(snapshot.failures, FAILURES),
         logs=to_pandas(snapshot.logs, WORKER_LOGS),
         paired=snapshot.paired,

@@ -228,7 +228,8 @@ class Storage:
         if present:
             advice = "sync() makes it again and fetches what was lost with it"
             return f"the archive {self.shown!r} lacks its table {layout.name}: its folder is gone; {advice}"
-        return f"there is no archive at {self.shown!r}; Archive(…).sync(task_ids) makes one"
+        maker = "Archive(…).sync(task_ids) makes one, and so does `handinger-analytics sync`"
+        return f"there is no archive at {self.shown!r}; {maker}"
 
     def _check_schema(self, table: DeltaTable) -> None:
         if (found := _noted_schema(table)) > SCHEMA_VERSION:

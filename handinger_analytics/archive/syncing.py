@@ -42,7 +42,7 @@ from handinger_analytics.fetching.result import FetchResult, raise_with_result
 from handinger_analytics.tables.build import Failure
 from handinger_analytics.tables.frames import failures_frame
 from handinger_analytics.text import count, summary_html, summary_text
-from handinger_analytics.times import now
+from handinger_analytics.times import milliseconds, now
 
 Refresh = Literal["unfinished", "all"]
 
@@ -152,6 +152,8 @@ class Plan:
         Version of ``ids`` that has them all.
     delivered : pyarrow.Table
         The newest delivery that is known of each known id.
+    seen : tuple of int
+        The `Pointer.seen` before and after, where the plan is about all known ids.
     """
 
     due: pa.ChunkedArray
@@ -159,6 +161,7 @@ class Plan:
     failing: frozenset[str]
     ids_version: int
     delivered: pa.Table
+    seen: tuple[int, int] | None
 
 
 def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, moment: dt.datetime) -> Plan:
@@ -189,7 +192,13 @@ def plan(storage: Storage, task_ids: Sequence[str] | None, policy: Policy, momen
         failing=frozenset(failing.to_pylist()),
         ids_version=ids_version,
         delivered=known,
+        seen=(snapshot.pointer.seen, _newest(known)) if task_ids is None else None,
     )
+
+
+def _newest(known: pa.Table) -> int:
+    newest = pc.max(known[DELIVERED_AT]).as_py()
+    return 0 if newest is None else milliseconds(newest)
 
 
 def _is_due(seen: pa.Table, known: pa.Table, policy: Policy, moment: dt.datetime) -> pa.Array:
@@ -253,7 +262,8 @@ class Sync:
         left, ended = len(due) - self._done, self._moment or now()
         if not left:
             compact_if_scattered(self._storage, ended)
-        publish(self._storage, ids=self._ids_version, sync=None if left else (begun, ended))
+        sync, seen = (None, None) if left else ((begun, ended), self._todo.seen)
+        publish(self._storage, ids=self._ids_version, sync=sync, seen=seen)
         return SyncReport(
             fetched=self._fetched,
             skipped=self._todo.skipped,

@@ -7,10 +7,12 @@ import functools
 import sys
 
 import click
+import pandas as pd
 
 from handinger_analytics.archive.archive import Archive
 from handinger_analytics.cli import exit_codes, options
 from handinger_analytics.cli.output import show_failures, show_lines, show_table
+from handinger_analytics.errors import APIError, AuthenticationError
 from handinger_analytics.fetching.ids import normalize_task_ids, normalize_worker_ids
 from handinger_analytics.locations import shown_place
 from handinger_analytics.text import count, terminal_text
@@ -39,7 +41,11 @@ _days = functools.partial(click.option, type=float, callback=_span, metavar="DAY
 )
 @options.ids_from
 @options.allow_empty
-@_days("--settle", default=7.0, help="How long after its end a task is still fetched again, for follow-ups.")
+@_days(
+    "--settle",
+    default=7.0,
+    help="How long after its end a task is still fetched again, for follow-ups, unless --worker names them.",
+)
 @_days("--max-age", help="Fetch also what was last fetched longer ago than this.")
 @click.option("--all", "everything", is_flag=True, help="Fetch finished tasks again, too.")
 @click.option(
@@ -61,14 +67,14 @@ def sync(
 
     Without ids, all that the archive knows are looked after. Prints nothing if all went well; tasks that
     were not fetched are listed (exit code 3) and tried first the next time. A --worker whose tasks cannot
-    be known, since it has no webhook, is exit code 3, too. Buckets are reached with the usual environment
+    all be known is exit code 3, too: it has no webhook, or its log cannot be read or no longer reaches back
+    to where it was read last. Buckets are reached with the usual environment
     variables, such as AWS_ACCESS_KEY_ID and AWS_REGION.
     """
     if sum((bool(task_ids), bool(worker_ids), ids_from is not None)) > 1:
         raise click.UsageError("give task ids, or --worker, or --ids-from, not several of them")
     archive = Archive(uri)
-    if worker_ids:
-        archive.discover(worker_ids)
+    told = not worker_ids or _discover(archive, worker_ids)
     report = archive.sync(
         [*task_ids] or ids_from,
         refresh="all" if everything else "unfinished",
@@ -81,15 +87,29 @@ def sync(
     if not report.complete:
         show_failures(f"Tasks of {terminal_text(shown_place(archive.uri))} not fetched", report.failed)
         if report.failed["error"].eq("NotFoundError").any():
-            click.echo("Of tasks that are deleted, `handinger-analytics forget` stops asking.", err=True)
-    if not report.complete or (worker_ids and _any_silent(archive, worker_ids)):
+            advice = (
+                "Tasks that are gone from the server: `handinger-analytics forget` stops asking for them."
+            )
+            click.echo(advice, err=True)
+    if not report.complete or not told:
         sys.exit(exit_codes.INCOMPLETE)
 
 
-def _any_silent(archive: Archive, worker_ids: tuple[str, ...]) -> bool:
-    logs = archive.status().logs
-    asked = logs["worker_id"].isin(normalize_worker_ids(worker_ids))
-    return bool(logs.loc[asked, "silent"].notna().any())
+def _discover(archive: Archive, worker_ids: tuple[str, ...]) -> bool:
+    """Read the logs of workers; tell whether they name all that has changed."""
+    before = archive.status().logs if archive.exists() else pd.DataFrame(columns=["worker_id", "known_since"])
+    try:
+        archive.discover(worker_ids)
+    except AuthenticationError:
+        raise
+    except APIError as error:
+        if not archive.exists():
+            raise
+        click.echo(f"error: {terminal_text(str(error))}", err=True)
+        return False
+    logs = archive.status().logs.merge(before, on="worker_id", how="left", suffixes=("", "_before"))
+    logs = logs[logs["worker_id"].isin(normalize_worker_ids(worker_ids))]
+    return not (logs["silent"].notna() | logs["known_since"].gt(logs["known_since_before"])).any()
 
 
 @click.command()
@@ -97,7 +117,10 @@ def _any_silent(archive: Archive, worker_ids: tuple[str, ...]) -> bool:
 @options.task_ids
 @options.ids_from
 def forget(uri: str, task_ids: tuple[str, ...], ids_from: list[str] | None) -> None:
-    """Do not ask for tasks any more, such as deleted ones; what the archive at URI has of them stays."""
+    """Do not ask for tasks any more, such as deleted ones; what the archive at URI has of them stays.
+
+    The id of a worker stands for what is known of its webhook log: one that was given by mistake.
+    """
     Archive(uri).forget(options.ids_of(task_ids, ids_from))
 
 
@@ -137,7 +160,7 @@ def status(uri: str) -> None:
     found = Archive(uri).status()
     show_lines(found.summary())
     if len(found.logs):
-        show_table("Webhook logs; ids before known_since are not known", found.logs)
+        show_table("Webhook logs", found.logs)
     if len(found.failures):
         show_failures("Tasks not fetched", found.failures)
     if not found.complete:

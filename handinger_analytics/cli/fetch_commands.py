@@ -19,7 +19,7 @@ from handinger_analytics.cli.output import show_failures, show_measures, show_ta
 from handinger_analytics.cli.signals import held_back
 from handinger_analytics.errors import HandingerError
 from handinger_analytics.fetching import fetch as fetching
-from handinger_analytics.fetching.discover import discovered, read_logs, warn_of_silence
+from handinger_analytics.fetching.discover import discovered, read_logs, warn_of_gaps
 from handinger_analytics.fetching.id_sources import id_line
 from handinger_analytics.fetching.ids import normalize_task_ids
 from handinger_analytics.fetching.result import FetchResult
@@ -64,7 +64,7 @@ def discover(worker_ids: tuple[str, ...]) -> None:
     to have a webhook: without one its log stays empty, whatever it spends.
     """
     logs = read_logs(worker_ids, client=None, cancel=None)
-    warn_of_silence(logs)
+    warn_of_gaps(logs)
     found = discovered(logs)
     ascii_only = str(getattr(sys.stdout, "encoding", None)).lower().replace("-", "") != "utf8"
     for task_id, worker_id in zip(found["task_id"], found["worker_id"], strict=True):

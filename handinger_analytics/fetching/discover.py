@@ -6,12 +6,13 @@ names them. It is recent only, newest first, and empty for a worker without a we
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import functools
 import itertools
 import operator
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, overload
 
@@ -20,11 +21,18 @@ import pandas as pd
 from handinger_analytics.api import wire
 from handinger_analytics.api.client import Client, client_or_default
 from handinger_analytics.arguments import warn_caller
-from handinger_analytics.errors import APIError, PartialDataWarning, PermissionDeniedError
+from handinger_analytics.errors import (
+    APIError,
+    APIResponseValidationError,
+    AuthenticationError,
+    PartialDataWarning,
+    PermissionDeniedError,
+)
 from handinger_analytics.fetching.ids import normalize_worker_ids
 from handinger_analytics.tables.build import table
 from handinger_analytics.tables.frames import to_pandas
 from handinger_analytics.tables.schema import DISCOVERED, EXECUTIONS
+from handinger_analytics.times import EPOCH, MILLISECOND, milliseconds, now
 
 
 @overload
@@ -97,7 +105,7 @@ def discover_task_ids(
     (48, True)
     """
     logs = read_logs(worker_ids, client, cancel)
-    warn_of_silence(logs)
+    warn_of_gaps(logs)
     return discovered(logs) if as_frame else list(latest_deliveries(logs))
 
 
@@ -144,7 +152,7 @@ def fetch_executions(
     0.046
     """
     logs = read_logs(worker_ids, client, cancel)
-    warn_of_silence(logs)
+    warn_of_gaps(logs)
     newest_first = functools.partial(sorted, key=operator.attrgetter("created_at"), reverse=True)
     deliveries = itertools.chain.from_iterable(newest_first(log.deliveries) for log in logs)
     return to_pandas(table(EXECUTIONS, list(deliveries)), EXECUTIONS)
@@ -158,21 +166,42 @@ class Log:
     ----------
     worker_id : str
         The worker.
+    began : datetime
+        When the walk began, UTC.
     deliveries : list of Execution
         Those on the pages that were read, each once, as the log has them.
-    reached : bool
-        Whether the walk came down to a delivery that was known before.
+    known : datetime or None
+        The newest delivery of the walk before.
     silence : str or None
-        Why no delivery names a task; None if one does.
+        Why no delivery names a task, or none is new; None if that is nothing to worry about.
     has_webhook : bool
         Whether the worker is known to have a webhook. If not, its log tells nothing of its tasks.
     """
 
     worker_id: str
+    began: dt.datetime
     deliveries: list[wire.Execution]
-    reached: bool
-    silence: str | None
-    has_webhook: bool
+    known: dt.datetime | None
+    silence: str | None = None
+    has_webhook: bool = True
+
+    @property
+    def new(self) -> list[wire.Execution]:
+        """Deliveries after the newest one that was known; all, where none was."""
+        if self.known is None:
+            return self.deliveries
+        after = EPOCH + (milliseconds(self.known) + 1) * MILLISECOND  # what is known is in milliseconds
+        return [each for each in self.deliveries if each.created_at >= after]
+
+    @property
+    def reached(self) -> bool:
+        """Whether the walk came down to what was known before."""
+        return self.known is not None and len(self.new) < len(self.deliveries)
+
+    @property
+    def tells_all(self) -> bool:
+        """Whether it names each task that has changed since the walk before."""
+        return self.reached and self.has_webhook and all(each.task_id for each in self.new)
 
 
 def read_logs(
@@ -184,16 +213,24 @@ def read_logs(
         return [walk(used, worker_id, cancel) for worker_id in workers]
 
 
-def silences(logs: Iterable[Log]) -> list[str]:
-    """Say of each worker whose log names no task why that is."""
-    words = "the webhook log of worker {!r} names no task: {}"
-    return [words.format(log.worker_id, log.silence) for log in logs if log.silence]
-
-
-def warn_of_silence(logs: Iterable[Log]) -> None:
-    """Warn of workers whose log names no task."""
-    for words in silences(logs):
+def warn_of_gaps(logs: Iterable[Log]) -> None:
+    """Warn of workers whose log tells nothing, or does not reach back to the walk before."""
+    for words in gaps(logs):
         warn_caller(words, PartialDataWarning)
+
+
+def gaps(logs: Iterable[Log]) -> Iterator[str]:
+    """Say what the logs do not tell, and why."""
+    for log in logs:
+        whose = f"the webhook log of worker {log.worker_id!r}"
+        if log.silence:
+            names_tasks = any(each.task_id for each in log.deliveries)
+            yield f"{whose} {'has nothing new' if names_tasks else 'names no task'}: {log.silence}"
+        if log.known is not None and not log.reached:
+            yield (
+                f"{whose} no longer reaches back to {log.known:%Y-%m-%d %H:%M} UTC, where it was read last: "
+                "tasks and follow-ups in between may be missing"
+            )
 
 
 def discovered(logs: Iterable[Log]) -> pd.DataFrame:
@@ -228,25 +265,38 @@ def walk(
     known : datetime, optional
         The newest delivery of the last walk. The walk ends after the page with an older one, if the log
         is newest first; otherwise it goes on to the last page, as without this.
+
+    Raises
+    ------
+    APIResponseValidationError
+        If pages repeat, so that fewer deliveries came than there are.
     """
+    began, repeats, total = now(), False, None
     deliveries: dict[object, wire.Execution] = {}
     newest_first, previous = True, None
     for number in itertools.count(1):
-        page = _page(client, worker_id, number, cancel)
+        page, before = _page(client, worker_id, number, cancel), len(deliveries)
         for delivery in page.logs:
             key = delivery.id, delivery.task_id, delivery.created_at
             if key not in deliveries:  # pages shift while deliveries are logged
                 newest_first &= previous is None or delivery.created_at <= previous
                 deliveries[key], previous = delivery, delivery.created_at
-        ended = newest_first and known is not None and previous is not None and previous < known
-        if ended or number >= page.page_count:
+        repeats |= number > 1 and len(deliveries) == before
+        total = page.total_count if total is None else min(total, page.total_count)  # it may be trimmed, too
+        if newest_first and known is not None and previous is not None and previous < known:
             break
-    found = list(deliveries.values())
-    reached = known is not None and any(delivery.created_at <= known for delivery in found)
-    has_webhook, silence = True, None
-    if not any(delivery.task_id for delivery in found):
-        has_webhook, silence = _silence(client, worker_id, bool(found), cancel)
-    return Log(worker_id, found, reached, silence, has_webhook)
+        if number >= page.page_count:
+            if repeats and len(deliveries) < total:
+                raise APIResponseValidationError(
+                    f"webhook log of worker {worker_id!r}: pages repeat, {len(deliveries):,} of {total:,} "
+                    "deliveries came; something on the way, such as a cache, ignores which page is asked for"
+                )
+            break
+    log = Log(worker_id, began, list(deliveries.values()), known)
+    if any(each.task_id for each in log.new):
+        return log
+    has_webhook, silence = _silence(client, log, cancel)
+    return dataclasses.replace(log, has_webhook=has_webhook, silence=silence)
 
 
 def _page(client: Client, worker_id: str, number: int, cancel: threading.Event | None) -> wire.ExecutionPage:
@@ -260,15 +310,17 @@ def _page(client: Client, worker_id: str, number: int, cancel: threading.Event |
         ) from None
 
 
-def _silence(
-    client: Client, worker_id: str, has_deliveries: bool, cancel: threading.Event | None
-) -> tuple[bool, str]:
-    """Tell whether a worker is known to have a webhook, and why its log names no task."""
+def _silence(client: Client, log: Log, cancel: threading.Event | None) -> tuple[bool, str | None]:
+    """Tell whether a worker is known to have a webhook, and why its log names no task, or no new one."""
     try:
-        url = client.retrieve_webhook(worker_id, cancel=cancel).url
+        url = client.retrieve_webhook(log.worker_id, cancel=cancel).url
+    except AuthenticationError:
+        raise
     except APIError as error:
         return False, f"whether it has a webhook could not be asked: {error}"
     if not url:
         return False, "it has no webhook, so its tasks are not known"
-    what = "no delivery in the log names a task" if has_deliveries else "no delivery is in the log"
+    if any(each.task_id for each in log.deliveries):
+        return True, None
+    what = "no delivery in the log names a task" if log.deliveries else "no delivery is in the log"
     return True, f"it has a webhook, but {what}"

@@ -14,7 +14,7 @@ import pyarrow as pa
 from handinger_analytics.api.client import Client
 from handinger_analytics.archive.view import ArchiveView
 from handinger_analytics.errors import ArgumentError, FrameError
-from handinger_analytics.fetching.discover import discovered, read_logs, silences
+from handinger_analytics.fetching.discover import discovered, gaps, read_logs
 from handinger_analytics.sources import ParquetFiles, kept_at
 from handinger_analytics.widget.search import COLUMNS, searched_columns
 
@@ -64,7 +64,7 @@ def open_source(source: Source, client: Client | None, cancel: threading.Event |
         ]
         return pd.DataFrame(table.cast(pa.schema(plain)).to_pandas())
     logs = read_logs(source, client, cancel)
-    if (words := silences(logs)) and len(words) == len(logs):
+    if (words := list(gaps(logs))) and len(words) == len(logs):
         raise FrameError("; ".join(words))  # a warning in a thread is seen by nobody
     return discovered(logs)
 

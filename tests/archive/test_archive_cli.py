@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import handinger_analytics as ha
 from handinger_analytics import Archive, Sandbox
 from handinger_analytics.cli import main
 from handinger_analytics.sandbox import Faults
-from tests.scripted import LogServer, Reply
+from tests.archive.conftest import NOON
+from tests.scripted import LogServer, Reply, delivery
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +191,34 @@ def test_a_worker_without_a_webhook(run, sandbox, archive):
     assert result.exit_code == 3
     assert "nothing is known of the tasks of 1 worker" in result.stdout
     assert "it has no webhook, so its tasks are not known" in result.stdout
+    assert run("forget", archive.uri, silent).exit_code == 0
+    assert run("status", archive.uri).exit_code == 0
+
+
+def test_a_worker_whose_log_cannot_be_read(run, sandbox, archive):
+    """The others are read and synced all the same; it is said, and the exit code is 3."""
+    forbidden, first = sandbox.forbidden_worker_id, sandbox.worker_ids[0]
+    result = run("sync", archive.uri, "--worker", forbidden, "--worker", first)
+    assert (result.stdout, result.exit_code) == ("", 3)
+    assert result.stderr.startswith(f"error: webhook log of worker '{forbidden}'")
+    assert archive.status().complete
+    assert archive.status().tasks > 0
+
+
+@pytest.mark.filterwarnings("always::handinger_analytics.PartialDataWarning")
+def test_a_log_that_does_not_reach_back(run, archive, monkeypatch):
+    """What was read last is gone from it: that is said once, with exit code 3."""
+    server = LogServer()
+    server.webhook = Reply(b'{"url": "https://example.com/hook", "token": "whsec_1"}')
+    monkeypatch.setenv("HANDINGER_BASE_URL", server.url)
+    codes = []
+    for day in (0, 1, 1):
+        server.log = [delivery("tsk_1", NOON + dt.timedelta(days=day))]
+        result = run("sync", archive.uri, "--worker", "wrk_1")
+        codes.append(result.exit_code)
+        assert ("no longer reaches back to 2026-06-01 12:00 UTC" in result.stderr) is (result.exit_code == 3)
+    server.stop()
+    assert codes == [0, 3, 0]
 
 
 def test_status_says_since_when_logs_are_known(run, sandbox, archive):
@@ -196,7 +226,7 @@ def test_status_says_since_when_logs_are_known(run, sandbox, archive):
     run("sync", archive.uri, "--worker", sandbox.worker_ids[0])
     result = run("status", archive.uri)
     assert result.exit_code == 0
-    _, _, table = result.stdout.partition("Webhook logs; ids before known_since are not known\n")
+    _, _, table = result.stdout.partition("Webhook logs\n")
     since = archive.status().logs["known_since"][0]
     assert f"{sandbox.worker_ids[0]} {since:%Y-%m-%d %H:%M} UTC" in table
 
