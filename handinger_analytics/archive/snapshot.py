@@ -244,7 +244,7 @@ class Snapshot:
     @cached_property
     def changed(self) -> int:
         """How many recorded tasks have a later delivery than the newest known when they were fetched."""
-        if not self.latest:
+        if not self.logs.num_rows:
             return 0
         unseen = EPOCH + (self.pointer.seen + 1) * MILLISECOND
         pruning = [(DELIVERED_AT, ">=", unseen)]  # mostly no file has any

@@ -223,7 +223,7 @@ DISCOVERED: tuple[Column, ...] = (
 
 WORKER_LOGS: tuple[Column, ...] = (
     Column("worker_id", "worker_id", _STRING, "worker whose webhook log was read"),
-    Column("known_since", "known_since", TIMESTAMP, "all deliveries from then on are known", nullable=True),
+    Column("known_since", "known_since", TIMESTAMP, "all deliveries since are known, UTC", nullable=True),
     Column("newest_at", "newest_at", TIMESTAMP, "newest delivery, UTC", nullable=True),
     Column("walked_at", "walked_at", TIMESTAMP, "when the log was last read, UTC"),
     Column("silent", "silent", TEXT, "why nothing is known of its tasks, if so", nullable=True),
