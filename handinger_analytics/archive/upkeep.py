@@ -74,7 +74,7 @@ def _compact(
     files = pa.table(table.get_add_actions(flatten=True))
     columns = ["path", "num_records", "size_bytes", *(f"partition.{name}" for name in layout.partition_by)]
     small = files.select(columns).to_pandas()
-    size = small["num_records"].div(_WHOLE_ROWS).combine(small["size_bytes"].div(_WHOLE_BYTES), max)
+    size = small[["num_records", "size_bytes"]].div([_WHOLE_ROWS, _WHOLE_BYTES]).max(axis=1)
     small, size = small[size < part], size[size < part]
     month = small.get(f"partition.{MONTH}", pd.Series("", small.index))
     chosen = month.map(month.value_counts()).ge(least) & ((before is None) | (month < str(before)))
