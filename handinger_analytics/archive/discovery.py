@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from handinger_analytics.api.client import Client
 from handinger_analytics.archive.files import open_files, replace_files
 from handinger_analytics.archive.layout import IDS_LAYOUT, LAYOUTS, WORKERS_LAYOUT
-from handinger_analytics.archive.recording import publish, remember
+from handinger_analytics.archive.recording import note, remember
 from handinger_analytics.archive.repair import prepare
 from handinger_analytics.archive.snapshot import dataset, known_logs
 from handinger_analytics.archive.storage import Storage
@@ -22,7 +23,7 @@ from handinger_analytics.errors import APIError, AuthenticationError
 from handinger_analytics.fetching.discover import Log, latest_deliveries, walk
 from handinger_analytics.tables.build import table
 from handinger_analytics.tables.schema import WORKER_LOGS
-from handinger_analytics.times import milliseconds
+from handinger_analytics.times import LAST_MS, milliseconds
 
 
 def discover(
@@ -53,8 +54,8 @@ def discover(
 
 def _newest_known(row: Mapping[str, Any]) -> dt.datetime | None:
     """Return the delivery down to which a log is to be read; none if the log was found empty after it."""
-    newest, since = row["newest_at"], row["known_since"]
-    return None if newest is None or since > newest else newest
+    newest: dt.datetime | None = row["newest_at"]
+    return newest if newest and newest >= row["known_since"] else None
 
 
 def _record(storage: Storage, logs: Sequence[Log]) -> None:
@@ -62,8 +63,11 @@ def _record(storage: Storage, logs: Sequence[Log]) -> None:
     storage.create((*LAYOUTS, WORKERS_LAYOUT))
     latest = latest_deliveries(logs)
     ids = remember(storage, latest, (delivery.created_at for delivery in latest.values()))
-    oldest = min((milliseconds(each.created_at) for log in logs for each in log.new), default=None)
-    publish(storage, ids=ids, unseen=oldest)
+    oldest = min((milliseconds(each.created_at) for log in logs for each in log.new), default=LAST_MS)
+    note(
+        storage,
+        lambda before: dataclasses.replace(before.advanced(ids=ids), seen=min(before.seen, oldest - 1)),
+    )
 
     def rows(stored: pa.Table) -> pa.Table:
         before = {row["worker_id"]: row for row in stored.to_pylist()}

@@ -5,7 +5,6 @@ Each function opens its tables anew on every attempt, see `Storage.change`.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -77,22 +76,13 @@ def publish(
     ids: int = 0,
     batch: int = -1,
     sync: tuple[dt.datetime, dt.datetime] | None = None,
-    unseen: int | None = None,
     seen: tuple[int, int] | None = None,
 ) -> None:
     """Let ``tasks`` note a later `Pointer`: versions of the other tables, and the time of a sync.
 
-    ``unseen`` is the oldest new delivery. ``seen`` is the newest of which all tasks were looked at, after
-    the `Pointer` had the other: it counts unless the `Pointer` has changed meanwhile.
+    Of ``seen`` the second number counts, unless the `Pointer` has another than the first by now.
     """
-
-    def change(before: Pointer) -> Pointer:
-        after = before.advanced(turns, ids, batch, sync)
-        if seen is not None and seen[0] == before.seen:
-            after = dataclasses.replace(after, seen=seen[1])
-        return after if unseen is None else dataclasses.replace(after, seen=min(after.seen, unseen - 1))
-
-    note(storage, change)
+    note(storage, lambda before: before.advanced(turns, ids, batch, sync, seen))
 
 
 def note(storage: Storage, change: Callable[[Pointer], Pointer]) -> None:

@@ -73,15 +73,18 @@ class Pointer:
         ids: int = 0,
         batch: int = -1,
         sync: tuple[dt.datetime, dt.datetime] | None = None,
+        seen: tuple[int, int] | None = None,
     ) -> Pointer:
         """Return a pointer to the later version of each table: versions never go back.
 
+        ``seen`` is its value when a sync began, and what it is to be unless a discovery lowered it since.
         ``sync`` is when a sync began, and the current time. A recorded time of a sync that is in the
         future comes from a wrong clock and is dropped.
         """
         began, now = map(milliseconds, sync) if sync else (0, self.synced)  # without a sync it stays
         synced = max(began, self.synced if self.synced <= now else 0)
-        return Pointer(max(self.turns, turns), max(self.ids, ids), synced, max(self.batch, batch), self.seen)
+        newest = seen[1] if seen and seen[0] == self.seen else self.seen
+        return Pointer(max(self.turns, turns), max(self.ids, ids), synced, max(self.batch, batch), newest)
 
     @property
     def synced_at(self) -> dt.datetime | None:

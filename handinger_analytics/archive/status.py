@@ -102,7 +102,7 @@ class ArchiveStatus:
             yield "deleting", f"{self.deleting:,} being deleted; sync or vacuum completes it"
         if len(self.logs):
             since = "what came before known_since is known only where its ids were given"
-            yield "logs", f"webhook logs of {count(len(self.logs), 'worker')}, see .logs; {since}"
+            yield "webhook logs", f"of {count(len(self.logs), 'worker')}; {since}"
         lacking = []
         if self.missing or len(self.failures):
             lacking = [

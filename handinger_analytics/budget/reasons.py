@@ -52,7 +52,8 @@ def reasons(
     else:
         yield _too_little(values, known, days)
     if missing := incompleteness(attrs):
-        yield f"{missing}, so more was spent than this says"
+        spent = "may have been" if attrs.get("failed") == 0 else "was"
+        yield f"{missing}, so more {spent} spent than this says"
     elif unknown := doubt(attrs):
         yield unknown
     if known.how:

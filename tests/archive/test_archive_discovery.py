@@ -235,7 +235,7 @@ def test_status_says_since_when_a_log_is_known(archive, server):
             archive.discover("wrk_1", client=client)
         archive.discover("wrk_1", client=client)
         assert archive.status().logs["known_since"].to_list() == [pd.Timestamp(NOON + DAY - 3 * MINUTE)]
-    assert "logs: webhook logs of 1 worker, see .logs; what came before known_since" in repr(archive.status())
+    assert "webhook logs: of 1 worker; what came before known_since is known only" in repr(archive.status())
 
 
 def test_a_worker_without_a_webhook_makes_the_archive_incomplete(archive):
