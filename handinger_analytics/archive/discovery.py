@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
+import operator
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import SimpleNamespace
@@ -35,7 +35,9 @@ def discover(
     """
     if storage.exists():
         prepare(storage)
-    known = {row["worker_id"]: _newest_known(row) for row in known_logs(storage).to_pylist()}
+    stored = filter(operator.itemgetter("newest_at"), known_logs(storage).to_pylist())
+    # Of a log that was found empty later, nothing is known that a walk could come down to.
+    known = {row["worker_id"]: row["newest_at"] for row in stored if row["known_since"] <= row["newest_at"]}
     logs: list[Log] = []
     errors: list[APIError] = []
     try:
@@ -52,12 +54,6 @@ def discover(
     return logs, next(iter(errors), None)
 
 
-def _newest_known(row: Mapping[str, Any]) -> dt.datetime | None:
-    """Return the delivery down to which a log is to be read; none if the log was found empty after it."""
-    newest: dt.datetime | None = row["newest_at"]
-    return newest if newest and newest >= row["known_since"] else None
-
-
 def _record(storage: Storage, logs: Sequence[Log]) -> None:
     """Remember what logs name, then how far they are known: killed in between, the next walk reads on."""
     storage.create((*LAYOUTS, WORKERS_LAYOUT))
@@ -72,32 +68,27 @@ def _record(storage: Storage, logs: Sequence[Log]) -> None:
     def rows(stored: pa.Table) -> pa.Table:
         before = {row["worker_id"]: row for row in stored.to_pylist()}
         return WORKERS_LAYOUT.stored(
-            table(WORKER_LOGS, [_row(log, before.get(log.worker_id)) for log in logs])
+            table(WORKER_LOGS, [_row(log, before.get(log.worker_id, {})) for log in logs])
         )
 
     _replace_rows(storage, [log.worker_id for log in logs], rows)
 
 
-def _row(log: Log, before: Mapping[str, Any] | None) -> SimpleNamespace:
+def _row(log: Log, before: Mapping[str, Any]) -> SimpleNamespace:
     """Say how far a log is known after a walk; of two at the same time the one that began later counts."""
     times = [delivery.created_at for delivery in log.deliveries]
-    row = SimpleNamespace(
-        worker_id=log.worker_id,
-        known_since=min(times, default=None),
-        newest_at=max(times, default=None),
-        walked_at=log.began,
-        silent=None if log.has_webhook else log.silence,
-    )
-    if before is None:
-        return row
-    if log.reached:
-        row.known_since = before["known_since"]
-    elif not times and before["newest_at"] is not None:  # what was in it is gone
-        row.known_since = log.began
-    if before["walked_at"] > log.began:
-        row = SimpleNamespace(**before)
-    row.newest_at = max([*times, *filter(None, [before["newest_at"]])], default=None)
-    return row
+    newest_before = before.get("newest_at")
+    anew = min(times) if times else newest_before and log.began  # what was in it is gone
+    row = {
+        "worker_id": log.worker_id,
+        "known_since": before["known_since"] if before and log.reached else anew,
+        "walked_at": log.began,
+        "silent": None if log.has_webhook else log.silence,
+    }
+    if before and before["walked_at"] > log.began:
+        row = {**before}
+    newest_at = max([*times, *filter(None, [newest_before])], default=None)
+    return SimpleNamespace(**{**row, "newest_at": newest_at})
 
 
 def forget_logs(storage: Storage, worker_ids: Collection[str]) -> set[str]:
