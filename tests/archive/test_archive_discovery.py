@@ -287,6 +287,7 @@ def test_a_silent_worker_that_speaks_is_silent_no_more(archive, server):
     assert archive.status().logs["known_since"].to_list() == [pd.Timestamp(NOON - MINUTE)]
 
 
+@pytest.mark.slow
 def test_a_log_that_was_emptied_begins_anew(archive, server):
     """What was in between is not known, which is said once; it is known again from then on."""
     server.log = newest_first(2)
@@ -417,6 +418,7 @@ def test_changes_that_were_not_fetched_are_said(archive, server, explicit):
     assert state() == (0, True, 0)
 
 
+@pytest.mark.slow
 def test_an_older_change_of_another_worker_is_said(archive, server):
     """A log that is read later may name changes from before those that were fetched."""
     server.log = newest_first(3)
@@ -431,6 +433,7 @@ def test_an_older_change_of_another_worker_is_said(archive, server):
     assert archive.status().complete
 
 
+@pytest.mark.slow
 def test_changes_are_found_in_files_of_other_tools(archive, server):
     """Their statistics may not tell of deliveries: they are read."""
     server.log = newest_first(3)
