@@ -211,16 +211,12 @@ def incompleteness(provenance: Provenance) -> str | None:
     --------
     >>> incompleteness({"complete": False, "failed": 2, "requested": 300})
     'incomplete: 2 of 300 tasks not fetched'
-    >>> incompleteness({"complete": False, "failed": 0, "requested": 300})
-    'incomplete: tasks may be missing that are not known'
     """
     if provenance.get("complete", True):
         return None
     failed, requested = provenance.get("failed"), provenance.get("requested")
     if failed and isinstance(failed, int) and isinstance(requested, int):
         return f"incomplete: {failed:,} of {requested:,} tasks not fetched"
-    if failed == 0:
-        return "incomplete: tasks may be missing that are not known"
     return "incomplete: not all of the tasks were fetched"
 
 

@@ -52,8 +52,7 @@ def reasons(
     else:
         yield _too_little(values, known, days)
     if missing := incompleteness(attrs):
-        spent = "may have been" if attrs.get("failed") == 0 else "was"
-        yield f"{missing}, so more {spent} spent than this says"
+        yield f"{missing}, so more was spent than this says"
     elif unknown := doubt(attrs):
         yield unknown
     if known.how:

@@ -243,7 +243,7 @@ def test_an_incomplete_fetch_is_said_in_the_picture(incomplete_turns):
 def test_an_interrupted_fetch_is_said_in_the_picture(turns):
     """Nothing went wrong, but not everything is there."""
     turns.attrs["handinger"] = {"requested": 200, "failed": 0, "complete": False}
-    assert captions(plot_spend(turns)) == ["incomplete: tasks may be missing that are not known"]
+    assert captions(plot_spend(turns)) == ["incomplete: not all of the tasks were fetched"]
 
 
 def test_a_complete_fetch_has_no_caption(turns):
