@@ -312,15 +312,16 @@ def _page(client: Client, worker_id: str, number: int, cancel: threading.Event |
 
 def _silence(client: Client, log: Log, cancel: threading.Event | None) -> tuple[bool, str | None]:
     """Tell whether a worker is known to have a webhook, and why its log names no task, or no new one."""
+    names_tasks = any(each.task_id for each in log.deliveries)
     try:
         url = client.retrieve_webhook(log.worker_id, cancel=cancel).url
     except AuthenticationError:
         raise
     except APIError as error:
-        return False, f"whether it has a webhook could not be asked: {error}"
+        return False, None if names_tasks else f"whether it has a webhook could not be asked: {error}"
     if not url:
         return False, "it has no webhook, so its tasks are not known"
-    if any(each.task_id for each in log.deliveries):
+    if names_tasks:
         return True, None
     what = "no delivery in the log names a task" if log.deliveries else "no delivery is in the log"
     return True, f"it has a webhook, but {what}"
