@@ -20,18 +20,12 @@ NOON = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 def page(number, of, *task_ids, worker_id="wrk_1"):
     """Return a page of the log; an entry's time follows its task id."""
     logs = [
-        {
-            "id": f"whx_{number}_{position}",
-            "createdAt": f"2026-05-{11 + position:02d}T09:14:49.000Z",
-            "durationMs": 1,
-            "errorMessage": None,
-            "requestStatus": "success",
-            "responseStatus": 200,
-            "taskId": task_id,
-            "taskTitle": f"title of {task_id}",
-            "url": "https://example.com",
-            "workerId": worker_id,
-        }
+        delivery(
+            task_id,
+            dt.datetime(2026, 5, 11 + position, 9, 14, 49, tzinfo=dt.UTC),
+            id=f"whx_{number}_{position}",
+            workerId=worker_id,
+        )
         for position, task_id in enumerate(task_ids)
     ]
     return Reply(json.dumps({"logs": logs, "page": number, "pageCount": of, "totalCount": 9}).encode())

@@ -253,11 +253,14 @@ def test_files_have_no_more_than_so_many_bytes():
     assert [part.num_rows for part in parts] == [268, 268, 64]
 
 
-def test_copies_go_with_the_next_change(archive, record):
+@pytest.mark.parametrize("in_one_file", [False, True])
+def test_copies_go_with_the_next_change(archive, record, in_one_file):
     """Of rows that another tool has appended a second time, one stays; the count tells what changed."""
     record(body("a", turn_of("a", 0), turn_of("a", 1)), body("b", turn_of("b", 0)))
     place = f"{archive.uri}/turns"
     write_deltalake(place, DeltaTable(place).to_pyarrow_table(), mode="append")
+    if in_one_file:
+        archive.compact()
     assert len(archive.turns()) == 6
     written = record(
         body("a", turn_of("a", 0), turn_of("a", 1, credits=50)), body("b", turn_of("b", 0)), at=NOON + HOUR
