@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from handinger_analytics import provenance
+from handinger_analytics.archive.hints import hint_for, without_backtrace
 from handinger_analytics.archive.layout import BATCH, LAYOUTS, TURNS_LAYOUT, Layout
 from handinger_analytics.errors import ArgumentError, FileError
 from handinger_analytics.locations import Place, located, place_text, shown_place
@@ -34,36 +35,6 @@ _FILE_SIZE = 32 * 2**20  # for other tools that compact: a merge holds the files
 _ATTEMPTS = 30
 _LONGEST_PAUSE = 2.0
 _UNUSABLE = re.compile(r"%[0-9A-Fa-f]{2}|[][|^\\\x01-\x1f\x7f]")  # deltalake misreads or crashes
-_BACKTRACE = re.compile(r"\s+0: <unknown>.*", re.DOTALL)
-_HINTS = (
-    ("os error 28|No space left|StorageFull", "the disk is full: free some space and sync again"),
-    ("os error 122|Disk quota", "the quota is used up: free some space and sync again"),
-    ("os error 27|File too large", "a file may not grow that large here: raise the limit (ulimit -f)"),
-    (
-        "os error (?:30|13|1)\\)|ReadOnlyFilesystem|Read-only|[Pp]ermission ?[Dd]enied",
-        "it cannot be {done}: check who owns it, and that it is not mounted read-only",
-    ),
-    (
-        "status: 40[13]|AccessDenied|Forbidden|Unauthorized|InvalidAccessKey|SignatureDoesNotMatch",
-        "the storage refuses these credentials: check storage_options",
-    ),
-    ("Unknown scheme", "this kind of address is not known: give a folder, s3://, gs:// or abfss://"),
-    ("NoSuchBucket|ContainerNotFound", "there is no such bucket: check the address"),
-    (
-        r"errno 2\]|os error 2\)|No such file",
-        "a file of this state is gone, perhaps by a vacuum: read a later state; if it is the latest, take "
-        "the file out with DeltaTable(…).repair() of deltalake, then sync with refresh='all'",
-    ),
-    (
-        "error sending request|[Cc]onnect|timed out|dns error",
-        "the storage cannot be reached: check the address, the network and storage_options",
-    ),
-    (
-        "Kernel error.*(?:log segment|checkpoint|[Jj]son|EOF|[Pp]arquet)",
-        "the log of one of its tables is damaged: move that table's folder away, and sync makes it again",
-    ),
-)
-_UNKNOWN = "see the message of the storage"
 
 
 @dataclass(frozen=True)
@@ -271,18 +242,15 @@ class Storage:
             conflict = isinstance(error, deltalake.exceptions.CommitFailedError)
             raise FileError(self._message(verb, str(error), conflict)) from None
 
-    def _message(self, verb: str, text: str, conflict: bool) -> str:
+    def _message(self, verb: Literal["read", "write"], text: str, conflict: bool) -> str:
         for name, value in self.options.items():
             if SECRET_NAME.search(name) and value:
                 text = text.replace(value, "***")
-        text = _BACKTRACE.sub("", text.replace("↳", " "))  # the arrow precedes the cause of an error
-        text = masked(text, self.uri)
-        text = message_text(text, 500)
-        otherwise = "other processes write to it all the time; try again later" if conflict else _UNKNOWN
-        hint = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), otherwise)
+        text = message_text(masked(without_backtrace(text), self.uri), 500)
+        hint = hint_for(text, verb, conflict)
         if verb == "read":
-            return f"cannot read the archive {self.shown!r}: {hint.format(done='read')}. ({text})"
-        hint = f"{hint.format(done='written')}. What was in the archive is as it was."
+            return f"cannot read the archive {self.shown!r}: {hint}. ({text})"
+        hint = f"{hint}. What was in the archive is as it was."
         return f"cannot write the archive {self.shown!r}: {hint} ({text})"
 
     def _uri(self, layout: Layout) -> str:

@@ -2,9 +2,8 @@
 
 Worker names, titles and ids come from a server and may hold anything. A dollar sign must not start
 a formula, and a character that no chosen font can draw becomes a box here instead of a warning for each
-drawing later. To see those characters, name a font that has them::
-
-    matplotlib.rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK JP"]
+drawing later. To see those characters, name a font that has them in
+``matplotlib.rcParams["font.family"]``, such as Noto Sans CJK JP after DejaVu Sans.
 
 The words of the caption of an incomplete chart are in `handinger_analytics.provenance`.
 """
